@@ -1,0 +1,39 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+# bfly_add_library(NAME sources... DEPENDS tablegen-targets...): one static library of the compiler. LLVM and MLIR are
+# linked once, by the final tools (bfly_link_llvm), so that a tool never holds two copies of them.
+function(bfly_add_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  add_dependencies(${name} bfly-headers)
+  if(ARG_LINK_LIBS)
+    target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS})
+  endif()
+endfunction()
+
+# bfly_link_llvm(TARGET static MLIR libraries...): with the shared libMLIR, plus the few archives that it leaves out;
+# statically (BFLY_STATIC), every MLIR archive in one group, since MLIR's own CMake targets drag in the shared LLVM.
+function(bfly_link_llvm target)
+  if(BFLY_STATIC)
+    file(GLOB archives ${LLVM_LIBRARY_DIR}/libMLIR*.a)
+    list(FILTER archives EXCLUDE REGEX "Test|CAPI|MLIRMlirOptMain|Shared")
+    execute_process(
+      COMMAND ${LLVM_TOOLS_BINARY_DIR}/llvm-config --link-static --libs --system-libs
+              orcjit native x86 nvptx passes frontendopenmp perfjitevents jitlink
+      OUTPUT_VARIABLE llvm_libs OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    separate_arguments(llvm_libs)
+    target_link_libraries(${target} PRIVATE -L${LLVM_LIBRARY_DIR} -Wl,--start-group
+      ${archives} -Wl,--end-group ${llvm_libs} -static-libstdc++ -static-libgcc
+      -Wl,--gc-sections -Wl,--exclude-libs,ALL)
+  else()
+    set(archives)
+    foreach(lib ${ARGN})
+      list(APPEND archives ${LLVM_LIBRARY_DIR}/lib${lib}.a)
+    endforeach()
+    target_link_libraries(${target} PRIVATE ${archives} MLIR LLVM)
+  endif()
+endfunction()

@@ -1,0 +1,47 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The dialect's C++ face: attributes, operations, and the types they share.
+
+#ifndef BFLY_IR_BFLY_H
+#define BFLY_IR_BFLY_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Complex/IR/Complex.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "bfly/IR/BflyDialect.h.inc"
+#include "bfly/IR/BflyEnums.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "bfly/IR/BflyAttrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "bfly/IR/BflyOps.h.inc"
+
+namespace mlir::bfly {
+
+/// Dimensions of a (B, N, D) tensor, as `param_dims` numbers them.
+enum SequenceDim : int64_t { kBatch = 0, kBin = 1, kChannel = 2 };
+
+/// The type that arithmetic on `type` is done in: f64 for f64, f32 for f32,
+/// f16 and bf16. A complex type gives its component's.
+FloatType getComputeType(Type type);
+
+/// log2 of the next power of two: the number of stages of N tokens.
+int64_t getNumStages(int64_t tokens);
+
+/// The number of elements, dynamic dimensions counted as 1; nullopt where it
+/// does not fit in 63 bits.
+std::optional<int64_t> getNumElements(ShapedType type);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_IR_BFLY_H

@@ -1,0 +1,157 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The dialect, its attributes, and what its operations share.
+
+#ifndef BFLY_IR_BFLYBASE_TD
+#define BFLY_IR_BFLYBASE_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def Bfly_Dialect : Dialect {
+  let name = "bfly";
+  let cppNamespace = "::mlir::bfly";
+  let summary = "Token mixers shaped like a Fourier transform";
+  let description = [{
+    A network of log2 N stages, each of which combines tokens 2^i apart: the
+    fixed weights of a Fourier transform (`bfly.spectral_filter`, FFTNet, arXiv
+    2502.18394) or weights computed from the data (`bfly.butterfly_attention`,
+    FFT-IA, Tantisukarom 2025). The dialect holds four levels of the same
+    program; every operation says at which it lives, who makes it, and which
+    pass removes it:
+
+    - mixer: whole layers on tensors, what people and importers write;
+    - network: transforms, spectra and attention stages, on tensors;
+    - schedule: the same inside `bfly.kernel`, with a plan;
+    - affine: memrefs and affine loops, plus a few operations on registers,
+      tables and tiles.
+
+    Shapes: B batch (may be dynamic), N tokens, D channels, H heads, dh = D/H.
+    Tensors are row major, (B, N, D). Weights are stored (out, in), as
+    `torch.nn.Linear` stores them. f16 and bf16 are storage types: arithmetic
+    is in f32, the *compute type*; f32 and f64 compute in themselves.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::complex::ComplexDialect",
+  ];
+}
+
+class Bfly_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Bfly_Dialect, mnemonic, traits>;
+
+class Bfly_Attr<string name, string mnemonic_> : AttrDef<Bfly_Dialect, name> {
+  let mnemonic = mnemonic_;
+}
+
+// Types ----------------------------------------------------------------------
+
+def Bfly_Float : AnyTypeOf<[F16, BF16, F32, F64], "f16, bf16, f32 or f64">;
+def Bfly_ComputeFloat : AnyTypeOf<[F32, F64], "f32 or f64">;
+def Bfly_Complex
+    : AnyTypeOf<[Complex<F32>, Complex<F64>], "complex<f32> or complex<f64>">;
+def Bfly_RealOrComplex : AnyTypeOf<[Bfly_Float, Bfly_Complex],
+    "f16, bf16, f32, f64, complex<f32> or complex<f64>">;
+
+// (B, N, D).
+def Bfly_Sequence : TensorRankOf<[Bfly_Float], [3]>;
+def Bfly_AnySequence : TensorRankOf<[Bfly_RealOrComplex], [3]>;
+def Bfly_Spectrum : TensorRankOf<[Bfly_Complex], [3]>;
+def Bfly_FloatTensor : RankedTensorOf<[Bfly_Float]>;
+def Bfly_Vector1 : TensorRankOf<[Bfly_Float], [1]>;
+def Bfly_Matrix : TensorRankOf<[Bfly_Float], [2]>;
+
+// Attributes -----------------------------------------------------------------
+
+def Bfly_Scoring : I32EnumAttr<"Scoring",
+    "how a stage computes its scores; all five are the same function", [
+      I32EnumAttrCase<"Definition", 0, "definition">,
+      I32EnumAttrCase<"PairDifference", 1, "pair_difference">,
+      I32EnumAttrCase<"Chained", 2, "chained">,
+      I32EnumAttrCase<"Folded", 3, "folded">,
+      I32EnumAttrCase<"Carried", 4, "carried">,
+    ]> {
+  let cppNamespace = "::mlir::bfly";
+  let genSpecializedAttr = 0;
+}
+def Bfly_ScoringAttr : EnumAttr<Bfly_Dialect, Bfly_Scoring, "scoring"> {
+  let assemblyFormat = "$value";
+}
+
+def Bfly_Place : I32EnumAttr<"Place", "where the state of a group of stages lives", [
+      I32EnumAttrCase<"Registers", 0, "registers">,
+      I32EnumAttrCase<"L1", 1, "l1">,
+      I32EnumAttrCase<"L2", 2, "l2">,
+      I32EnumAttrCase<"L3", 3, "l3">,
+      I32EnumAttrCase<"Shared", 4, "shared">,
+      I32EnumAttrCase<"Cluster", 5, "cluster">,
+      I32EnumAttrCase<"Memory", 6, "memory">,
+    ]> {
+  let cppNamespace = "::mlir::bfly";
+  let genSpecializedAttr = 0;
+}
+def Bfly_PlaceAttr : EnumAttr<Bfly_Dialect, Bfly_Place, "place"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Bfly_TableKind : I32EnumAttr<"TableKind", "a table of complex constants", [
+      I32EnumAttrCase<"Roots", 0, "roots">,
+      I32EnumAttrCase<"Chirp", 1, "chirp">,
+      I32EnumAttrCase<"ChirpSpectrum", 2, "chirp_spectrum">,
+    ]> {
+  let cppNamespace = "::mlir::bfly";
+  let genSpecializedAttr = 0;
+}
+def Bfly_TableKindAttr : EnumAttr<Bfly_Dialect, Bfly_TableKind, "table_kind"> {
+  let assemblyFormat = "$value";
+}
+
+def Bfly_GroupAttr : Bfly_Attr<"Group", "group"> {
+  let summary = "consecutive stages whose state stays in one place";
+  let description = [{
+    Stages `first` … `last` (inclusive) of a network run without their state
+    leaving `place`. For a transform a stage is one radix pass.
+  }];
+  let parameters = (ins "int64_t":$first, "int64_t":$last,
+                        EnumParameter<Bfly_Place>:$place);
+  let assemblyFormat = "`<` $first `to` $last `in` $place `>`";
+}
+
+def Bfly_PlanAttr : Bfly_Attr<"Plan", "plan"> {
+  let summary = "the schedule of one kernel";
+  let description = [{
+    What the cost model chose for a `bfly.kernel`, and what a person may
+    override by writing it in the IR before `-bfly-choose-plan` runs:
+
+    - `machine`: the machine description it was chosen from;
+    - `lanes`: elements of the compute type in a vector register (CPU), or
+      lanes that a row of a tile is spread over (GPU);
+    - `tile`: channels of a slab for a transform, pairs of tokens for
+      attention, rows for a dense product;
+    - `radices`: of a transform's passes, in the order they are taken; their
+      product is N, or for Bluestein's algorithm the padded length;
+    - `groups`: which stages share a place, in order;
+    - `parallel`: the loop that is spread over the machine, `batch` or `tile`.
+
+    ```mlir
+    #bfly.plan<machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
+               groups = [<0 to 2 in l2>], parallel = "tile">
+    ```
+  }];
+  let parameters = (ins "StringAttr":$machine, "int64_t":$lanes, "int64_t":$tile,
+      OptionalArrayRefParameter<"int64_t">:$radices,
+      OptionalArrayRefParameter<"::mlir::bfly::GroupAttr">:$groups,
+      "StringAttr":$parallel);
+  let assemblyFormat = [{
+    `<` `machine` `=` $machine `,` `lanes` `=` $lanes `,` `tile` `=` $tile `,`
+    `radices` `=` `[` (`]`) : ($radices^ `]`)? `,`
+    `groups` `=` `[` (`]`) : ($groups^ `]`)? `,`
+    `parallel` `=` $parallel `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
+#endif // BFLY_IR_BFLYBASE_TD

@@ -1,0 +1,58 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The whole compiler as one pipeline, and what a tool registers.
+
+#ifndef BFLY_PIPELINES_PIPELINES_H
+#define BFLY_PIPELINES_PIPELINES_H
+
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir::bfly {
+
+/// Options of `-bfly-compile`.
+struct CompileOptions : public PassPipelineOptions<CompileOptions> {
+  Option<std::string> to{
+      *this, "to",
+      llvm::cl::desc("stop at this level: network, schedule, affine or llvm"),
+      llvm::cl::init("llvm")};
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("the machine: cpu"),
+                             llvm::cl::init("cpu")};
+  Option<bool> fuse{
+      *this, "fuse",
+      llvm::cl::desc(
+          "one kernel a mixer; false: one kernel an operation, which "
+          "executes the network level as it stands"),
+      llvm::cl::init(true)};
+  Option<std::string> scoring{
+      *this, "scoring",
+      llvm::cl::desc("how butterfly attention scores: auto (fewest flops), "
+                     "definition, pair_difference, chained, folded or carried"),
+      llvm::cl::init("auto")};
+  Option<int64_t> threads{*this, "threads",
+                          llvm::cl::desc("threads of the machine"),
+                          llvm::cl::init(2)};
+};
+
+/// Adds the passes from mixer IR down to `options.to`. An unknown level or
+/// target is an error, reported through `errorHandler`.
+LogicalResult buildCompilePipeline(
+    OpPassManager &manager, const CompileOptions &options,
+    llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler);
+
+/// The dialects that IR of any level is made of, with the interfaces that the
+/// passes need.
+void registerDialects(DialectRegistry &registry);
+
+/// Every pass of bfly, `-bfly-compile`, and the upstream passes in use.
+void registerPasses();
+
+/// `-bfly-compile` alone.
+void registerCompilePipeline();
+
+} // namespace mlir::bfly
+
+#endif // BFLY_PIPELINES_PIPELINES_H

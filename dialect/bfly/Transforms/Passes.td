@@ -1,0 +1,307 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Passes that stay in their level.
+
+#ifndef BFLY_TRANSFORMS_PASSES_TD
+#define BFLY_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+// Mixer level ----------------------------------------------------------------
+
+def ParametersToArgumentsPass
+    : Pass<"bfly-parameters-to-arguments", "::mlir::ModuleOp"> {
+  let summary = "Turn module parameters into arguments of the functions";
+  let description = [{
+    An external `ml_program.global` names a parameter that comes from a file. Every
+    public function with a body gets the module's parameters that it loads, and
+    those that the functions it calls load, as trailing arguments in the order
+    of their declaration, marked `bfly.parameter = "name"`; the globals go.
+    Compiled code then has no state, and a parameter may live wherever the
+    caller has it.
+
+    Before:
+    ```mlir
+    ml_program.global private @w(#ml_program.extern<tensor<4xf32>>) : tensor<4xf32>
+    func.func @f() -> tensor<4xf32> {
+      %0 = ml_program.global_load_const @w : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%arg0: tensor<4xf32> {bfly.parameter = "w"}) -> tensor<4xf32> {
+      return %arg0 : tensor<4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
+// Network level --------------------------------------------------------------
+
+def RewriteSpectraPass : Pass<"bfly-rewrite-spectra", "::mlir::func::FuncOp"> {
+  let summary = "The exact rewrites of transforms and spectra";
+  let description = [{
+    Patterns, each the same function in real arithmetic:
+
+    - *half spectrum*: a real input whose spectrum meets only element-wise maps
+      and an inverse with a real result needs bins 0 … floor(N/2) alone; a map that does not
+      commute with conjugation becomes `hermitian`;
+    - *mean is bin zero*: `bfly.mean` of what a `bfly.fft` transforms is bin 0 over N;
+    - *constant filter*: a map by a factor that does not depend on the bin
+      commutes with the transform, and the layer is a product by it, with no
+      transform at all.
+
+    Before:
+    ```mlir
+    %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x8x4xcomplex<f32>>
+    %y = bfly.ifft %f : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xf32>
+    ```
+    After:
+    ```mlir
+    %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+    %y = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::bfly::BflyDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"> {
+  let summary = "The exact rewrites of butterfly attention's scores";
+  let description = [{
+    Chooses how every `bfly.attention_stage` scores (SPEC.md, *Exact rewrites*),
+    by the flops of its projections over all tokens:
+
+    | scoring | when | flops a stage |
+    |---|---|---|
+    | pair_difference | always | 3 N D^2 |
+    | chained | always | 2 N D^2 + 2 N D H |
+    | folded | one head, or weights per head | N D^2; per head N D dh |
+    | carried | weights shared by the stages, and one head or weights per head | 0 after the first |
+
+    `scoring` asks for one; a stage for which it does not hold keeps the best
+    that does.
+
+    Before:
+    ```mlir
+    %1 = bfly.attention_stage %0 weights(%q, %k : tensor<1x8x8xf32>, tensor<1x8x8xf32>)
+        stage(0) heads(1) scale(1.0) definition : tensor<2x2x8xf32>
+    ```
+    After:
+    ```mlir
+    %m = bfly.fold_weights %q, %k : tensor<1x8x8xf32> -> tensor<1x8x8xf32>
+    %1 = bfly.attention_stage %0 weights(%m : tensor<1x8x8xf32>)
+        stage(0) heads(1) scale(1.0) folded : tensor<2x2x8xf32>
+    ```
+  }];
+  let options = [
+    Option<"scoring", "scoring", "std::string", /*default=*/"\"auto\"",
+           "auto (fewest flops), definition, pair_difference, chained, folded or carried">,
+  ];
+  let dependentDialects = ["::mlir::bfly::BflyDialect"];
+}
+
+// Network to schedule --------------------------------------------------------
+
+def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Gather each mixer's network in one kernel";
+  let description = [{
+    Puts a transform with what it feeds (context, maps, inverse), or a chain of
+    attention stages with its padding and casts, in one `bfly.kernel`; any other
+    operation of this dialect gets a kernel of its own. With `fuse=false` every
+    network operation does: the network level, executed as it stands.
+
+    Before:
+    ```mlir
+    %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+    %y = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+    ```
+    After:
+    ```mlir
+    %y = bfly.kernel "filter" (%a = %x) : (tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
+      %f = bfly.fft %a : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+      %r = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+      bfly.yield %r : tensor<2x8x4xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"fuse", "fuse", "bool", /*default=*/"true",
+           "one kernel a mixer; false: one kernel an operation">,
+  ];
+  let dependentDialects = ["::mlir::bfly::BflyDialect"];
+}
+
+// Schedule level -------------------------------------------------------------
+
+def ChoosePlanPass : Pass<"bfly-choose-plan", "::mlir::func::FuncOp"> {
+  let summary = "Choose each kernel's schedule from a machine description";
+  let description = [{
+    Gives every `bfly.kernel` that has no `plan` the best one for the machine by
+    the cost model: lanes, tile, radices, groups of stages and where each lives.
+    A plan that is there is checked and kept.
+
+    Before:
+    ```mlir
+    bfly.kernel "filter" (%a = %x) : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+    ```
+    After:
+    ```mlir
+    bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32,
+        radices = [16, 8, 8], groups = [<0 to 2 in l2>], parallel = "tile">
+    ```
+  }];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
+           "the machine description: cpu">,
+    Option<"threads", "threads", "int64_t", /*default=*/"2",
+           "threads of the machine, where it is a CPU">,
+  ];
+  let dependentDialects = ["::mlir::bfly::BflyDialect"];
+}
+
+// Affine level ---------------------------------------------------------------
+
+def ExpandTileProductPass
+    : InterfacePass<"bfly-expand-tile-product", "::mlir::FunctionOpInterface"> {
+  let summary = "Tile products to register-blocked vector loops (CPU)";
+  let description = [{
+    A block of `rows` x one panel of C stays in vector registers while A is
+    broadcast and B streams past, a row of a panel at a time.
+  }];
+  let options = [
+    Option<"lanes", "lanes", "int64_t", /*default=*/"16",
+           "f32 elements of a vector register; half as many for f64">,
+    Option<"rows", "rows", "int64_t", /*default=*/"8",
+           "rows of C kept in registers at a time">,
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def ExpandDftPass : InterfacePass<"bfly-expand-dft", "::mlir::FunctionOpInterface"> {
+  let summary = "Register transforms to additions and rotations";
+  let description = [{
+    A composite radix splits into two smaller ones around rotations by known
+    roots of unity; 2 is an addition and a subtraction, odd primes use the
+    symmetry of their roots.
+
+    Before:
+    ```mlir
+    %y:4 = bfly.dft %r0, %r1, %i0, %i1 : f32
+    ```
+    After:
+    ```mlir
+    %0 = arith.addf %r0, %r1 : f32
+    %1 = arith.addf %i0, %i1 : f32
+    %2 = arith.subf %r0, %r1 : f32
+    %3 = arith.subf %i0, %i1 : f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::bfly::BflyDialect"];
+}
+
+def ExpandRotatePass : InterfacePass<"bfly-expand-rotate", "::mlir::FunctionOpInterface"> {
+  let summary = "Rotations by known angles to arithmetic";
+  let description = [{
+    Eighths of a turn become additions and at most two multiplications, others
+    four multiplications of which two are fused.
+
+    Before:
+    ```mlir
+    %r, %i = bfly.rotate %a, %b by 1 of 4 : f32
+    ```
+    After:
+    ```mlir
+    %i = arith.negf %a : f32   // r is %b
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def ExpandTablesPass : Pass<"bfly-expand-tables", "::mlir::ModuleOp"> {
+  let summary = "Tables of constants to constant globals";
+  let description = [{
+    Computes each distinct `bfly.table` once, in long double, and rounds it into a private
+    constant `memref.global`.
+
+    Before:
+    ```mlir
+    %w = bfly.table roots(4) : memref<2x2xf32>
+    ```
+    After:
+    ```mlir
+    memref.global "private" constant @bfly_roots_4_2_f32 : memref<2x2xf32>
+        = dense<[[1.0, 0.0], [0.0, -1.0]]>
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
+def ExpandComplexPass : InterfacePass<"bfly-expand-complex", "::mlir::FunctionOpInterface"> {
+  let summary = "Complex scalars to pairs of real ones";
+  let description = [{
+    Upstream's conversion, with an absolute value that neither overflows nor
+    underflows and needs no division, so that the lanes vectorise.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::complex::ComplexDialect"];
+}
+
+def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::FunctionOpInterface"> {
+  let summary = "Lane loops to vectors";
+  let description = [{
+    An innermost affine loop marked `bfly.lanes` of constant length becomes vector code: as many
+    full vectors as fit, then one narrower one for what is left. Loads and
+    stores whose last index walks with the lane become vector accesses, loads
+    that do not depend on it broadcasts, additions carried around the loop
+    vector accumulators that are summed at the end. A loop that holds anything
+    else is left as it is.
+
+    Before:
+    ```mlir
+    affine.for %c = 0 to 16 {
+      %0 = affine.load %x[%n, %c] : memref<8x16xf32>
+      %1 = arith.addf %0, %0 : f32
+      affine.store %1, %y[%n, %c] : memref<8x16xf32>
+    } {bfly.lanes}
+    ```
+    After:
+    ```mlir
+    %0 = affine.vector_load %x[%n, 0] : memref<8x16xf32>, vector<16xf32>
+    %1 = arith.addf %0, %0 : vector<16xf32>
+    affine.vector_store %1, %y[%n, 0] : memref<8x16xf32>, vector<16xf32>
+    ```
+  }];
+  let options = [
+    Option<"lanes", "lanes", "int64_t", /*default=*/"16",
+           "f32 elements of a vector register; half as many for f64">,
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def MapParallelToThreadsPass
+    : InterfacePass<"bfly-map-parallel-to-threads", "::mlir::FunctionOpInterface"> {
+  let summary = "Outermost parallel loops to threads, the others to serial loops";
+  let description = [{
+    A CPU has one kind of parallelism beside its lanes: the outermost
+    `affine.parallel` becomes an `scf.parallel` (then OpenMP), those inside it
+    loops.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
+}
+
+def InlineKernelsPass : InterfacePass<"bfly-inline-kernels", "::mlir::FunctionOpInterface"> {
+  let summary = "Kernels into the function around them (CPU)";
+  let description = [{
+    On a CPU a kernel at affine level is only a bracket around its nests.
+  }];
+}
+
+#endif // BFLY_TRANSFORMS_PASSES_TD

@@ -1,0 +1,166 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Verifiers, syntax, folds and canonicalisation of the affine level.
+
+#include "bfly/IR/Bfly.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+#include "llvm/Support/MathExtras.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+// bfly.dft -------------------------------------------------------------------
+
+LogicalResult DftOp::verify() {
+  if (getValues().size() < 2 || getValues().size() % 2 ||
+      getValues().size() != getResults().size())
+    return emitOpError(
+               "(C1) needs an even number of values, at least 2, and as "
+               "many results; got ")
+           << getValues().size() << " and " << getResults().size();
+  return success();
+}
+
+ParseResult DftOp::parse(OpAsmParser &parser, OperationState &result) {
+  SmallVector<OpAsmParser::UnresolvedOperand> values;
+  Type type;
+  if (succeeded(parser.parseOptionalKeyword("inverse")))
+    result.addAttribute(getInverseAttrName(result.name),
+                        parser.getBuilder().getUnitAttr());
+  if (parser.parseOperandList(values) ||
+      parser.parseOptionalAttrDict(result.attributes) ||
+      parser.parseColonType(type) ||
+      parser.resolveOperands(values, type, result.operands))
+    return failure();
+  result.addTypes(SmallVector<Type>(values.size(), type));
+  return success();
+}
+
+void DftOp::print(OpAsmPrinter &printer) {
+  if (getInverse())
+    printer << " inverse";
+  printer << ' ' << getValues();
+  printer.printOptionalAttrDict((*this)->getAttrs(), {getInverseAttrName()});
+  printer << " : " << getValues().front().getType();
+}
+
+// bfly.rotate ----------------------------------------------------------------
+
+LogicalResult RotateOp::verify() {
+  if (static_cast<int64_t>(getDenominator()) < 1)
+    return emitOpError("(C1) the denominator must be positive");
+  return success();
+}
+
+/// A whole number of turns is the identity.
+LogicalResult RotateOp::fold(FoldAdaptor,
+                             SmallVectorImpl<OpFoldResult> &results) {
+  int64_t numerator = getNumerator(), denominator = getDenominator();
+  if (numerator % denominator)
+    return failure();
+  results.assign({getReal(), getImag()});
+  return success();
+}
+
+namespace {
+
+/// Lowest terms, and a numerator in [0, denominator).
+struct ReduceTurn : OpRewritePattern<RotateOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(RotateOp op,
+                                PatternRewriter &rewriter) const override {
+    int64_t denominator = op.getDenominator();
+    int64_t numerator = op.getNumerator();
+    int64_t reduced = ((numerator % denominator) + denominator) % denominator;
+    int64_t common = std::gcd(reduced, denominator);
+    if (common == 1 && reduced == numerator)
+      return failure();
+    rewriter.modifyOpInPlace(op, [&] {
+      op.setNumerator(reduced / common);
+      op.setDenominator(denominator / common);
+    });
+    return success();
+  }
+};
+
+/// Two rotations in a row are one.
+struct MergeTurns : OpRewritePattern<RotateOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(RotateOp op,
+                                PatternRewriter &rewriter) const override {
+    auto inner = op.getReal().getDefiningOp<RotateOp>();
+    if (!inner || op.getReal() != inner.getRealResult() ||
+        op.getImag() != inner.getImagResult())
+      return failure();
+    int64_t a = op.getNumerator(), b = op.getDenominator();
+    int64_t c = inner.getNumerator(), d = inner.getDenominator();
+    int64_t ad, cb, bd, sum;
+    if (llvm::MulOverflow(a, d, ad) || llvm::MulOverflow(c, b, cb) ||
+        llvm::MulOverflow(b, d, bd) || llvm::AddOverflow(ad, cb, sum))
+      return failure();
+    rewriter.replaceOpWithNewOp<RotateOp>(op, inner.getReal(), inner.getImag(),
+                                          sum, bd);
+    return success();
+  }
+};
+
+} // namespace
+
+void RotateOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                           MLIRContext *context) {
+  patterns.add<ReduceTurn, MergeTurns>(context);
+}
+
+// bfly.table -----------------------------------------------------------------
+
+LogicalResult TableOp::verify() {
+  MemRefType type = getResult().getType();
+  int64_t order = getOrder(), rows = type.getDimSize(0);
+  if (order < 1 || rows < 1 || type.getDimSize(1) != 2 ||
+      !type.getLayout().isIdentity())
+    return emitOpError(
+               "(C1) the order must be positive and the table (rows, 2), "
+               "got ")
+           << order << " and " << type;
+  if (getKind() == TableKind::ChirpSpectrum) {
+    if (!llvm::isPowerOf2_64(rows) || (rows + 1) / 2 < order)
+      return emitOpError("(C2) the spectrum of a chirp of ")
+             << order << " needs a power of two of at least " << 2 * order - 1
+             << " rows, got " << rows;
+  } else if (rows > order) {
+    return emitOpError("(C3) a table of order ")
+           << order << " has at most as many rows, got " << rows;
+  }
+  return success();
+}
+
+// bfly.tile_product ----------------------------------------------------------
+
+LogicalResult TileProductOp::verify() {
+  auto a = cast<MemRefType>(getA().getType());
+  auto b = cast<MemRefType>(getB().getType());
+  auto c = cast<MemRefType>(getC().getType());
+  auto agree = [](int64_t x, int64_t y) {
+    return ShapedType::isDynamic(x) || ShapedType::isDynamic(y) || x == y;
+  };
+  if (!agree(a.getDimSize(0), c.getDimSize(0)) ||
+      !agree(a.getDimSize(1), b.getDimSize(1)))
+    return emitOpError("(C1) rows or depth differ: ")
+           << a << ", " << b << ", " << c;
+  int64_t width = b.getDimSize(2), columns = c.getDimSize(1);
+  if (ShapedType::isDynamic(width) || ShapedType::isDynamic(columns) ||
+      width < 1 ||
+      !agree(b.getDimSize(0), llvm::divideCeilSigned(columns, width)))
+    return emitOpError("(C2) ") << b << " has no panels for " << c;
+  if (a.getElementType() != b.getElementType() ||
+      a.getElementType() != c.getElementType())
+    return emitOpError("(C3) element types differ");
+  return success();
+}

@@ -1,0 +1,77 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The dialect: attributes, enums and helpers that its operations share.
+
+#include "bfly/IR/Bfly.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+#include "bfly/IR/BflyDialect.cpp.inc"
+#include "bfly/IR/BflyEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "bfly/IR/BflyAttrs.cpp.inc"
+
+void BflyDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "bfly/IR/BflyOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "bfly/IR/BflyAttrs.cpp.inc"
+      >();
+}
+
+FloatType mlir::bfly::getComputeType(Type type) {
+  if (auto shaped = dyn_cast<ShapedType>(type))
+    type = shaped.getElementType();
+  if (auto complex = dyn_cast<ComplexType>(type))
+    type = complex.getElementType();
+  if (type.isF64())
+    return Float64Type::get(type.getContext());
+  return Float32Type::get(type.getContext());
+}
+
+int64_t mlir::bfly::getNumStages(int64_t tokens) {
+  return tokens <= 1 ? 0 : llvm::Log2_64_Ceil(tokens);
+}
+
+std::optional<int64_t> mlir::bfly::getNumElements(ShapedType type) {
+  int64_t product = 1;
+  for (int64_t size : type.getShape())
+    if (!ShapedType::isDynamic(size) &&
+        llvm::MulOverflow(product, size, product))
+      return std::nullopt;
+  return product;
+}
+
+LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               StringAttr machine, int64_t lanes, int64_t tile,
+                               ArrayRef<int64_t> radices,
+                               ArrayRef<GroupAttr> groups,
+                               StringAttr parallel) {
+  if (lanes < 1 || lanes > 1024)
+    return emitError() << "lanes must be between 1 and 1024";
+  if (tile < 1)
+    return emitError() << "tile must be at least 1";
+  for (int64_t radix : radices)
+    if (radix < 2 || radix > 64)
+      return emitError() << "radices must be between 2 and 64";
+  int64_t next = 0;
+  for (GroupAttr group : groups) {
+    if (group.getFirst() != next || group.getLast() < group.getFirst())
+      return emitError() << "groups must follow one another from stage 0";
+    next = group.getLast() + 1;
+  }
+  if (parallel != "batch" && parallel != "tile")
+    return emitError() << "parallel must be \"batch\" or \"tile\"";
+  return success();
+}

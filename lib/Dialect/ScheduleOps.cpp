@@ -1,0 +1,90 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Verifier and syntax of the schedule level.
+
+#include "bfly/IR/Bfly.h"
+
+#include "Syntax.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+LogicalResult KernelOp::verify() {
+  Block &block = getBody().front();
+  if (block.getArgumentTypes() != getInputs().getTypes())
+    return emitOpError("(C1) the block's arguments must have the types of the "
+                       "operands");
+  if (block.getTerminator()->getOperandTypes() != getResultTypes())
+    return emitOpError("(C2) the yielded values must have the types of the "
+                       "results");
+  auto isTensor = [](Type type) { return isa<RankedTensorType>(type); };
+  auto isBuffer = [](Type type) {
+    return isa<MemRefType, FloatType, IntegerType, IndexType>(type);
+  };
+  bool tensors = llvm::all_of(getInputs().getTypes(), isTensor);
+  bool buffers = llvm::all_of(getInputs().getTypes(), isBuffer);
+  if (!tensors && !(buffers && getNumResults() == 0))
+    return emitOpError("(C3) operands and results are all tensors, or operands "
+                       "are buffers and there is no result");
+  return success();
+}
+
+ParseResult mlir::bfly::parseKernelSignature(
+    OpAsmParser &parser, Region &body,
+    SmallVectorImpl<OpAsmParser::UnresolvedOperand> &inputs,
+    SmallVectorImpl<Type> &inputTypes, SmallVectorImpl<Type> &resultTypes,
+    PlanAttr &plan) {
+  SmallVector<OpAsmParser::Argument> arguments;
+  auto parseInput = [&]() -> ParseResult {
+    return failure(parser.parseArgument(arguments.emplace_back()) ||
+                   parser.parseEqual() ||
+                   parser.parseOperand(inputs.emplace_back()));
+  };
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseInput))
+    return failure();
+  if (succeeded(parser.parseOptionalKeyword("plan"))) {
+    plan = dyn_cast_or_null<PlanAttr>(PlanAttr::parse(parser, Type()));
+    if (!plan)
+      return failure();
+  }
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseColon() ||
+      parser.parseCommaSeparatedList(
+          OpAsmParser::Delimiter::Paren,
+          [&] { return parser.parseType(inputTypes.emplace_back()); }) ||
+      parser.parseOptionalArrowTypeList(resultTypes))
+    return failure();
+  if (inputTypes.size() != arguments.size())
+    return parser.emitError(loc, "expected ")
+           << arguments.size() << " operand types, got " << inputTypes.size();
+  for (auto [argument, type] : llvm::zip_equal(arguments, inputTypes))
+    argument.type = type;
+  if (parser.parseRegion(body, arguments))
+    return failure();
+  KernelOp::ensureTerminator(body, parser.getBuilder(),
+                             parser.getEncodedSourceLoc(loc));
+  return success();
+}
+
+void mlir::bfly::printKernelSignature(OpAsmPrinter &printer, Operation *op,
+                                      Region &body, OperandRange inputs,
+                                      TypeRange inputTypes,
+                                      TypeRange resultTypes, PlanAttr plan) {
+  printer << '(';
+  llvm::interleaveComma(
+      llvm::zip(body.getArguments(), inputs), printer, [&](auto pair) {
+        printer << std::get<0>(pair) << " = " << std::get<1>(pair);
+      });
+  printer << ')';
+  if (plan) {
+    printer << " plan ";
+    plan.print(printer);
+  }
+  printer << " : (" << inputTypes << ')';
+  printer.printOptionalArrowTypeList(resultTypes);
+  printer << ' ';
+  printer.printRegion(body, /*printEntryBlockArgs=*/false,
+                      /*printBlockTerminators=*/!resultTypes.empty());
+}

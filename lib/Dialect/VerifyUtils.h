@@ -1,0 +1,39 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Checks that operations of several levels share. Each reports the label of the
+// constraint in the operation's description that it enforces.
+
+#ifndef BFLY_LIB_DIALECT_VERIFYUTILS_H
+#define BFLY_LIB_DIALECT_VERIFYUTILS_H
+
+#include "bfly/IR/Bfly.h"
+
+namespace mlir::bfly {
+
+/// All dimensions but the first are static, and every static one at least 1.
+LogicalResult verifyStaticShape(Operation *op, RankedTensorType type,
+                                StringRef label);
+
+/// The number of elements and of bytes of each tensor fits in 63 bits.
+LogicalResult verifySizes(Operation *op, StringRef label);
+
+/// Sizes of `a` and `b` agree where both are known.
+bool sameSize(int64_t a, int64_t b);
+
+/// (C2) to (C5) and (C7) of an operation whose region is a function of a bin.
+/// `shape` is the (B, N, D) shape that parameters are broadcast over, the bins
+/// counted as the input has them.
+LogicalResult verifyBinRegion(Operation *op, RankedTensorType input,
+                              ValueRange params, ArrayAttr paramDims,
+                              Region &body, bool mayYieldReal);
+
+/// The leading size and form of attention weights: (C4) of butterfly_attention,
+/// (C5) of attention_stage.
+LogicalResult verifyAttentionWeights(Operation *op, RankedTensorType weights,
+                                     int64_t channels, int64_t heads,
+                                     StringRef label);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_DIALECT_VERIFYUTILS_H

@@ -1,0 +1,82 @@
+// RUN: bfly-opt %s | bfly-opt | FileCheck %s
+// RUN: bfly-opt %s --mlir-print-op-generic | bfly-opt | FileCheck %s
+
+// CHECK-LABEL: func @spectral_filter
+func.func @spectral_filter(%x: tensor<?x8x4xf32>, %w: tensor<?x4xf32>, %t: tensor<8xf32>) -> tensor<?x8x4xf32> {
+  // CHECK: bfly.spectral_filter %{{.*}} params(%{{.*}}[batch, channel] : tensor<?x4xf32>, %{{.*}}[bin] : tensor<8xf32>) : tensor<?x8x4xf32> -> tensor<?x8x4xf32> {
+  %y = bfly.spectral_filter %x params(%w[batch, channel] : tensor<?x4xf32>, %t[bin] : tensor<8xf32>)
+      : tensor<?x8x4xf32> -> tensor<?x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index, %wc: f32, %tk: f32):
+    %g = complex.create %wc, %tk : complex<f32>
+    %a = complex.mul %bin, %g : complex<f32>
+    // CHECK: bfly.yield
+    bfly.yield %a : complex<f32>
+  }
+  return %y : tensor<?x8x4xf32>
+}
+
+// CHECK-LABEL: func @butterfly_attention
+func.func @butterfly_attention(%x: tensor<?x8x4xf32>, %w: tensor<3x4x4xf32>) -> tensor<?x8x4xf32> {
+  // CHECK: bfly.butterfly_attention %{{.*}}, %{{.*}}, %{{.*}} heads(2) scale(5.000000e-01) : tensor<?x8x4xf32>, tensor<3x4x4xf32>
+  %y = bfly.butterfly_attention %x, %w, %w heads(2) scale(0.5) : tensor<?x8x4xf32>, tensor<3x4x4xf32>
+  return %y : tensor<?x8x4xf32>
+}
+
+// CHECK-LABEL: func @dense
+func.func @dense(%x: tensor<?x8x4xf32>, %g: tensor<4xf32>, %w: tensor<6x4xf32>, %b: tensor<6xf32>) -> tensor<?x6xf32> {
+  // CHECK: bfly.layer_norm %{{.*}} weight(%{{.*}} : tensor<4xf32>) bias(%{{.*}} : tensor<4xf32>) epsilon(1.000000e-05) : tensor<?x8x4xf32>
+  %u = bfly.layer_norm %x weight(%g : tensor<4xf32>) bias(%g : tensor<4xf32>) epsilon(1.0e-5) : tensor<?x8x4xf32>
+  // CHECK: bfly.mean
+  %m = bfly.mean %u : tensor<?x8x4xf32> -> tensor<?x4xf32>
+  // CHECK: bfly.linear %{{.*}}, %{{.*}} bias(%{{.*}} : tensor<6xf32>) relu : tensor<?x4xf32>, tensor<6x4xf32> -> tensor<?x6xf32>
+  %h = bfly.linear %m, %w bias(%b : tensor<6xf32>) relu : tensor<?x4xf32>, tensor<6x4xf32> -> tensor<?x6xf32>
+  return %h : tensor<?x6xf32>
+}
+
+// CHECK-LABEL: func @network
+func.func @network(%x: tensor<?x8x4xf32>, %w: tensor<1x2x2x2xf32>) -> (tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x4xf32>) {
+  // CHECK: bfly.fft %{{.*}} : tensor<?x8x4xf32> -> tensor<?x5x4xcomplex<f32>>
+  %f = bfly.fft %x : tensor<?x8x4xf32> -> tensor<?x5x4xcomplex<f32>>
+  // CHECK: bfly.spectrum_map %{{.*}} tokens(8) hermitian : tensor<?x5x4xcomplex<f32>> -> tensor<?x5x4xcomplex<f32>>
+  %a = bfly.spectrum_map %f tokens(8) hermitian : tensor<?x5x4xcomplex<f32>> -> tensor<?x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  // CHECK: bfly.bin %{{.*}}[0] factor(1.250000e-01)
+  %m = bfly.bin %f[0] factor(0.125) : tensor<?x5x4xcomplex<f32>> -> tensor<?x4xf32>
+  // CHECK: bfly.ifft
+  %y = bfly.ifft %a : tensor<?x5x4xcomplex<f32>> -> tensor<?x8x4xf32>
+  // CHECK: bfly.fold_weights %{{.*}}, %{{.*}} : tensor<1x2x2x2xf32> -> tensor<1x2x2x2xf32>
+  %fold = bfly.fold_weights %w, %w : tensor<1x2x2x2xf32> -> tensor<1x2x2x2xf32>
+  // CHECK: bfly.attention_stage %{{.*}} weights(%{{.*}} : tensor<1x2x2x2xf32>) stage(2) heads(2) scale(1.000000e+00) folded : tensor<?x8x4xf32>
+  %s = bfly.attention_stage %x weights(%fold : tensor<1x2x2x2xf32>) stage(2) heads(2) scale(1.0) folded : tensor<?x8x4xf32>
+  // CHECK: bfly.attention_stage %{{.*}} image(%{{.*}} : tensor<?x8x4xf32> -> tensor<?x8x4xf32>) stage(1) heads(1) scale(1.000000e+00) carried : tensor<?x8x4xf32>
+  %t:2 = bfly.attention_stage %x image(%s : tensor<?x8x4xf32> -> tensor<?x8x4xf32>) stage(1) heads(1) scale(1.0) carried : tensor<?x8x4xf32>
+  return %y, %t#0, %m : tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x4xf32>
+}
+
+// CHECK-LABEL: func @schedule
+func.func @schedule(%x: tensor<4x8x4xf32>) -> tensor<4x4xf32> {
+  // CHECK: bfly.kernel "mean" (%{{.*}} = %{{.*}}) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x8x4xf32>) -> tensor<4x4xf32> {
+  %m = bfly.kernel "mean" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x8x4xf32>) -> tensor<4x4xf32> {
+    %0 = bfly.mean %a : tensor<4x8x4xf32> -> tensor<4x4xf32>
+    bfly.yield %0 : tensor<4x4xf32>
+  }
+  return %m : tensor<4x4xf32>
+}
+
+// CHECK-LABEL: func @affine
+func.func @affine(%a: memref<4x8xf32>, %b: memref<2x8x4xf32>, %c: memref<4x8xf32>, %r: f32, %i: f32) -> (f32, f32) {
+  // CHECK: bfly.kernel "product" (%{{.*}} = %{{.*}}) : (memref<4x8xf32>) {
+  bfly.kernel "product" (%t = %a) : (memref<4x8xf32>) {
+  }
+  // CHECK: bfly.tile_product %{{.*}}, %{{.*}}, %{{.*}} accumulate : memref<4x8xf32>, memref<2x8x4xf32>, memref<4x8xf32>
+  bfly.tile_product %a, %b, %c accumulate : memref<4x8xf32>, memref<2x8x4xf32>, memref<4x8xf32>
+  // CHECK: bfly.table roots(16) : memref<8x2xf32>
+  %w = bfly.table roots(16) : memref<8x2xf32>
+  // CHECK: bfly.dft inverse %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : f32
+  %y:4 = bfly.dft inverse %r, %r, %i, %i : f32
+  // CHECK: bfly.rotate %{{.*}}, %{{.*}} by 3 of 16 : f32
+  %re, %im = bfly.rotate %y#0, %y#2 by 3 of 16 : f32
+  return %re, %im : f32, f32
+}
