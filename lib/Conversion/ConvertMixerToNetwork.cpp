@@ -1,17 +1,21 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+// Mixers to transforms, spectra and attention stages.
+//
+// Before: any of the mixer level, in functions on tensors.
+// After: no bfly.spectral_filter and no bfly.butterfly_attention. A filter is
+// a transform to the whole spectrum, a map and an inverse; attention is its
+// definition, one stage after the other in the compute type, on a power of two
+// of tokens. Nothing is optimised here: -bfly-rewrite-spectra and
+// -bfly-rewrite-attention do that.
+
 #include "bfly/Conversion/Passes.h"
 
 #include "bfly/IR/Bfly.h"
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/DialectConversion.h"
+#include <cmath>
 
 namespace mlir::bfly {
 #define GEN_PASS_DEF_CONVERTMIXERTONETWORKPASS
@@ -23,12 +27,113 @@ using namespace mlir::bfly;
 
 namespace {
 
+/// y = IDFT(region(DFT(x))).
+struct ConvertSpectralFilter : OpConversionPattern<SpectralFilterOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(SpectralFilterOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    RankedTensorType input = op.getInput().getType();
+    auto spectrum = RankedTensorType::get(
+        input.getShape(), ComplexType::get(getComputeType(input)));
+    Value bins =
+        FftOp::create(rewriter, op.getLoc(), spectrum, adaptor.getInput());
+    auto map = SpectrumMapOp::create(rewriter, op.getLoc(), spectrum, bins,
+                                     adaptor.getParams(), op.getParamDims(),
+                                     op.getTokens(), /*hermitian=*/false);
+    rewriter.inlineRegionBefore(op.getBody(), map.getBody(),
+                                map.getBody().begin());
+    rewriter.replaceOpWithNewOp<IfftOp>(op, op.getResult().getType(),
+                                        map.getResult());
+    return success();
+  }
+};
+
+/// `input` with `tokens` tokens, those beyond its own zero.
+Value padTokens(OpBuilder &builder, Location loc, Value input, int64_t tokens) {
+  auto type = cast<RankedTensorType>(input.getType());
+  if (type.getDimSize(1) == tokens)
+    return input;
+  auto padded = RankedTensorType::get(
+      {type.getDimSize(0), tokens, type.getDimSize(2)}, type.getElementType());
+  Value zero = arith::ConstantOp::create(
+      builder, loc, builder.getZeroAttr(type.getElementType()));
+  OpFoldResult none = builder.getIndexAttr(0);
+  OpFoldResult more = builder.getIndexAttr(tokens - type.getDimSize(1));
+  return tensor::PadOp::create(builder, loc, padded, input, {none, none, none},
+                               {none, more, none}, zero);
+}
+
+/// The first tokens of `padded`, as many as `input` has.
+Value cutTokens(OpBuilder &builder, Location loc, Value padded, Value input) {
+  auto type = cast<RankedTensorType>(input.getType());
+  if (padded.getType() == type)
+    return padded;
+  SmallVector<OpFoldResult> offsets(3, builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(3, builder.getIndexAttr(1));
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, input);
+  return tensor::ExtractSliceOp::create(builder, loc, type, padded, offsets,
+                                        sizes, strides);
+}
+
+/// ceil(log2 N) stages, each its definition.
+struct ConvertButterflyAttention : OpConversionPattern<ButterflyAttentionOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(ButterflyAttentionOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    RankedTensorType input = op.getInput().getType();
+    int64_t stages = getNumStages(input.getDimSize(1));
+    if (stages == 0) {
+      rewriter.replaceOp(op, adaptor.getInput());
+      return success();
+    }
+    int64_t heads = op.getHeads();
+    double headChannels = input.getDimSize(2) / heads;
+    APFloat scale =
+        op.getScale().value_or(APFloat(1 / std::sqrt(headChannels)));
+
+    Value state =
+        padTokens(rewriter, loc, adaptor.getInput(), int64_t(1) << stages);
+    auto stored = cast<RankedTensorType>(state.getType());
+    FloatType compute = getComputeType(stored);
+    bool narrow = compute != stored.getElementType();
+    RankedTensorType type = stored.clone(compute);
+    if (narrow)
+      state = arith::ExtFOp::create(rewriter, loc, type, state);
+    for (int64_t stage = 0; stage < stages; ++stage)
+      state = AttentionStageOp::create(
+                  rewriter, loc, type, /*image_result=*/Type(), state,
+                  /*image=*/Value(),
+                  ValueRange{adaptor.getQuery(), adaptor.getKey()}, stage,
+                  heads, scale, Scoring::Definition)
+                  .getResult();
+    if (narrow)
+      state = arith::TruncFOp::create(rewriter, loc, stored, state);
+    rewriter.replaceOp(op, cutTokens(rewriter, loc, state, adaptor.getInput()));
+    return success();
+  }
+};
+
 struct ConvertMixerToNetworkPass
     : public bfly::impl::ConvertMixerToNetworkPassBase<
           ConvertMixerToNetworkPass> {
   using ConvertMixerToNetworkPassBase::ConvertMixerToNetworkPassBase;
 
-  void runOnOperation() override {}
+  void runOnOperation() override {
+    ConversionTarget target(getContext());
+    target.addIllegalOp<SpectralFilterOp, ButterflyAttentionOp>();
+    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+    RewritePatternSet patterns(&getContext());
+    patterns.add<ConvertSpectralFilter, ConvertButterflyAttention>(
+        &getContext());
+    if (failed(applyPartialConversion(getOperation(), target,
+                                      std::move(patterns))))
+      signalPassFailure();
+  }
 };
 
 } // namespace

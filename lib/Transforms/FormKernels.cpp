@@ -1,17 +1,22 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+// Gather each mixer's network in one kernel.
+//
+// Before: network level; no bfly.spectral_filter and no
+// bfly.butterfly_attention.
+// After: schedule level. Every operation of this dialect is in a bfly.kernel
+// with tensors for operands and results; what a kernel needs besides (splat
+// constants, sizes of its operands) is made again inside it. Operations of
+// other dialects that no kernel took stay where they are. A kernel made because
+// a larger one was not possible says why in its attribute `bfly.unfused`.
+
+#include "KernelGroups.h"
 #include "bfly/Transforms/Passes.h"
 
-#include "bfly/IR/Bfly.h"
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 namespace mlir::bfly {
 #define GEN_PASS_DEF_FORMKERNELSPASS
@@ -23,11 +28,173 @@ using namespace mlir::bfly;
 
 namespace {
 
+/// Moves the operations of a group into a kernel where its sink stands.
+class KernelBuilder {
+public:
+  KernelBuilder(const KernelGroup &group) : group(group) {}
+
+  KernelOp build();
+
+private:
+  /// The value that stands for `outside` in the kernel.
+  Value getInside(Value outside);
+
+  const KernelGroup &group;
+  SmallVector<Value> inputs;
+  Block *body = nullptr;
+  Operation *firstMoved = nullptr;
+  IRMapping inside;
+};
+
+/// Whether the kernel gets a copy of `op` rather than its result as an operand:
+/// scalars and splats cost nothing to make again.
+bool isClonedInside(Operation *op) {
+  if (isa<tensor::DimOp>(op))
+    return true;
+  Attribute value;
+  return matchPattern(op, m_Constant(&value)) &&
+         (!isa<ElementsAttr>(value) || isa<SplatElementsAttr>(value));
+}
+
+Value KernelBuilder::getInside(Value outside) {
+  if (Value known = inside.lookupOrNull(outside))
+    return known;
+  Operation *def = outside.getDefiningOp();
+  if (!def || !isClonedInside(def)) {
+    inputs.push_back(outside);
+    Value argument = body->addArgument(outside.getType(), outside.getLoc());
+    inside.map(outside, argument);
+    return argument;
+  }
+  for (Value operand : def->getOperands())
+    getInside(operand);
+  OpBuilder builder(firstMoved);
+  builder.clone(*def, inside);
+  return inside.lookup(outside);
+}
+
+KernelOp KernelBuilder::build() {
+  SmallVector<Operation *> ops(group.ops.begin(), group.ops.end());
+  llvm::sort(ops,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  SmallVector<Value> results;
+  for (Value result : group.sink->getResults())
+    if (!result.use_empty())
+      results.push_back(result);
+
+  // The operands are known once the body is, so the body comes first.
+  OpBuilder builder(group.sink->getBlock(), ++Block::iterator(group.sink));
+  Region region;
+  body = &region.emplaceBlock();
+  for (Operation *op : ops)
+    op->moveBefore(body, body->end());
+  firstMoved = &body->front();
+  for (Operation *op : ops)
+    op->walk([&](Operation *inner) {
+      for (OpOperand &operand : inner->getOpOperands())
+        if (!region.isAncestor(operand.get().getParentRegion()))
+          operand.set(getInside(operand.get()));
+    });
+
+  Location loc = group.sink->getLoc();
+  auto kernel = KernelOp::create(builder, loc, TypeRange(ValueRange(results)),
+                                 inputs, group.name, /*plan=*/PlanAttr());
+  kernel.getBody().takeBody(region);
+  for (auto [result, outside] : llvm::zip_equal(results, kernel.getResults()))
+    result.replaceAllUsesWith(outside);
+  builder.setInsertionPointToEnd(body);
+  YieldOp::create(builder, loc, results);
+  return kernel;
+}
+
+/// What nobody uses is not worth a kernel, and would be a second sink.
+void eraseDeadOps(Block *block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
 struct FormKernelsPass
     : public bfly::impl::FormKernelsPassBase<FormKernelsPass> {
   using FormKernelsPassBase::FormKernelsPassBase;
 
-  void runOnOperation() override {}
+  void runOnOperation() override {
+    WalkResult mixers = getOperation().walk([](Operation *op) {
+      if (!isa<SpectralFilterOp, ButterflyAttentionOp>(op))
+        return WalkResult::advance();
+      op->emitOpError("must become network operations before kernels form");
+      return WalkResult::interrupt();
+    });
+    if (mixers.wasInterrupted())
+      return signalPassFailure();
+    SmallVector<Block *> blocks;
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<BflyDialect>(op->getDialect()))
+        return WalkResult::skip();
+      for (Region &region : op->getRegions())
+        for (Block &block : region)
+          blocks.push_back(&block);
+      return WalkResult::advance();
+    });
+    for (Block *block : blocks)
+      formKernels(block);
+  }
+
+private:
+  void formKernels(Block *block);
+
+  /// Reports why `op` gets a kernel of its own.
+  void explain(Operation *op, StringRef reason) {
+    if (remarks)
+      op->emitRemark("not fused: ") << reason;
+  }
 };
+
+void FormKernelsPass::formKernels(Block *block) {
+  eraseDeadOps(block);
+  SmallVector<KernelGroup> groups;
+  DenseMap<Operation *, std::string> reasons;
+  DenseSet<Operation *> taken;
+  auto take = [&](KernelGroup group) {
+    taken.insert(group.ops.begin(), group.ops.end());
+    groups.push_back(std::move(group));
+  };
+  if (fuse) {
+    for (Operation &op : *block) {
+      if (taken.contains(&op))
+        continue;
+      if (auto stage = dyn_cast<AttentionStageOp>(op))
+        take(findAttention(stage));
+      auto fft = dyn_cast<FftOp>(op);
+      if (!fft)
+        continue;
+      std::string reason;
+      FailureOr<KernelGroup> group = findFilter(fft, reason);
+      if (succeeded(group) && group->ops.size() > 1)
+        take(std::move(*group));
+      else if (failed(group))
+        reasons[fft] = reason;
+    }
+  }
+  for (Operation &op : *block)
+    if (isa<BflyDialect>(op.getDialect()) && !taken.contains(&op) &&
+        !isa<KernelOp, YieldOp>(op)) {
+      KernelGroup group;
+      group.ops.insert(&op);
+      group.sink = &op;
+      group.name = op.getName().stripDialect();
+      groups.push_back(std::move(group));
+    }
+  for (const KernelGroup &group : groups) {
+    auto reason = reasons.find(group.sink);
+    if (reason != reasons.end())
+      explain(group.sink, reason->second);
+    KernelOp kernel = KernelBuilder(group).build();
+    if (reason != reasons.end())
+      kernel->setAttr("bfly.unfused",
+                      StringAttr::get(&getContext(), reason->second));
+  }
+  eraseDeadOps(block);
+}
 
 } // namespace

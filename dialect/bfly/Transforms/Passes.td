@@ -110,10 +110,22 @@ def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"
 def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
   let summary = "Gather each mixer's network in one kernel";
   let description = [{
-    Puts a transform with what it feeds (context, maps, inverse), or a chain of
-    attention stages with its padding and casts, in one `bfly.kernel`; any other
-    operation of this dialect gets a kernel of its own. With `fuse=false` every
-    network operation does: the network level, executed as it stands.
+    Puts each mixer in one `bfly.kernel`:
+
+    - "spectral_filter": a transform, the maps of its spectrum, the inverse or
+      the map with a real result that ends them, and the context, which is all
+      that lies between a bin (or the mean of what is transformed) and a
+      parameter of a map: `bfly.linear` and element-wise arithmetic on matrices;
+    - "butterfly_attention": stages that follow one another, with the folding of
+      their weights, padding, casts and the final cut.
+
+    Only the last operation of a group may be used outside it. Any other
+    operation of this dialect gets a kernel of its own, named after it, and so
+    do those of a group that cannot be one kernel: `bfly.unfused` on the
+    transform's kernel says why, and with `remarks` so does a remark. With
+    `fuse=false` every network operation does: the network level, executed as
+    it stands. Operands of a kernel are tensors; splat constants and sizes of
+    operands are made again inside.
 
     Before:
     ```mlir
@@ -122,7 +134,7 @@ def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
     ```
     After:
     ```mlir
-    %y = bfly.kernel "filter" (%a = %x) : (tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
+    %y = bfly.kernel "spectral_filter" (%a = %x) : (tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
       %f = bfly.fft %a : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
       %r = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
       bfly.yield %r : tensor<2x8x4xf32>
@@ -132,8 +144,11 @@ def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
   let options = [
     Option<"fuse", "fuse", "bool", /*default=*/"true",
            "one kernel a mixer; false: one kernel an operation">,
+    Option<"remarks", "remarks", "bool", /*default=*/"false",
+           "emit a remark where a network did not fuse">,
   ];
-  let dependentDialects = ["::mlir::bfly::BflyDialect"];
+  let dependentDialects = ["::mlir::bfly::BflyDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 // Schedule level -------------------------------------------------------------

@@ -1,0 +1,254 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Which operations run as one kernel.
+//
+// A group has one sink: every result of its other operations is used inside it
+// alone. So nothing outside lies between two of its operations, and all of them
+// may move to where the sink stands.
+
+#include "KernelGroups.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+/// Whether every use of `op` is by an operation of `group`.
+static bool isUsedOnlyIn(Operation *op, const SetVector<Operation *> &group) {
+  return llvm::all_of(op->getUsers(),
+                      [&](Operation *user) { return group.contains(user); });
+}
+
+/// Whether `op` may compute a part of the context, a (B, ...) matrix: a dense
+/// layer or an element-wise function of matrices.
+static bool isContextOp(Operation *op) {
+  auto isMatrix = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getRank() <= 2 &&
+           isa<FloatType>(tensor.getElementType());
+  };
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return isMatrix(linear.getInput().getType());
+  return isa_and_present<arith::ArithDialect, math::MathDialect>(
+             op->getDialect()) &&
+         OpTrait::hasElementwiseMappableTraits(op) && isMemoryEffectFree(op) &&
+         llvm::all_of(op->getOperandTypes(), isMatrix) &&
+         llvm::all_of(op->getResultTypes(), isMatrix);
+}
+
+namespace {
+
+/// Collects the group of one transform.
+struct FilterFinder {
+  FftOp fft;
+  std::string &reason;
+  KernelGroup group;
+
+  LogicalResult fail(const Twine &why) {
+    reason = why.str();
+    return failure();
+  }
+
+  LogicalResult findChain();
+  void findContext();
+  LogicalResult checkUses();
+};
+
+} // namespace
+
+/// From the transform along its spectrum: maps, and the inverse or the map with
+/// a real result that ends them; bins on the way.
+LogicalResult FilterFinder::findChain() {
+  Block *block = fft->getBlock();
+  Value spectrum = fft.getResult();
+  group.sink = fft;
+  group.ops.insert(fft);
+  while (spectrum) {
+    Operation *next = nullptr, *other = nullptr;
+    for (OpOperand &use : spectrum.getUses()) {
+      Operation *user = use.getOwner();
+      if (!isa<SpectrumBinOp, SpectrumMapOp, IfftOp>(user) ||
+          use.getOperandNumber() != 0 || user->getBlock() != block)
+        other = user;
+      else if (isa<SpectrumBinOp>(user))
+        group.ops.insert(user);
+      else if (next)
+        return fail("the spectrum is filtered in two ways");
+      else
+        next = user;
+    }
+    if (!next)
+      break;
+    if (other)
+      return fail("the spectrum is also used by '" +
+                  other->getName().getStringRef() + "'");
+    spectrum = Value();
+    group.ops.insert(next);
+    group.sink = next;
+    if (auto map = dyn_cast<SpectrumMapOp>(next))
+      if (isa<ComplexType>(map.getResult().getType().getElementType()))
+        spectrum = map.getResult();
+  }
+  return success();
+}
+
+/// What lies on a path from a bin, or the mean of what is transformed, to a
+/// parameter of a map.
+void FilterFinder::findContext() {
+  Block *block = fft->getBlock();
+  SetVector<Operation *> chain = group.ops;
+  SetVector<Operation *> forward, backward;
+  for (Operation *op : chain)
+    if (isa<SpectrumBinOp>(op))
+      forward.insert(op);
+  for (Operation *user : fft.getInput().getUsers())
+    if (isa<MeanOp>(user) && user->getBlock() == block)
+      forward.insert(user);
+  for (size_t i = 0; i < forward.size(); ++i)
+    for (Operation *user : forward[i]->getUsers())
+      if (Operation *inBlock = block->findAncestorOpInBlock(*user))
+        if (!chain.contains(inBlock))
+          forward.insert(inBlock);
+  auto visitOperands = [&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (Operation *def = operand.getDefiningOp())
+        if (forward.contains(def))
+          backward.insert(def);
+  };
+  for (Operation *op : chain)
+    visitOperands(op);
+  for (size_t i = 0; i < backward.size(); ++i)
+    visitOperands(backward[i]);
+
+  // What others use too, or what is no context, stays outside where it can:
+  // what makes it then does as well. Bins cannot.
+  group.ops.insert(backward.begin(), backward.end());
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Operation *op : backward)
+      if (group.ops.contains(op) && !isa<SpectrumBinOp>(op) &&
+          !((isa<MeanOp>(op) || isContextOp(op)) &&
+            isUsedOnlyIn(op, group.ops)))
+        changed |= group.ops.remove(op);
+  }
+}
+
+/// One sink, and nothing else that leaves.
+LogicalResult FilterFinder::checkUses() {
+  for (Operation *op : group.ops)
+    if (op != group.sink && !isUsedOnlyIn(op, group.ops))
+      return fail("the result of '" + op->getName().getStringRef() +
+                  "' is also used outside the filter");
+  return success();
+}
+
+FailureOr<KernelGroup> mlir::bfly::findFilter(FftOp fft, std::string &reason) {
+  FilterFinder finder{fft, reason, {}};
+  if (failed(finder.findChain()))
+    return failure();
+  finder.findContext();
+  if (failed(finder.checkUses()))
+    return failure();
+  finder.group.name = "spectral_filter";
+  return finder.group;
+}
+
+/// Whether `pad` appends zeros to the tokens and does nothing else.
+static bool isTokenPad(tensor::PadOp pad) {
+  Value value = pad.getConstantPaddingValue();
+  return value && matchPattern(value, m_AnyZeroFloat()) &&
+         pad.getLow().empty() && pad.getHigh().empty() &&
+         pad.getSourceType().getRank() == 3 &&
+         llvm::all_of(pad.getStaticLow(), [](int64_t n) { return n == 0; }) &&
+         pad.getStaticHigh()[0] == 0 && pad.getStaticHigh()[2] == 0;
+}
+
+/// Whether `slice` keeps the first tokens and all of the rest.
+static bool isTokenCut(tensor::ExtractSliceOp slice) {
+  RankedTensorType source = slice.getSourceType();
+  if (source.getRank() != 3 || slice.getResultType().getRank() != 3 ||
+      !llvm::all_of(slice.getMixedOffsets(), isZeroInteger) ||
+      !llvm::all_of(slice.getMixedStrides(), isOneInteger) ||
+      slice.getResultType().getDimSize(0) != source.getDimSize(0) ||
+      slice.getResultType().getDimSize(2) != source.getDimSize(2))
+    return false;
+  // A dynamic batch is cut to itself where its size is that of a tensor.
+  return llvm::all_of(slice.getSizes(), [](Value size) {
+    auto dim = size.getDefiningOp<tensor::DimOp>();
+    return dim && dim.getConstantIndex() == 0;
+  });
+}
+
+/// The stage that takes over the whole of `stage`'s state, if there is one.
+static AttentionStageOp getNextStage(AttentionStageOp stage) {
+  AttentionStageOp next;
+  for (Operation *user : stage->getUsers()) {
+    auto other = dyn_cast<AttentionStageOp>(user);
+    if (!other || (next && other != next))
+      return {};
+    next = other;
+  }
+  if (!next || next->getBlock() != stage->getBlock() ||
+      next.getStage() != stage.getStage() + 1 ||
+      next.getHeads() != stage.getHeads() ||
+      next.getState() != stage.getResult())
+    return {};
+  if (stage.getImageResult() && !stage.getImageResult().use_empty() &&
+      next.getImage() != stage.getImageResult())
+    return {};
+  return next;
+}
+
+KernelGroup mlir::bfly::findAttention(AttentionStageOp first) {
+  KernelGroup group;
+  group.name = "butterfly_attention";
+  Block *block = first->getBlock();
+  AttentionStageOp last = first;
+  for (AttentionStageOp stage = first; stage; stage = getNextStage(stage)) {
+    group.ops.insert(stage);
+    last = stage;
+  }
+  group.sink = last;
+
+  // Before the first stage: what only this attention uses.
+  auto absorb = [&](Operation *def) {
+    if (!def || def->getBlock() != block || !isUsedOnlyIn(def, group.ops))
+      return false;
+    group.ops.insert(def);
+    return true;
+  };
+  for (Operation *op : llvm::to_vector(group.ops))
+    for (Value weight : cast<AttentionStageOp>(op).getWeights())
+      absorb(weight.getDefiningOp<FoldWeightsOp>());
+  Value state = first.getState();
+  if (auto extend = state.getDefiningOp<arith::ExtFOp>())
+    if (absorb(extend))
+      state = extend.getIn();
+  if (auto pad = state.getDefiningOp<tensor::PadOp>())
+    if (isTokenPad(pad))
+      absorb(pad);
+
+  // After the last: a cast and a cut, where nothing else uses the result.
+  auto append = [&](Operation *user) {
+    group.ops.insert(user);
+    group.sink = user;
+  };
+  auto onlyUser = [&]() -> Operation * {
+    if (!group.sink->getResult(0).hasOneUse())
+      return nullptr;
+    Operation *user = *group.sink->getResult(0).user_begin();
+    return user->getBlock() == block ? user : nullptr;
+  };
+  if (last.getImageResult() && !last.getImageResult().use_empty())
+    return group;
+  if (auto truncate = dyn_cast_if_present<arith::TruncFOp>(onlyUser()))
+    append(truncate);
+  if (auto slice = dyn_cast_if_present<tensor::ExtractSliceOp>(onlyUser()))
+    if (isTokenCut(slice))
+      append(slice);
+  return group;
+}
