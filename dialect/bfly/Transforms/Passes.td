@@ -296,6 +296,8 @@ def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::Function
   let options = [
     Option<"lanes", "lanes", "int64_t", /*default=*/"16",
            "f32 elements of a vector register; half as many for f64">,
+    Option<"unroll", "unroll", "int64_t", /*default=*/"2",
+           "full vectors that are written out instead of looped over">,
   ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::vector::VectorDialect"];
@@ -303,19 +305,50 @@ def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::Function
 
 def MapParallelToThreadsPass
     : InterfacePass<"bfly-map-parallel-to-threads", "::mlir::FunctionOpInterface"> {
-  let summary = "Outermost parallel loops to threads, the others to serial loops";
+  let summary = "One level of parallel loops for threads, the others serial";
   let description = [{
     A CPU has one kind of parallelism beside its lanes: the outermost
-    `affine.parallel` becomes an `scf.parallel` (then OpenMP), those inside it
-    loops.
+    `affine.parallel` of more than one iteration stays (`-lower-affine` makes it
+    an `scf.parallel`, then OpenMP), those inside it become loops. Stack memory
+    of constant size is allocated once for a thread's part.
+
+    Before:
+    ```mlir
+    affine.parallel (%b) = (0) to (%batch) {
+      affine.parallel (%n, %c) = (0, 0) to (8, 16) {
+        affine.store %zero, %x[%b, %n, %c] : memref<?x8x16xf32>
+      }
+    }
+    ```
+    After:
+    ```mlir
+    affine.parallel (%b) = (0) to (%batch) {
+      affine.for %n = 0 to 8 {
+        affine.for %c = 0 to 16 {
+          affine.store %zero, %x[%b, %n, %c] : memref<?x8x16xf32>
+        }
+      }
+    }
+    ```
   }];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::affine::AffineDialect"];
 }
 
 def InlineKernelsPass : InterfacePass<"bfly-inline-kernels", "::mlir::FunctionOpInterface"> {
   let summary = "Kernels into the function around them (CPU)";
   let description = [{
     On a CPU a kernel at affine level is only a bracket around its nests.
+
+    Before:
+    ```mlir
+    bfly.kernel "copy" (%a = %x, %b = %y) : (memref<4xf32>, memref<4xf32>) {
+      memref.copy %a, %b : memref<4xf32> to memref<4xf32>
+    }
+    ```
+    After:
+    ```mlir
+    memref.copy %x, %y : memref<4xf32> to memref<4xf32>
+    ```
   }];
 }
 
