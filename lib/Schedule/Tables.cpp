@@ -14,11 +14,14 @@ __extension__ using UInt128 = unsigned __int128;
 
 static constexpr long double kPi = 3.141592653589793238462643383279502884L;
 
+/// Added to a value, makes -0 of either part 0, so that tables read well.
+static constexpr Complex kNoNegativeZeros(0, 0);
+
 /// e^(-2 pi i k / order), 0 <= k < order.
 static Complex getReducedRoot(UInt128 k, UInt128 order) {
   UInt128 eighths = 8 * k;
   unsigned octant = static_cast<unsigned>(eighths / order);
-  // What is left of the angle, in n-ths of an octant; odd octants are measured
+  // What is left of the angle, over `order` octants; odd octants are measured
   // from their far end.
   UInt128 rest = eighths % order;
   if (octant % 2)
@@ -28,24 +31,14 @@ static Complex getReducedRoot(UInt128 k, UInt128 order) {
   bool isMiddle = rest == order;
   long double cosine = isMiddle ? std::sqrt(0.5L) : std::cos(angle);
   long double sine = isMiddle ? std::sqrt(0.5L) : std::sin(angle);
-  switch (octant) {
-  case 0:
-    return {cosine, -sine};
-  case 1:
-    return {sine, -cosine};
-  case 2:
-    return {-sine, -cosine};
-  case 3:
-    return {-cosine, -sine};
-  case 4:
-    return {-cosine, sine};
-  case 5:
-    return {-sine, cosine};
-  case 6:
-    return {sine, cosine};
-  default:
-    return {cosine, sine};
-  }
+  // Around the circle: octants 1, 2, 5, 6 are nearer to the imaginary axis.
+  if (octant % 4 == 1 || octant % 4 == 2)
+    std::swap(cosine, sine);
+  if (octant >= 2 && octant < 6)
+    cosine = -cosine;
+  if (octant < 4)
+    sine = -sine;
+  return Complex(cosine, sine) + kNoNegativeZeros;
 }
 
 Complex mlir::bfly::getRootOfUnity(int64_t k, int64_t n) {
@@ -105,7 +98,7 @@ SmallVector<Complex> mlir::bfly::computeTable(TableKind kind, int64_t order,
       root = getRootOfUnity(k, rows);
     transform(kernel.data(), 1, roots, table);
     for (Complex &value : table)
-      value /= static_cast<long double>(rows);
+      value = value / static_cast<long double>(rows) + kNoNegativeZeros;
     return table;
   }
   }
