@@ -142,6 +142,8 @@ Executable::allocateResults(ArrayRef<const HostArray *> inputs) const {
 
 /// Whether two arrays share a byte.
 static bool overlap(const HostArray &a, const HostArray &b) {
+  if (a.numElements() == 0 || b.numElements() == 0)
+    return false;
   auto *beginA = static_cast<const char *>(a.data());
   auto *beginB = static_cast<const char *>(b.data());
   return std::less<>()(beginA, beginB + b.sizeInBytes()) &&
