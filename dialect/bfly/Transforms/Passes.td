@@ -73,29 +73,32 @@ def RewriteSpectraPass : Pass<"bfly-rewrite-spectra", "::mlir::func::FuncOp"> {
 def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"> {
   let summary = "The exact rewrites of butterfly attention's scores";
   let description = [{
-    Chooses how every `bfly.attention_stage` scores (SPEC.md, *Exact rewrites*),
-    by the flops of its projections over all tokens:
+    Chooses how the stages that are written as their `definition` score
+    (SPEC.md, *Exact rewrites*), by the flops of their projections over all
+    tokens; a scoring that somebody chose stays. Stages that follow one another
+    with the same weights get the same scoring.
 
     | scoring | when | flops a stage |
     |---|---|---|
-    | pair_difference | always | 3 N D^2 |
-    | chained | always | 2 N D^2 + 2 N D H |
-    | folded | one head, or weights per head | N D^2; per head N D dh |
-    | carried | weights shared by the stages, and one head or weights per head | 0 after the first |
+    | definition | always | 4 N D^2; per head 4 N D dh |
+    | pair_difference | always | 3 N D^2; per head 3 N D dh |
+    | chained | always | 2 N D^2 + 2 N D H; per head 2 N D dh + 2 N D |
+    | folded | one head, or weights per head | N D^2; per head N D dh; and 2 dh^3 once for every matrix that `bfly.fold_weights` makes |
+    | carried | weights shared by the stages, and one head or weights per head | as folded, then 2 N D dh once, for the `bfly.project` before the first stage, and 0 in the stages |
 
-    `scoring` asks for one; a stage for which it does not hold keeps the best
-    that does.
+    A dynamic batch counts as 1. `scoring` asks for one; stages for which it
+    does not hold get the best that does.
 
     Before:
     ```mlir
     %1 = bfly.attention_stage %0 weights(%q, %k : tensor<1x8x8xf32>, tensor<1x8x8xf32>)
-        stage(0) heads(1) scale(1.0) definition : tensor<2x2x8xf32>
+        stage(0) heads(1) scale(1.0) definition : tensor<2x64x8xf32>
     ```
     After:
     ```mlir
     %m = bfly.fold_weights %q, %k : tensor<1x8x8xf32> -> tensor<1x8x8xf32>
     %1 = bfly.attention_stage %0 weights(%m : tensor<1x8x8xf32>)
-        stage(0) heads(1) scale(1.0) folded : tensor<2x2x8xf32>
+        stage(0) heads(1) scale(1.0) folded : tensor<2x64x8xf32>
     ```
   }];
   let options = [
