@@ -337,6 +337,43 @@ def MapParallelToThreadsPass
   let dependentDialects = ["::mlir::affine::AffineDialect"];
 }
 
+def FreeTemporariesPass
+    : InterfacePass<"bfly-free-temporaries", "::mlir::FunctionOpInterface"> {
+  let summary = "Free buffers after their last use";
+  let description = [{
+    Bufferization allocates and never frees. Every `memref.alloc` in a function's
+    entry block that nobody frees, returns or passes on is freed after the last
+    use of it or of a view of it.
+
+    Before:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32>
+    affine.store %c, %0[0] : memref<8xf32>
+    return
+    ```
+    After:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32>
+    affine.store %c, %0[0] : memref<8xf32>
+    memref.dealloc %0 : memref<8xf32>
+    return
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
+def ApproximateMathPass
+    : InterfacePass<"bfly-approximate-math", "::mlir::FunctionOpInterface"> {
+  let summary = "Exponentials of f32 vectors to polynomials";
+  let description = [{
+    A vector of exponentials would be a call to the C library for each lane. Upstream's
+    polynomial, within two units in the last place, stays in vector registers. Scalars
+    and f64 keep the library's.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def InlineKernelsPass : InterfacePass<"bfly-inline-kernels", "::mlir::FunctionOpInterface"> {
   let summary = "Kernels into the function around them (CPU)";
   let description = [{
