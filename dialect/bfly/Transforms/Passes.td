@@ -189,7 +189,33 @@ def ExpandTileProductPass
   let summary = "Tile products to register-blocked vector loops (CPU)";
   let description = [{
     A block of `rows` x one panel of C stays in vector registers while A is
-    broadcast and B streams past, a row of a panel at a time.
+    broadcast and B streams past, a row of a panel at a time. B and C need a unit
+    innermost stride; rows and depth may be dynamic. Columns of the last panel
+    that C does not have are computed and not stored.
+
+    Before:
+    ```mlir
+    bfly.tile_product %a, %b, %c : memref<2x64xf32>, memref<3x64x16xf32>, memref<2x48xf32>
+    ```
+    After:
+    ```mlir
+    scf.for %panel = %c0 to %c3 step %c1 {
+      %sums:2 = scf.for %k = %c0 to %c64 step %c1
+          iter_args(%s0 = %zero, %s1 = %zero) -> (vector<16xf32>, vector<16xf32>) {
+        %row = vector.load %b[%panel, %k, %c0] : memref<3x64x16xf32>, vector<16xf32>
+        %a0 = memref.load %a[%c0, %k] : memref<2x64xf32>
+        %v0 = vector.broadcast %a0 : f32 to vector<16xf32>
+        %n0 = vector.fma %v0, %row, %s0 : vector<16xf32>
+        %a1 = memref.load %a[%c1, %k] : memref<2x64xf32>
+        %v1 = vector.broadcast %a1 : f32 to vector<16xf32>
+        %n1 = vector.fma %v1, %row, %s1 : vector<16xf32>
+        scf.yield %n0, %n1 : vector<16xf32>, vector<16xf32>
+      }
+      %column = arith.muli %panel, %c16 : index
+      vector.store %sums#0, %c[%c0, %column] : memref<2x48xf32>, vector<16xf32>
+      vector.store %sums#1, %c[%c1, %column] : memref<2x48xf32>, vector<16xf32>
+    }
+    ```
   }];
   let options = [
     Option<"lanes", "lanes", "int64_t", /*default=*/"16",
@@ -197,9 +223,8 @@ def ExpandTileProductPass
     Option<"rows", "rows", "int64_t", /*default=*/"8",
            "rows of C kept in registers at a time">,
   ];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::vector::VectorDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def ExpandDftPass : InterfacePass<"bfly-expand-dft", "::mlir::FunctionOpInterface"> {
