@@ -140,10 +140,8 @@ void TransformNest::convolve(bool inverse, const Reader &reader,
   nest.loop(length, [&](AffineExpr k) {
     nest.lanes(lanes, [&](AffineExpr lane) {
       AffineExpr row = position(k, 0);
-      Value scale = nest.constant(1.0 / length);
-      ComplexPair value =
-          nest.mul(load(row, lane), entry(chirpSpectrum, k), inverse);
-      store({nest.mul(value.re, scale), nest.mul(value.im, scale)}, row, lane);
+      store(nest.mul(load(row, lane), entry(chirpSpectrum, k), inverse), row,
+            lane);
     });
   });
   passes(0, /*inverse=*/true, origin);
