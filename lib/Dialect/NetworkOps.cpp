@@ -112,6 +112,30 @@ LogicalResult FoldWeightsOp::verify() {
   return success();
 }
 
+LogicalResult ProjectOp::verify() {
+  RankedTensorType input = getInput().getType();
+  auto matrix = cast<RankedTensorType>(getMatrix().getType());
+  if (failed(verifyStaticShape(*this, input, "C1")) ||
+      failed(verifySizes(*this, "C4")))
+    return failure();
+  int64_t channels = input.getDimSize(2), heads = getHeads();
+  if (heads < 1 || channels % heads)
+    return emitOpError("(C2) heads must divide the ")
+           << channels << " channels, got " << heads;
+  int64_t headChannels = channels / heads;
+  ArrayRef<int64_t> shape = matrix.getShape();
+  bool shared = shape == ArrayRef<int64_t>{1, headChannels, headChannels};
+  bool perHead =
+      shape == ArrayRef<int64_t>{1, heads, headChannels, headChannels};
+  if ((!shared && !perHead) ||
+      matrix.getElementType() != input.getElementType())
+    return emitOpError("(C3) the matrix must be (1, ")
+           << heads << ", " << headChannels << ", " << headChannels
+           << ") or (1, " << headChannels << ", " << headChannels << ") of "
+           << input.getElementType() << ", got " << matrix;
+  return success();
+}
+
 LogicalResult AttentionStageOp::verify() {
   RankedTensorType state = getState().getType();
   if (failed(verifyStaticShape(*this, state, "C1")) ||

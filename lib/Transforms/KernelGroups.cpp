@@ -221,9 +221,11 @@ KernelGroup mlir::bfly::findAttention(AttentionStageOp first) {
     group.ops.insert(def);
     return true;
   };
+  if (Value image = first.getImage())
+    absorb(image.getDefiningOp<ProjectOp>());
   for (Operation *op : llvm::to_vector(group.ops))
-    for (Value weight : cast<AttentionStageOp>(op).getWeights())
-      absorb(weight.getDefiningOp<FoldWeightsOp>());
+    for (Value operand : op->getOperands())
+      absorb(operand.getDefiningOp<FoldWeightsOp>());
   Value state = first.getState();
   if (auto extend = state.getDefiningOp<arith::ExtFOp>())
     if (absorb(extend))

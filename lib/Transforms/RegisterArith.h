@@ -8,6 +8,7 @@
 
 #include "bfly/Schedule/Tables.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::bfly {
@@ -35,6 +36,8 @@ public:
     return arith::DivFOp::create(builder, a, b, flags);
   }
   Value neg(Value a) { return arith::NegFOp::create(builder, a, flags); }
+  Value abs(Value a) { return math::AbsFOp::create(builder, a, flags); }
+  Value sqrt(Value a) { return math::SqrtOp::create(builder, a, flags); }
   Value mul(Value a, long double b) { return mul(a, constant(b)); }
 
   /// A comparison that is false where an operand is NaN.
@@ -47,8 +50,7 @@ public:
 
   /// `value`, rounded once, in every lane.
   Value constant(long double value) {
-    llvm::APFloat rounded =
-        roundToType(value, cast<FloatType>(getElementTypeOrSelf(type)));
+    llvm::APFloat rounded = roundToType(value, getElementType());
     TypedAttr attribute;
     if (auto shaped = dyn_cast<ShapedType>(type))
       attribute = DenseElementsAttr::get(shaped, rounded);
@@ -57,6 +59,9 @@ public:
     return arith::ConstantOp::create(builder, attribute);
   }
 
+  FloatType getElementType() {
+    return cast<FloatType>(getElementTypeOrSelf(type));
+  }
   ImplicitLocOpBuilder &getBuilder() { return builder; }
 
 private:

@@ -198,6 +198,41 @@ def Bfly_FoldWeightsOp : Bfly_Op<"fold_weights", [
   let hasVerifier = 1;
 }
 
+def Bfly_ProjectOp : Bfly_Op<"project", [
+    Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "One matrix a head, applied to every token";
+  let description = [{
+        y[b,n]^h = M^h x[b,n]^h
+
+    for every head h of dh = D / heads channels. With M from `bfly.fold_weights`
+    this is the *image* that `carried` scores mix along with the state; it is
+    made once, before the first stage.
+
+    Lifespan: made by `-bfly-rewrite-attention`; removed by
+    `-bfly-convert-schedule-to-affine`.
+
+    Constraints:
+    - (C1) input and result have one type; N and D are static and at least 1
+    - (C2) heads is at least 1 and divides D
+    - (C3) the matrix is (1, D, D) with one head, (1, H, dh, dh), or (1, dh, dh)
+      shared by the heads, of the input's element type
+    - (C4) the number of elements fits in 63 bits
+
+    Example:
+    ```mlir
+    %r = bfly.project %v, %m heads(8) : tensor<?x1024x256xf32>, tensor<1x8x32x32xf32>
+    ```
+  }];
+  let arguments = (ins Bfly_Sequence:$input, Bfly_FloatTensor:$matrix,
+                       I64Attr:$heads);
+  let results = (outs Bfly_Sequence:$result);
+  let assemblyFormat = [{
+    $input `,` $matrix `heads` `(` $heads `)` attr-dict
+    `:` type($input) `,` type($matrix)
+  }];
+  let hasVerifier = 1;
+}
+
 def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
     Pure, AttrSizedOperandSegments,
     AllTypesMatch<["state", "result"]>]> {
@@ -217,7 +252,8 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
     - `chained`: r^h = (Wq^h)^T (Wk delta)^h, s_j = V_j . r^h
     - `folded`: r^h = M^h delta, one matrix, from `bfly.fold_weights`
     - `carried`: r is the difference of the pair's *images* M V, which are
-      mixed by the same weights as V itself and passed on
+      mixed by the same weights as V itself and passed on; the first comes from
+      `bfly.project`
 
     Lifespan: made by `-bfly-convert-mixer-to-network`; removed by
     `-bfly-convert-schedule-to-affine`.

@@ -73,29 +73,32 @@ def RewriteSpectraPass : Pass<"bfly-rewrite-spectra", "::mlir::func::FuncOp"> {
 def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"> {
   let summary = "The exact rewrites of butterfly attention's scores";
   let description = [{
-    Chooses how every `bfly.attention_stage` scores (SPEC.md, *Exact rewrites*),
-    by the flops of its projections over all tokens:
+    Chooses how the stages that are written as their `definition` score
+    (SPEC.md, *Exact rewrites*), by the flops of their projections over all
+    tokens; a scoring that somebody chose stays. Stages that follow one another
+    with the same weights get the same scoring.
 
     | scoring | when | flops a stage |
     |---|---|---|
-    | pair_difference | always | 3 N D^2 |
-    | chained | always | 2 N D^2 + 2 N D H |
-    | folded | one head, or weights per head | N D^2; per head N D dh |
-    | carried | weights shared by the stages, and one head or weights per head | 0 after the first |
+    | definition | always | 4 N D^2; per head 4 N D dh |
+    | pair_difference | always | 3 N D^2; per head 3 N D dh |
+    | chained | always | 2 N D^2 + 2 N D H; per head 2 N D dh + 2 N D |
+    | folded | one head, or weights per head | N D^2; per head N D dh; and 2 dh^3 once for every matrix that `bfly.fold_weights` makes |
+    | carried | weights shared by the stages, and one head or weights per head | as folded, then 2 N D dh once, for the `bfly.project` before the first stage, and 0 in the stages |
 
-    `scoring` asks for one; a stage for which it does not hold keeps the best
-    that does.
+    A dynamic batch counts as 1. `scoring` asks for one; stages for which it
+    does not hold get the best that does.
 
     Before:
     ```mlir
     %1 = bfly.attention_stage %0 weights(%q, %k : tensor<1x8x8xf32>, tensor<1x8x8xf32>)
-        stage(0) heads(1) scale(1.0) definition : tensor<2x2x8xf32>
+        stage(0) heads(1) scale(1.0) definition : tensor<2x64x8xf32>
     ```
     After:
     ```mlir
     %m = bfly.fold_weights %q, %k : tensor<1x8x8xf32> -> tensor<1x8x8xf32>
     %1 = bfly.attention_stage %0 weights(%m : tensor<1x8x8xf32>)
-        stage(0) heads(1) scale(1.0) folded : tensor<2x2x8xf32>
+        stage(0) heads(1) scale(1.0) folded : tensor<2x64x8xf32>
     ```
   }];
   let options = [
@@ -186,7 +189,33 @@ def ExpandTileProductPass
   let summary = "Tile products to register-blocked vector loops (CPU)";
   let description = [{
     A block of `rows` x one panel of C stays in vector registers while A is
-    broadcast and B streams past, a row of a panel at a time.
+    broadcast and B streams past, a row of a panel at a time. B and C need a unit
+    innermost stride; rows and depth may be dynamic. Columns of the last panel
+    that C does not have are computed and not stored.
+
+    Before:
+    ```mlir
+    bfly.tile_product %a, %b, %c : memref<2x64xf32>, memref<3x64x16xf32>, memref<2x48xf32>
+    ```
+    After:
+    ```mlir
+    scf.for %panel = %c0 to %c3 step %c1 {
+      %sums:2 = scf.for %k = %c0 to %c64 step %c1
+          iter_args(%s0 = %zero, %s1 = %zero) -> (vector<16xf32>, vector<16xf32>) {
+        %row = vector.load %b[%panel, %k, %c0] : memref<3x64x16xf32>, vector<16xf32>
+        %a0 = memref.load %a[%c0, %k] : memref<2x64xf32>
+        %v0 = vector.broadcast %a0 : f32 to vector<16xf32>
+        %n0 = vector.fma %v0, %row, %s0 : vector<16xf32>
+        %a1 = memref.load %a[%c1, %k] : memref<2x64xf32>
+        %v1 = vector.broadcast %a1 : f32 to vector<16xf32>
+        %n1 = vector.fma %v1, %row, %s1 : vector<16xf32>
+        scf.yield %n0, %n1 : vector<16xf32>, vector<16xf32>
+      }
+      %column = arith.muli %panel, %c16 : index
+      vector.store %sums#0, %c[%c0, %column] : memref<2x48xf32>, vector<16xf32>
+      vector.store %sums#1, %c[%c1, %column] : memref<2x48xf32>, vector<16xf32>
+    }
+    ```
   }];
   let options = [
     Option<"lanes", "lanes", "int64_t", /*default=*/"16",
@@ -194,9 +223,8 @@ def ExpandTileProductPass
     Option<"rows", "rows", "int64_t", /*default=*/"8",
            "rows of C kept in registers at a time">,
   ];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::vector::VectorDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def ExpandDftPass : InterfacePass<"bfly-expand-dft", "::mlir::FunctionOpInterface"> {
@@ -332,6 +360,43 @@ def MapParallelToThreadsPass
     ```
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect"];
+}
+
+def FreeTemporariesPass
+    : InterfacePass<"bfly-free-temporaries", "::mlir::FunctionOpInterface"> {
+  let summary = "Free buffers after their last use";
+  let description = [{
+    Bufferization allocates and never frees. Every `memref.alloc` in a function's
+    entry block that nobody frees, returns or passes on is freed after the last
+    use of it or of a view of it.
+
+    Before:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32>
+    affine.store %c, %0[0] : memref<8xf32>
+    return
+    ```
+    After:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32>
+    affine.store %c, %0[0] : memref<8xf32>
+    memref.dealloc %0 : memref<8xf32>
+    return
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
+def ApproximateMathPass
+    : InterfacePass<"bfly-approximate-math", "::mlir::FunctionOpInterface"> {
+  let summary = "Exponentials of f32 vectors to polynomials";
+  let description = [{
+    A vector of exponentials would be a call to the C library for each lane. Upstream's
+    polynomial, within two units in the last place, stays in vector registers. Scalars
+    and f64 keep the library's.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def InlineKernelsPass : InterfacePass<"bfly-inline-kernels", "::mlir::FunctionOpInterface"> {

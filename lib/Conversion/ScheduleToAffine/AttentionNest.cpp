@@ -45,7 +45,8 @@ private:
   void storeState(AffineExpr batch, AffineExpr buffer, bool parallel);
   void emitStage(AttentionStageOp stage, AffineExpr number, AffineExpr from,
                  AffineExpr to, bool parallelTiles);
-  void emitTile(AttentionStageOp stage, AffineExpr number, AffineExpr firstPair);
+  void emitTile(AttentionStageOp stage, AffineExpr number,
+                AffineExpr firstPair);
 
   /// a (tile, depth) times the stage's matrix, or each head's.
   void project(Value a, const Panels &weights, AffineExpr number, Value result);
@@ -61,9 +62,9 @@ private:
     return nest.load(buffer, {from, row, channel});
   }
   AffineExpr rowOfFirst(AffineExpr pair) {
-    return constantGeometry ? pair * 2
-                            : pair.floorDiv(stride) * (2 * stride) +
-                                  pair % stride;
+    return constantGeometry
+               ? pair * 2
+               : pair.floorDiv(stride) * (2 * stride) + pair % stride;
   }
   AffineExpr rowOfPartner(AffineExpr pair) {
     return rowOfFirst(pair) + (constantGeometry ? 1 : stride);
@@ -107,8 +108,8 @@ AttentionNest::AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
   output = emitter.getBuffer(chain.result);
   inputTokens = cast<MemRefType>(input.getType()).getDimSize(1);
   outputTokens = cast<MemRefType>(output.getType()).getDimSize(1);
-  tile = std::min<int64_t>(tokens / 2,
-                           llvm::bit_floor<uint64_t>(emitter.getPlan().getTile()));
+  tile = std::min<int64_t>(
+      tokens / 2, llvm::bit_floor<uint64_t>(emitter.getPlan().getTile()));
   constantGeometry =
       static_cast<int64_t>(chain.stages.size()) == getNumStages(tokens);
   for (auto [index, stage] : llvm::enumerate(chain.stages)) {
@@ -176,19 +177,19 @@ void AttentionNest::project(Value a, const Panels &weights, AffineExpr number,
 void AttentionNest::score(AttentionStageOp stage, AffineExpr head) {
   AffineExpr first = nest.constantExpr(0), second = nest.constantExpr(1);
   AffineExpr column = head * headChannels;
-  auto dots = [&](int64_t count, AffineExpr origin,
-                  function_ref<std::pair<Value, Value>(AffineExpr, AffineExpr)>
-                      terms) {
-    nest.loop(tile, [&](AffineExpr m) {
-      SmallVector<Value> totals =
-          nest.sums(count, 2, /*lanes=*/true, [&](AffineExpr c) {
-            auto [a, b] = terms(m, origin + c);
-            return SmallVector<Value>{a, b};
-          });
-      nest.store(totals[0], scores, {first, m});
-      nest.store(totals[1], scores, {second, m});
-    });
-  };
+  auto dots =
+      [&](int64_t count, AffineExpr origin,
+          function_ref<std::pair<Value, Value>(AffineExpr, AffineExpr)> terms) {
+        nest.loop(tile, [&](AffineExpr m) {
+          SmallVector<Value> totals =
+              nest.sums(count, 2, /*lanes=*/true, [&](AffineExpr c) {
+                auto [a, b] = terms(m, origin + c);
+                return SmallVector<Value>{a, b};
+              });
+          nest.store(totals[0], scores, {first, m});
+          nest.store(totals[1], scores, {second, m});
+        });
+      };
   auto atFirst = [&](AffineExpr m, AffineExpr c) {
     return loadState(state, rowOfFirst(pair0 + m), c);
   };
@@ -199,7 +200,8 @@ void AttentionNest::score(AttentionStageOp stage, AffineExpr head) {
   auto withState = [&](int64_t count, AffineExpr origin) {
     dots(count, origin, [&](AffineExpr m, AffineExpr c) {
       Value r = nest.load(projected, {m, c});
-      return std::pair(nest.mul(atFirst(m, c), r), nest.mul(atPartner(m, c), r));
+      return std::pair(nest.mul(atFirst(m, c), r),
+                       nest.mul(atPartner(m, c), r));
     });
   };
   switch (stage.getScoring()) {
@@ -266,7 +268,8 @@ void AttentionNest::emitTile(AttentionStageOp stage, AffineExpr number,
   scores = allocate({2, tile});
 
   if (scoring == Scoring::Definition || scoring == Scoring::PairDifference) {
-    Value first = allocate({tile, channels}), partner = allocate({tile, channels});
+    Value first = allocate({tile, channels}),
+          partner = allocate({tile, channels});
     queryFirst = allocate({tile, channels});
     queryPartner = allocate({tile, channels});
     kappa = allocate({tile, channels});
@@ -280,8 +283,9 @@ void AttentionNest::emitTile(AttentionStageOp stage, AffineExpr number,
     project(partner, query, number, queryPartner);
     if (scoring == Scoring::PairDifference) {
       forEach([&](AffineExpr m, AffineExpr c) {
-        nest.store(nest.sub(nest.load(partner, {m, c}), nest.load(first, {m, c})),
-                   first, {m, c});
+        nest.store(
+            nest.sub(nest.load(partner, {m, c}), nest.load(first, {m, c})),
+            first, {m, c});
       });
       project(first, key, number, kappa);
     } else {
@@ -289,8 +293,9 @@ void AttentionNest::emitTile(AttentionStageOp stage, AffineExpr number,
       project(first, key, number, keyFirst);
       project(partner, key, number, kappa);
       forEach([&](AffineExpr m, AffineExpr c) {
-        nest.store(nest.sub(nest.load(kappa, {m, c}), nest.load(keyFirst, {m, c})),
-                   kappa, {m, c});
+        nest.store(
+            nest.sub(nest.load(kappa, {m, c}), nest.load(keyFirst, {m, c})),
+            kappa, {m, c});
       });
     }
   } else {
@@ -355,8 +360,8 @@ void AttentionNest::emitStage(AttentionStageOp stage, AffineExpr number,
   if (parallelTiles)
     nest.parallel({nest.builder.getIndexAttr(tiles)},
                   [&](ArrayRef<AffineExpr> ivs) {
-      emitTile(stage, number, ivs[0] * tile);
-    });
+                    emitTile(stage, number, ivs[0] * tile);
+                  });
   else
     nest.loop(tiles, [&](AffineExpr t) { emitTile(stage, number, t * tile); });
 }
@@ -420,8 +425,8 @@ void AttentionNest::emitSequence(AffineExpr batch, bool parallelTiles) {
   } else {
     for (auto [index, stage] : llvm::enumerate(chain.stages))
       emitStage(stage, nest.constantExpr(stage.getStage()),
-                nest.constantExpr(index % 2), nest.constantExpr((index + 1) % 2),
-                parallelTiles);
+                nest.constantExpr(index % 2),
+                nest.constantExpr((index + 1) % 2), parallelTiles);
   }
   storeState(batch, nest.constantExpr(stages % 2), parallelTiles);
   nest.free(state);
@@ -483,7 +488,8 @@ LogicalResult mlir::bfly::emitAttentionChain(KernelEmitter &emitter,
   chain.source = value;
   Operation *op = sink.getDefiningOp();
   if (chain.stages.empty())
-    return op->emitOpError("cannot be part of a kernel without attention stages");
+    return op->emitOpError(
+        "cannot be part of a kernel without attention stages");
   for (AttentionStageOp stage : chain.stages)
     if (bool(stage.getImage()) != bool(chain.image))
       return stage.emitOpError("carries an image, but its neighbour does not");

@@ -6,8 +6,8 @@
 
 #include "KernelEmitter.h"
 
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -215,24 +215,22 @@ void mlir::bfly::emitLayerNorm(KernelEmitter &emitter, LayerNormOp op) {
       return indices;
     };
     Value scale = nest.constant(1.0 / channels);
-    Value mean = nest.mul(
-        scale, nest.sum(channels, /*lanes=*/true, [&](AffineExpr c) {
+    Value mean =
+        nest.mul(scale, nest.sum(channels, /*lanes=*/true, [&](AffineExpr c) {
           return nest.load(input, at(c));
         }));
     // Two passes: the variance of differences from the mean cancels nothing.
-    Value variance = nest.mul(
-        scale, nest.sum(channels, /*lanes=*/true, [&](AffineExpr c) {
+    Value variance =
+        nest.mul(scale, nest.sum(channels, /*lanes=*/true, [&](AffineExpr c) {
           Value difference = nest.sub(nest.load(input, at(c)), mean);
           return nest.mul(difference, difference);
         }));
     Value epsilon = nest.constant(op.getEpsilon().convertToDouble());
-    Value factor = nest.div(
-        nest.constant(1),
-        math::SqrtOp::create(nest.builder, nest.loc,
-                             nest.add(variance, epsilon)));
+    Value factor = nest.div(nest.constant(1),
+                            math::SqrtOp::create(nest.builder, nest.loc,
+                                                 nest.add(variance, epsilon)));
     nest.lanes(channels, [&](AffineExpr c) {
-      Value value =
-          nest.mul(nest.sub(nest.load(input, at(c)), mean), factor);
+      Value value = nest.mul(nest.sub(nest.load(input, at(c)), mean), factor);
       if (weight)
         value = nest.mul(value, nest.load(weight, {c}));
       if (bias)
@@ -256,39 +254,40 @@ void mlir::bfly::emitTokenSum(KernelEmitter &emitter, Operation *op,
   int64_t tile = std::min(channels, emitter.getPlan().getTile());
   int64_t slabs = llvm::divideCeilSigned(channels, tile);
   int64_t overlap = slabs * tile - channels;
-  nest.parallel(
-      {nest.size(input, 0), nest.builder.getIndexAttr(slabs)},
-      [&](ArrayRef<AffineExpr> ivs) {
-        AffineExpr origin = ivs[1] * tile;
-        if (slabs == 1)
-          origin = nest.constantExpr(0);
-        else if (overlap)
-          origin = origin - ivs[1].floorDiv(slabs - 1) * overlap;
-        nest.lanes(tile, [&](AffineExpr lane) {
-          // Sums of short runs, then of those: rounding errors grow with the
-          // run's length and with the number of runs, not with their product.
-          constexpr int64_t kRun = 64;
-          auto element = [&](AffineExpr n) {
-            return nest.load(input, {ivs[0], n, origin + lane});
-          };
-          int64_t runs = tokens / kRun;
-          Value total;
-          if (runs)
-            total = nest.sum(runs, false, [&](AffineExpr run) {
-              return nest.sum(kRun, false, [&](AffineExpr n) {
-                return element(run * kRun + n);
-              });
-            });
-          if (tokens % kRun) {
-            Value rest = nest.sum(tokens % kRun, false, [&](AffineExpr n) {
-              return element(n + runs * kRun);
-            });
-            total = total ? nest.add(total, rest) : rest;
-          }
-          nest.store(nest.mul(total, nest.constant(factor)), output,
-                     {ivs[0], origin + lane});
-        });
-      });
+  nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)},
+                [&](ArrayRef<AffineExpr> ivs) {
+                  AffineExpr origin = ivs[1] * tile;
+                  if (slabs == 1)
+                    origin = nest.constantExpr(0);
+                  else if (overlap)
+                    origin = origin - ivs[1].floorDiv(slabs - 1) * overlap;
+                  nest.lanes(tile, [&](AffineExpr lane) {
+                    // Sums of short runs, then of those: rounding errors grow
+                    // with the run's length and with the number of runs, not
+                    // with their product.
+                    constexpr int64_t kRun = 64;
+                    auto element = [&](AffineExpr n) {
+                      return nest.load(input, {ivs[0], n, origin + lane});
+                    };
+                    int64_t runs = tokens / kRun;
+                    Value total;
+                    if (runs)
+                      total = nest.sum(runs, false, [&](AffineExpr run) {
+                        return nest.sum(kRun, false, [&](AffineExpr n) {
+                          return element(run * kRun + n);
+                        });
+                      });
+                    if (tokens % kRun) {
+                      Value rest =
+                          nest.sum(tokens % kRun, false, [&](AffineExpr n) {
+                            return element(n + runs * kRun);
+                          });
+                      total = total ? nest.add(total, rest) : rest;
+                    }
+                    nest.store(nest.mul(total, nest.constant(factor)), output,
+                               {ivs[0], origin + lane});
+                  });
+                });
 }
 
 LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
@@ -318,8 +317,8 @@ LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
       NestBuilder exact = nest;
       SmallVector<Value> operands;
       for (Value input : inputs) {
-        exact.compute = cast<FloatType>(
-            cast<MemRefType>(input.getType()).getElementType());
+        exact.compute =
+            cast<FloatType>(cast<MemRefType>(input.getType()).getElementType());
         operands.push_back(exact.load(input, indices));
       }
       OperationState state(nest.loc, op->getName(), operands,

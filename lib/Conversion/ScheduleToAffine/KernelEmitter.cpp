@@ -17,9 +17,8 @@ KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
   buffers.map(body.getArguments(), arguments.take_front(inputs));
   // A result has the buffer that the caller gave; a value that is yielded twice
   // gets copied at the end.
-  for (auto [value, buffer] :
-       llvm::zip_equal(body.getTerminator()->getOperands(),
-                       arguments.drop_front(inputs)))
+  for (auto [value, buffer] : llvm::zip_equal(
+           body.getTerminator()->getOperands(), arguments.drop_front(inputs)))
     if (!buffers.contains(value))
       buffers.map(value, buffer);
 }
@@ -93,17 +92,17 @@ LogicalResult KernelEmitter::emit(Operation *op) {
                              "same kernel, which is not supported");
     NestBuilder nest = makeNest(op);
     Value output = getBuffer(bin.getResult());
-    nest.parallel({nest.size(output, 0), nest.size(output, 1)},
-                  [&](ArrayRef<AffineExpr> ivs) {
-      ComplexPair value = nest.loadComplex(
-          spectrum, {ivs[0], nest.constantExpr(bin.getIndex()), ivs[1]});
-      Value factor = nest.constant(bin.getFactor().convertToDouble());
-      nest.store(nest.mul(value.re, factor), output, {ivs[0], ivs[1]});
-    });
+    nest.parallel(
+        {nest.size(output, 0), nest.size(output, 1)},
+        [&](ArrayRef<AffineExpr> ivs) {
+          ComplexPair value = nest.loadComplex(
+              spectrum, {ivs[0], nest.constantExpr(bin.getIndex()), ivs[1]});
+          Value factor = nest.constant(bin.getFactor().convertToDouble());
+          nest.store(nest.mul(value.re, factor), output, {ivs[0], ivs[1]});
+        });
     return success();
   }
-  if (isa<IfftOp>(op) ||
-      (isa<FftOp, SpectrumMapOp>(op) && endsChain(op)))
+  if (isa<IfftOp>(op) || (isa<FftOp, SpectrumMapOp>(op) && endsChain(op)))
     return emitSpectralChain(*this, op);
   if (isa<AttentionStageOp, tensor::PadOp, tensor::ExtractSliceOp,
           arith::ExtFOp, arith::TruncFOp>(op)) {

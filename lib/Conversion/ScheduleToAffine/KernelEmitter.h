@@ -52,7 +52,8 @@ LogicalResult emitAttentionChain(KernelEmitter &emitter, Value sink);
 void emitFoldWeights(KernelEmitter &emitter, FoldWeightsOp op);
 void emitLinear(KernelEmitter &emitter, LinearOp op);
 void emitLayerNorm(KernelEmitter &emitter, LayerNormOp op);
-/// The mean over the tokens of `input`, times `factor` N; `result` is its tensor.
+/// The mean over the tokens of `input`, times `factor` N; `result` is its
+/// tensor.
 void emitTokenSum(KernelEmitter &emitter, Operation *op, Value input,
                   Value result, double factor);
 LogicalResult emitElementwise(KernelEmitter &emitter, Operation *op);

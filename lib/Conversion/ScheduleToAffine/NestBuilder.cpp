@@ -26,8 +26,7 @@ AffineExpr NestBuilder::constantExpr(int64_t value) {
 
 std::pair<AffineMap, SmallVector<Value>>
 NestBuilder::access(ArrayRef<AffineExpr> indices) {
-  AffineMap map =
-      AffineMap::get(dims.size(), 0, indices, builder.getContext());
+  AffineMap map = AffineMap::get(dims.size(), 0, indices, builder.getContext());
   SmallVector<Value> operands(dims);
   affine::canonicalizeMapAndOperands(&map, &operands);
   return {simplifyAffineMap(map), operands};
@@ -45,8 +44,9 @@ Value NestBuilder::apply(AffineExpr expr) {
 void NestBuilder::loopTo(ArrayRef<AffineExpr> bounds,
                          function_ref<void(AffineExpr)> body) {
   auto [map, operands] = access(bounds);
-  auto loop = affine::AffineForOp::create(
-      builder, loc, ValueRange(), builder.getConstantAffineMap(0), operands, map);
+  auto loop = affine::AffineForOp::create(builder, loc, ValueRange(),
+                                          builder.getConstantAffineMap(0),
+                                          operands, map);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   body(dim(loop.getInductionVar()));
@@ -76,8 +76,8 @@ NestBuilder::sums(int64_t count, unsigned number, bool lanes,
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> next;
-  for (auto [total, term] : llvm::zip_equal(
-           loop.getRegionIterArgs(), terms(dim(loop.getInductionVar()))))
+  for (auto [total, term] : llvm::zip_equal(loop.getRegionIterArgs(),
+                                            terms(dim(loop.getInductionVar()))))
     next.push_back(add(total, term));
   affine::AffineYieldOp::create(builder, loc, next);
   return SmallVector<Value>(loop.getResults());
@@ -95,10 +95,10 @@ static void getBounds(OpBuilder &builder, ArrayRef<OpFoldResult> counts,
                       SmallVectorImpl<Value> &operands) {
   for (OpFoldResult count : counts) {
     if (std::optional<int64_t> size = getConstantIntValue(count)) {
-      maps.push_back(AffineMap::get(0, 0, builder.getAffineConstantExpr(*size)));
-    } else {
       maps.push_back(
-          AffineMap::get(0, 1, builder.getAffineSymbolExpr(0)));
+          AffineMap::get(0, 0, builder.getAffineConstantExpr(*size)));
+    } else {
+      maps.push_back(AffineMap::get(0, 1, builder.getAffineSymbolExpr(0)));
       operands.push_back(cast<Value>(count));
     }
   }
@@ -119,8 +119,7 @@ void NestBuilder::parallel(ArrayRef<OpFoldResult> counts,
     maps.push_back(AffineMap::get(0, symbols.size(), expr));
   }
   SmallVector<AffineMap> lower(
-      counts.size(),
-      AffineMap::get(0, 0, builder.getAffineConstantExpr(0)));
+      counts.size(), AffineMap::get(0, 0, builder.getAffineConstantExpr(0)));
   SmallVector<int64_t> steps(counts.size(), 1);
   auto loop = affine::AffineParallelOp::create(
       builder, loc, TypeRange(), ArrayRef<arith::AtomicRMWKind>(), lower,
@@ -198,7 +197,8 @@ ComplexPair NestBuilder::loadComplex(Value buffer,
 
 void NestBuilder::store(Value value, Value buffer,
                         ArrayRef<AffineExpr> indices) {
-  auto type = cast<FloatType>(cast<MemRefType>(buffer.getType()).getElementType());
+  auto type =
+      cast<FloatType>(cast<MemRefType>(buffer.getType()).getElementType());
   if (type.getWidth() < compute.getWidth())
     value = arith::TruncFOp::create(builder, loc, type, value);
   auto [map, operands] = access(indices);
@@ -237,7 +237,8 @@ Value NestBuilder::window(Value buffer, ArrayRef<AffineExpr> offsets,
 
 // Arithmetic -----------------------------------------------------------------
 
-static constexpr arith::FastMathFlags kContract = arith::FastMathFlags::contract;
+static constexpr arith::FastMathFlags kContract =
+    arith::FastMathFlags::contract;
 
 Value NestBuilder::constant(double value) {
   return arith::ConstantOp::create(builder, loc,

@@ -49,9 +49,8 @@ public:
   /// A sum over [0, count), of terms in the compute type; over lanes if asked.
   Value sum(int64_t count, bool lanes, function_ref<Value(AffineExpr)> term);
   /// Several sums at once, over lanes.
-  SmallVector<Value>
-  sums(int64_t count, unsigned number, bool lanes,
-       function_ref<SmallVector<Value>(AffineExpr)> terms);
+  SmallVector<Value> sums(int64_t count, unsigned number, bool lanes,
+                          function_ref<SmallVector<Value>(AffineExpr)> terms);
   /// parallel for over [0, counts): body(ivs); a null Value in `dynamic` means
   /// the static count, else that (index) value is the bound.
   void parallel(ArrayRef<OpFoldResult> counts,

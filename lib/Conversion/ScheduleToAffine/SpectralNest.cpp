@@ -98,22 +98,23 @@ SpectralNest::SpectralNest(KernelEmitter &emitter, NestBuilder &nest,
   bool halves = llvm::all_of(chain.maps, [](SpectrumMapOp map) {
     return map.isHalf() || map.getTokens() == 1;
   });
-  packed = halves && (!chain.fft || chain.fft.isHalf() || chain.tokens == 1) &&
-           !(chain.fft &&
-             isa<ComplexType>(chain.fft.getInput().getType().getElementType())) &&
-           !(chain.ifft && isa<ComplexType>(
-                               chain.ifft.getResult().getType().getElementType()));
+  packed =
+      halves && (!chain.fft || chain.fft.isHalf() || chain.tokens == 1) &&
+      !(chain.fft &&
+        isa<ComplexType>(chain.fft.getInput().getType().getElementType())) &&
+      !(chain.ifft &&
+        isa<ComplexType>(chain.ifft.getResult().getType().getElementType()));
   // One or two tokens have as many bins as half of them: any reading is right.
   if (!chain.fft && chain.ifft)
     packed = chain.ifft.isHalf();
   if (!chain.fft && !chain.ifft)
     packed = chain.maps.front().isHalf();
-  isolated = packed && chain.fft &&
-             llvm::none_of(chain.maps, [&](SpectrumMapOp map) {
-               return llvm::any_of(map.getParams(), [&](Value param) {
-                 return dependsOn(param, chain.source);
-               });
-             });
+  isolated =
+      packed && chain.fft && llvm::none_of(chain.maps, [&](SpectrumMapOp map) {
+        return llvm::any_of(map.getParams(), [&](Value param) {
+          return dependsOn(param, chain.source);
+        });
+      });
   int64_t tile = emitter.getPlan().getTile();
   slabChannels = std::min(channels, tile);
   lanes = packed ? (slabChannels + 1) / 2 : slabChannels;
@@ -188,16 +189,13 @@ ComplexPair SpectralNest::applyMap(SpectrumMapOp map, ComplexPair bin,
     for (int64_t dim :
          cast<DenseI64ArrayAttr>(map.getParamDims()[index]).asArrayRef())
       indices.push_back(dim == kBatch ? batch : dim == kBin ? k : channel);
-    ComplexPair value =
-        nest.loadComplex(emitter.getBuffer(param), indices);
-    mapping.map(argument, isa<ComplexType>(argument.getType())
-                              ? create(value)
-                              : value.re);
+    ComplexPair value = nest.loadComplex(emitter.getBuffer(param), indices);
+    mapping.map(argument, isa<ComplexType>(argument.getType()) ? create(value)
+                                                               : value.re);
   }
   for (Operation &op : block.without_terminator())
     builder.clone(op, mapping);
-  Value yielded =
-      mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
+  Value yielded = mapping.lookupOrDefault(block.getTerminator()->getOperand(0));
   if (!isa<ComplexType>(yielded.getType()))
     return {yielded, nest.constant(0)};
   return {complex::ReOp::create(builder, nest.loc, yielded),
@@ -230,8 +228,8 @@ void SpectralNest::mapBin(AffineExpr k, AffineExpr row) {
     return;
   AffineExpr mirror = (-k + chain.tokens) % chain.tokens;
   nest.lanes(lanes, [&](AffineExpr lane) {
-    ComplexPair value = applyMaps(transform->load(row, lane), k, mirror,
-                                  firstChannel(lane));
+    ComplexPair value =
+        applyMaps(transform->load(row, lane), k, mirror, firstChannel(lane));
     if (storesSpectrum())
       nest.storeComplex(value, output, {batch, k, firstChannel(lane)});
     else

@@ -37,7 +37,8 @@ void TransformNest::endSlab() { nest.free(slab); }
 
 ComplexPair TransformNest::load(AffineExpr row, AffineExpr lane) {
   AffineExpr zero = nest.constantExpr(0), one = nest.constantExpr(1);
-  return {nest.load(slab, {row, zero, lane}), nest.load(slab, {row, one, lane})};
+  return {nest.load(slab, {row, zero, lane}),
+          nest.load(slab, {row, one, lane})};
 }
 
 void TransformNest::store(ComplexPair value, AffineExpr row, AffineExpr lane) {
@@ -139,10 +140,8 @@ void TransformNest::convolve(bool inverse, const Reader &reader,
   nest.loop(length, [&](AffineExpr k) {
     nest.lanes(lanes, [&](AffineExpr lane) {
       AffineExpr row = position(k, 0);
-      Value scale = nest.constant(1.0 / length);
-      ComplexPair value =
-          nest.mul(load(row, lane), entry(chirpSpectrum, k), inverse);
-      store({nest.mul(value.re, scale), nest.mul(value.im, scale)}, row, lane);
+      store(nest.mul(load(row, lane), entry(chirpSpectrum, k), inverse), row,
+            lane);
     });
   });
   passes(0, /*inverse=*/true, origin);
@@ -182,8 +181,8 @@ void TransformNest::runInGroups(const Reader &reader,
     int64_t half = radix / 2;
     nest.loop(half + 1, [&](AffineExpr q) {
       AffineExpr notFirst = (q + radix - 1).floorDiv(radix);
-      AffineExpr paired = radix % 2 ? notFirst
-                                    : ((q % half) + half - 1).floorDiv(half);
+      AffineExpr paired =
+          radix % 2 ? notFirst : ((q % half) + half - 1).floorDiv(half);
       AffineExpr mirrorQ = (-q + radix) % radix;
       auto both = [&](bool inverse) {
         passes(1, inverse, q * sub);
@@ -193,10 +192,9 @@ void TransformNest::runInGroups(const Reader &reader,
       both(/*inverse=*/false);
       // m runs over all of a pair's bins, 0 … sub/2 for q = 0, and
       // 0 … (sub-1)/2 for q = R/2.
-      AffineExpr last =
-          radix % 2 ? nest.constantExpr(0) : q.floorDiv(half);
-      AffineExpr count = paired * sub + (sub / 2 + 1) -
-                         last * (sub / 2 + 1 - (sub + 1) / 2);
+      AffineExpr last = radix % 2 ? nest.constantExpr(0) : q.floorDiv(half);
+      AffineExpr count =
+          paired * sub + (sub / 2 + 1) - last * (sub / 2 + 1 - (sub + 1) / 2);
       nest.loopTo({nest.constantExpr(sub), count}, [&](AffineExpr m) {
         AffineExpr mirrorM = (-m + sub - notFirst) % sub;
         visitPairs(m * radix + q, q * sub + position(m, 1),
