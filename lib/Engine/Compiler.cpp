@@ -210,6 +210,8 @@ Program::lower(const Signature &function, StringRef level,
     if (failed(manager.run(*clone)))
       return diagnostics.take(name + ": cannot be compiled");
   }
+  if (llvm::Error error = checkNoRecursion(*clone))
+    return std::move(error);
   if (!sourceOptions.allowForeignCalls)
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
