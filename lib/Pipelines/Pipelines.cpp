@@ -6,18 +6,156 @@
 #include "bfly/Pipelines/Pipelines.h"
 
 #include "bfly/Conversion/Passes.h"
+#include "bfly/Schedule/Machine.h"
 #include "bfly/Transforms/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
 
+// bfly on tensors, with linalg, arith, tensor: mixers to networks, which the
+// exact rewrites make cheaper.
+static void buildNetwork(OpPassManager &manager,
+                         const CompileOptions &options) {
+  manager.addPass(createParametersToArgumentsPass());
+  OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createConvertMixerToNetworkPass());
+  functions.addPass(createRewriteSpectraPass());
+  RewriteAttentionPassOptions attention;
+  attention.scoring = options.scoring;
+  functions.addPass(createRewriteAttentionPass(attention));
+  functions.addPass(createCanonicalizerPass());
+  functions.addPass(createCSEPass());
+}
+
+// The same dialects, networks inside bfly.kernel with a plan.
+static void buildSchedule(OpPassManager &manager,
+                          const CompileOptions &options) {
+  OpPassManager &functions = manager.nest<func::FuncOp>();
+  FormKernelsPassOptions kernels;
+  kernels.fuse = options.fuse;
+  functions.addPass(createFormKernelsPass(kernels));
+  ChoosePlanPassOptions plan;
+  plan.target = options.target;
+  plan.threads = options.threads;
+  functions.addPass(createChoosePlanPass(plan));
+}
+
+// affine, memref, arith, math, complex, and bfly on registers, tables and
+// tiles.
+static void buildAffine(OpPassManager &manager) {
+  manager.addNestedPass<func::FuncOp>(createConvertScheduleToAffinePass());
+  manager.addPass(createConvertElementwiseToLinalgPass());
+  bufferization::OneShotBufferizePassOptions bufferize;
+  bufferize.bufferizeFunctionBoundaries = true;
+  bufferize.functionBoundaryTypeConversion =
+      bufferization::LayoutMapOption::IdentityLayoutMap;
+  manager.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  // Results become arguments: the caller owns all memory that outlives a call.
+  bufferization::BufferResultsToOutParamsPassOptions results;
+  results.addResultAttribute = true;
+  results.hoistStaticAllocs = true;
+  results.hoistDynamicAllocs = true;
+  results.modifyPublicFunctions = true;
+  manager.addPass(bufferization::createBufferResultsToOutParamsPass(results));
+  OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createConvertLinalgToAffineLoopsPass());
+  functions.addPass(createCanonicalizerPass());
+  functions.addPass(createCSEPass());
+  functions.addPass(createFreeTemporariesPass());
+}
+
+// affine and vector to llvm, for a CPU: lanes to vectors, the outermost
+// parallel loops to threads.
+static void buildLLVM(OpPassManager &manager) {
+  {
+    OpPassManager &functions = manager.nest<func::FuncOp>();
+    functions.addPass(createInlineKernelsPass());
+    // While lanes are scalars, so is the arithmetic of complex numbers.
+    functions.addPass(createExpandComplexPass());
+    functions.addPass(createCanonicalizerPass());
+    functions.addPass(createExpandTileProductPass());
+    functions.addPass(createVectorizeLanesPass());
+    functions.addPass(createExpandDftPass());
+    functions.addPass(createCanonicalizerPass());
+    functions.addPass(createExpandRotatePass());
+    functions.addPass(createApproximateMathPass());
+    functions.addPass(createMapParallelToThreadsPass());
+  }
+  manager.addPass(createExpandTablesPass());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+  // Upstream from here.
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  manager.addPass(arith::createArithExpandOpsPass(expand));
+  manager.addPass(createConvertSCFToOpenMPPass());
+  manager.addPass(memref::createExpandStridedMetadataPass());
+  manager.addPass(createLowerAffinePass());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(createConvertVectorToLLVMPass());
+  manager.addPass(createConvertComplexToLLVMPass());
+  manager.addPass(createConvertMathToLLVMPass());
+  manager.addPass(createConvertMathToLibmPass());
+  manager.addPass(createArithToLLVMConversionPass());
+  manager.addPass(createConvertIndexToLLVMPass());
+  FinalizeMemRefToLLVMConversionPassOptions memory;
+  memory.useGenericFunctions = true;
+  manager.addPass(createFinalizeMemRefToLLVMConversionPass(memory));
+  manager.addNestedPass<func::FuncOp>(LLVM::createLLVMRequestCWrappersPass());
+  manager.addPass(createConvertOpenMPToLLVMPass());
+  manager.addPass(createConvertControlFlowToLLVMPass());
+  manager.addPass(createConvertFuncToLLVMPass());
+  manager.addPass(createReconcileUnrealizedCastsPass());
+}
+
 LogicalResult mlir::bfly::buildCompilePipeline(
     OpPassManager &manager, const CompileOptions &options,
     llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler) {
+  static constexpr StringRef levels[] = {"network", "schedule", "affine",
+                                         "llvm"};
+  const auto *level = llvm::find(levels, StringRef(options.to));
+  if (level == std::end(levels))
+    return errorHandler("unknown level '" + options.to.getValue() +
+                        "', known: network, schedule, affine, llvm");
+  if (!getMachine(options.target, options.threads))
+    return errorHandler("unknown target '" + options.target.getValue() +
+                        "', known: " + getMachineNames());
+  if (options.threads < 1 || options.threads > 4096)
+    return errorHandler("threads must be between 1 and 4096");
+  buildNetwork(manager, options);
+  if (*level == "network")
+    return success();
+  buildSchedule(manager, options);
+  if (*level == "schedule")
+    return success();
+  buildAffine(manager);
+  if (*level == "affine")
+    return success();
+  buildLLVM(manager);
   return success();
 }
 
-void mlir::bfly::registerCompilePipeline() {}
+void mlir::bfly::registerCompilePipeline() {
+  registerPassPipeline(
+      "bfly-compile", "Compile mixers, down to the level asked for",
+      [](OpPassManager &manager, StringRef text,
+         function_ref<LogicalResult(const Twine &)> errorHandler) {
+        CompileOptions options;
+        if (failed(options.parseFromString(text)))
+          return failure();
+        return buildCompilePipeline(manager, options, errorHandler);
+      },
+      [](function_ref<void(const detail::PassOptions &)> handler) {
+        handler(CompileOptions());
+      });
+}

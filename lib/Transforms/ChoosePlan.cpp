@@ -1,17 +1,15 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+// Choice of a plan: the schedule level's only pass.
+//
+// Before: kernels hold network operations; some may have a plan.
+// After: every kernel on tensors has a plan that fits it.
+
 #include "bfly/Transforms/Passes.h"
 
 #include "bfly/IR/Bfly.h"
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "bfly/Schedule/Plan.h"
 
 namespace mlir::bfly {
 #define GEN_PASS_DEF_CHOOSEPLANPASS
@@ -26,7 +24,24 @@ namespace {
 struct ChoosePlanPass : public bfly::impl::ChoosePlanPassBase<ChoosePlanPass> {
   using ChoosePlanPassBase::ChoosePlanPassBase;
 
-  void runOnOperation() override {}
+  void runOnOperation() override {
+    std::optional<Machine> machine = getMachine(target, threads);
+    if (!machine) {
+      getOperation().emitError("unknown target '")
+          << target << "', known: " << getMachineNames();
+      return signalPassFailure();
+    }
+    WalkResult result = getOperation().walk([&](KernelOp kernel) {
+      if (!kernel.getNumResults())
+        return WalkResult::advance();
+      if (kernel.getPlan())
+        return WalkResult(verifyPlan(kernel, *machine));
+      kernel.setPlanAttr(choosePlan(kernel, *machine));
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
 };
 
 } // namespace

@@ -199,7 +199,33 @@ def ExpandTileProductPass
   let summary = "Tile products to register-blocked vector loops (CPU)";
   let description = [{
     A block of `rows` x one panel of C stays in vector registers while A is
-    broadcast and B streams past, a row of a panel at a time.
+    broadcast and B streams past, a row of a panel at a time. B and C need a unit
+    innermost stride; rows and depth may be dynamic. Columns of the last panel
+    that C does not have are computed and not stored.
+
+    Before:
+    ```mlir
+    bfly.tile_product %a, %b, %c : memref<2x64xf32>, memref<3x64x16xf32>, memref<2x48xf32>
+    ```
+    After:
+    ```mlir
+    scf.for %panel = %c0 to %c3 step %c1 {
+      %sums:2 = scf.for %k = %c0 to %c64 step %c1
+          iter_args(%s0 = %zero, %s1 = %zero) -> (vector<16xf32>, vector<16xf32>) {
+        %row = vector.load %b[%panel, %k, %c0] : memref<3x64x16xf32>, vector<16xf32>
+        %a0 = memref.load %a[%c0, %k] : memref<2x64xf32>
+        %v0 = vector.broadcast %a0 : f32 to vector<16xf32>
+        %n0 = vector.fma %v0, %row, %s0 : vector<16xf32>
+        %a1 = memref.load %a[%c1, %k] : memref<2x64xf32>
+        %v1 = vector.broadcast %a1 : f32 to vector<16xf32>
+        %n1 = vector.fma %v1, %row, %s1 : vector<16xf32>
+        scf.yield %n0, %n1 : vector<16xf32>, vector<16xf32>
+      }
+      %column = arith.muli %panel, %c16 : index
+      vector.store %sums#0, %c[%c0, %column] : memref<2x48xf32>, vector<16xf32>
+      vector.store %sums#1, %c[%c1, %column] : memref<2x48xf32>, vector<16xf32>
+    }
+    ```
   }];
   let options = [
     Option<"lanes", "lanes", "int64_t", /*default=*/"16",
@@ -207,9 +233,8 @@ def ExpandTileProductPass
     Option<"rows", "rows", "int64_t", /*default=*/"8",
            "rows of C kept in registers at a time">,
   ];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::vector::VectorDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def ExpandDftPass : InterfacePass<"bfly-expand-dft", "::mlir::FunctionOpInterface"> {
@@ -309,6 +334,8 @@ def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::Function
   let options = [
     Option<"lanes", "lanes", "int64_t", /*default=*/"16",
            "f32 elements of a vector register; half as many for f64">,
+    Option<"unroll", "unroll", "int64_t", /*default=*/"2",
+           "full vectors that are written out instead of looped over">,
   ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::vector::VectorDialect"];
@@ -316,19 +343,87 @@ def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::Function
 
 def MapParallelToThreadsPass
     : InterfacePass<"bfly-map-parallel-to-threads", "::mlir::FunctionOpInterface"> {
-  let summary = "Outermost parallel loops to threads, the others to serial loops";
+  let summary = "One level of parallel loops for threads, the others serial";
   let description = [{
     A CPU has one kind of parallelism beside its lanes: the outermost
-    `affine.parallel` becomes an `scf.parallel` (then OpenMP), those inside it
-    loops.
+    `affine.parallel` of more than one iteration stays (`-lower-affine` makes it
+    an `scf.parallel`, then OpenMP), those inside it become loops. Stack memory
+    of constant size is allocated once for a thread's part.
+
+    Before:
+    ```mlir
+    affine.parallel (%b) = (0) to (%batch) {
+      affine.parallel (%n, %c) = (0, 0) to (8, 16) {
+        affine.store %zero, %x[%b, %n, %c] : memref<?x8x16xf32>
+      }
+    }
+    ```
+    After:
+    ```mlir
+    affine.parallel (%b) = (0) to (%batch) {
+      affine.for %n = 0 to 8 {
+        affine.for %c = 0 to 16 {
+          affine.store %zero, %x[%b, %n, %c] : memref<?x8x16xf32>
+        }
+      }
+    }
+    ```
   }];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::affine::AffineDialect"];
+}
+
+def FreeTemporariesPass
+    : InterfacePass<"bfly-free-temporaries", "::mlir::FunctionOpInterface"> {
+  let summary = "Free buffers after their last use";
+  let description = [{
+    Bufferization allocates and never frees. Every `memref.alloc` in a function's
+    entry block that nobody frees, returns or passes on is freed after the last
+    use of it or of a view of it.
+
+    Before:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32>
+    affine.store %c, %0[0] : memref<8xf32>
+    return
+    ```
+    After:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32>
+    affine.store %c, %0[0] : memref<8xf32>
+    memref.dealloc %0 : memref<8xf32>
+    return
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
+def ApproximateMathPass
+    : InterfacePass<"bfly-approximate-math", "::mlir::FunctionOpInterface"> {
+  let summary = "Exponentials of f32 vectors to polynomials";
+  let description = [{
+    A vector of exponentials would be a call to the C library for each lane. Upstream's
+    polynomial, within two units in the last place, stays in vector registers. Scalars
+    and f64 keep the library's.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def InlineKernelsPass : InterfacePass<"bfly-inline-kernels", "::mlir::FunctionOpInterface"> {
   let summary = "Kernels into the function around them (CPU)";
   let description = [{
     On a CPU a kernel at affine level is only a bracket around its nests.
+
+    Before:
+    ```mlir
+    bfly.kernel "copy" (%a = %x, %b = %y) : (memref<4xf32>, memref<4xf32>) {
+      memref.copy %a, %b : memref<4xf32> to memref<4xf32>
+    }
+    ```
+    After:
+    ```mlir
+    memref.copy %x, %y : memref<4xf32> to memref<4xf32>
+    ```
   }];
 }
 

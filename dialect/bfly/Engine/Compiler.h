@@ -1,0 +1,147 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The compiler as a library: from a text to IR at any level. bfly/Engine/
+// Executable.h runs the result.
+
+#ifndef BFLY_ENGINE_COMPILER_H
+#define BFLY_ENGINE_COMPILER_H
+
+#include "bfly/Engine/Signature.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace mlir::bfly {
+
+/// What the compiler has to say about a place in the source:
+/// "model.mlir:3:5: error: message", then a line for each note.
+class CompileError : public llvm::ErrorInfo<CompileError> {
+public:
+  static char ID;
+  explicit CompileError(std::string text) : text(std::move(text)) {}
+  void log(llvm::raw_ostream &os) const override { os << text; }
+  std::error_code convertToErrorCode() const override {
+    return llvm::inconvertibleErrorCode();
+  }
+
+private:
+  std::string text;
+};
+
+/// Where a function runs. Arrays that it is given have to be there.
+struct Device {
+  enum class Kind { CPU, CUDA };
+  Kind kind = Kind::CPU;
+  int ordinal = 0;
+
+  /// "cpu", "cuda" or "cuda:1". An error for any other name, and for a device
+  /// that this build or this machine does not have.
+  static llvm::Expected<Device> open(llvm::StringRef name);
+
+  std::string str() const;
+  /// The pipeline's `target` for this device.
+  std::string target() const;
+};
+
+struct SourceOptions {
+  /// Take MLIR's bytecode as well. Its reader trusts what it reads: only for
+  /// files from people that one trusts.
+  bool allowBytecode = false;
+  /// Compile functions that call code outside of their module, hold inline
+  /// assembly, or run code when they are loaded.
+  bool allowForeignCalls = false;
+  /// The largest file, in bytes.
+  uint64_t maxBytes = uint64_t(1) << 30;
+};
+
+struct CompileSettings {
+  Device device;
+  /// Threads that a function is compiled for and run with; 0 for those of the
+  /// machine.
+  int threads = 0;
+  /// More options of -bfly-compile: "fuse=false scoring=definition".
+  std::string pipelineOptions;
+};
+
+/// The levels that a module can be lowered to, from "mixer" (the source, with
+/// its parameters as arguments) down to "llvm".
+llvm::ArrayRef<llvm::StringLiteral> getLevels();
+
+/// A module and what it offers. All methods may be called from any thread.
+class Program {
+public:
+  /// Reads a file: text, or bytecode where that is allowed.
+  static llvm::Expected<std::unique_ptr<Program>>
+  parseFile(llvm::StringRef path, const SourceOptions &options = {});
+  /// The same for a text, named `name` in errors.
+  static llvm::Expected<std::unique_ptr<Program>>
+  parseText(llvm::StringRef text, llvm::StringRef name,
+            const SourceOptions &options = {});
+
+  /// Every public function, in the order of the source.
+  llvm::ArrayRef<Signature> functions() const { return signatures; }
+
+  /// The function of this name, or the only one if the name is empty. Errors
+  /// list what there is, or say why the function cannot be run.
+  llvm::Expected<const Signature *> function(llvm::StringRef name) const;
+
+  /// Every parameter that the module declares, used or not.
+  llvm::ArrayRef<std::string> parameterNames() const { return parameters; }
+
+  /// The module with only this function (and what it calls) at a level.
+  llvm::Expected<OwningOpRef<ModuleOp>>
+  lower(const Signature &function, llvm::StringRef level,
+        const CompileSettings &settings) const;
+
+  /// The text of that.
+  llvm::Expected<std::string> ir(const Signature &function,
+                                 llvm::StringRef level,
+                                 const CompileSettings &settings) const;
+
+  /// The report of the schedule: an object whose "kernels" have "bytes",
+  /// "flops" and the plan (see bfly/Schedule/Report.h).
+  llvm::Expected<llvm::json::Object>
+  report(const Signature &function, const CompileSettings &settings) const;
+
+  /// What messages call the source.
+  llvm::StringRef sourceName() const { return name; }
+
+  const SourceOptions &options() const { return sourceOptions; }
+
+  /// Held while the module or its context is in use.
+  std::unique_lock<std::recursive_mutex> lock() const {
+    return std::unique_lock<std::recursive_mutex>(mutex);
+  }
+
+private:
+  Program(llvm::StringRef name, const SourceOptions &options);
+
+  static llvm::Expected<std::unique_ptr<Program>>
+  parse(std::unique_ptr<llvm::MemoryBuffer> buffer,
+        const SourceOptions &options);
+  llvm::Error prepare();
+  llvm::Error runPasses(ModuleOp module, llvm::StringRef level,
+                        const CompileSettings &settings) const;
+
+  std::string name;
+  SourceOptions sourceOptions;
+  mutable std::recursive_mutex mutex;
+  std::unique_ptr<MLIRContext> context;
+  OwningOpRef<ModuleOp> module;
+  std::vector<Signature> signatures;
+  std::vector<std::string> parameters;
+};
+
+} // namespace mlir::bfly
+
+#endif // BFLY_ENGINE_COMPILER_H

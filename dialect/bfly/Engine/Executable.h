@@ -1,0 +1,85 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// A function in machine code, and calls of it.
+
+#ifndef BFLY_ENGINE_EXECUTABLE_H
+#define BFLY_ENGINE_EXECUTABLE_H
+
+#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/HostArray.h"
+
+#include <memory>
+#include <vector>
+
+namespace mlir {
+class ExecutionEngine;
+} // namespace mlir
+
+namespace mlir::bfly {
+
+class Executable;
+
+/// A call with its arrays checked and bound. They have to outlive it.
+class Invocation {
+public:
+  /// Runs the function. An error if it ran out of memory; the results are
+  /// unspecified then. Not to be run by two threads at once.
+  llvm::Error run();
+
+private:
+  friend class Executable;
+  const Executable *executable = nullptr;
+  /// Memref descriptors and scalars, one word after the other.
+  std::vector<int64_t> words;
+  /// For each argument its address, or that of the pointer to its descriptor.
+  std::vector<void *> pointers, packed;
+};
+
+/// A compiled function. Keeps nothing of the program that it came from. All
+/// methods may be called from any thread, and calls may run at the same time.
+class Executable {
+public:
+  /// Compiles a function of `program` (see Program::function).
+  static llvm::Expected<std::unique_ptr<Executable>>
+  create(const Program &program, const Signature &function,
+         const CompileSettings &settings);
+  ~Executable();
+
+  const Signature &signature() const { return interface; }
+  const CompileSettings &settings() const { return compileSettings; }
+
+  /// The shapes of the results for inputs of these shapes. A dynamic size is
+  /// the batch: the size of the inputs' dynamic dimensions, which have to
+  /// agree.
+  llvm::Expected<std::vector<llvm::SmallVector<int64_t, 4>>>
+  resultShapes(llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> inputShapes) const;
+
+  /// Memory for the results. An error if there is not enough.
+  llvm::Expected<std::vector<HostArray>>
+  allocateResults(llvm::ArrayRef<const HostArray *> inputs) const;
+
+  /// Checks a call: counts, types, shapes, a batch that agrees, results that
+  /// overlap nothing else. Errors name the array.
+  llvm::Expected<Invocation> bind(llvm::ArrayRef<const HostArray *> inputs,
+                                  llvm::ArrayRef<const HostArray *> parameters,
+                                  llvm::ArrayRef<HostArray *> results) const;
+
+  /// Binds and runs.
+  llvm::Error invoke(llvm::ArrayRef<const HostArray *> inputs,
+                     llvm::ArrayRef<const HostArray *> parameters,
+                     llvm::ArrayRef<HostArray *> results) const;
+
+private:
+  friend class Invocation;
+  Executable() = default;
+
+  Signature interface;
+  CompileSettings compileSettings;
+  std::unique_ptr<ExecutionEngine> engine;
+  void (*entry)(void **) = nullptr;
+};
+
+} // namespace mlir::bfly
+
+#endif // BFLY_ENGINE_EXECUTABLE_H

@@ -1,0 +1,81 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// What a compiled function takes and gives, as a caller outside MLIR sees it.
+
+#ifndef BFLY_ENGINE_SIGNATURE_H
+#define BFLY_ENGINE_SIGNATURE_H
+
+#include "bfly/Engine/ElementType.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace mlir {
+class ModuleOp;
+namespace func {
+class FuncOp;
+} // namespace func
+} // namespace mlir
+
+namespace mlir::bfly {
+
+/// The size of a dimension that is only known at run time.
+inline constexpr int64_t kDynamicSize = std::numeric_limits<int64_t>::min();
+
+/// One input, parameter or result.
+struct ValueInfo {
+  /// The name of a parameter; "input 0", "result 1" otherwise.
+  std::string name;
+  ElementType type = ElementType::F32;
+  /// Sizes, kDynamicSize where not static; all of these are the batch.
+  llvm::SmallVector<int64_t, 4> shape;
+  /// A number passed by value rather than an array.
+  bool isScalar = false;
+
+  bool isDynamic() const { return llvm::is_contained(shape, kDynamicSize); }
+  /// "?x1024x256xf32".
+  std::string typeString() const;
+};
+
+/// A function's interface, in the order in which compiled code takes it:
+/// inputs, then parameters, then the memory of the results.
+struct Signature {
+  std::string name;
+  std::vector<ValueInfo> inputs;
+  std::vector<ValueInfo> parameters;
+  std::vector<ValueInfo> results;
+  /// Why the function cannot be run from here; empty if it can.
+  std::string problem;
+
+  /// "layer(?x8x4xf32; w: 4xf32) -> (?x8x4xf32)".
+  std::string str() const;
+
+  /// The batch that inputs and parameters of these shapes agree on: every
+  /// dynamic dimension is that one size. -1 if there is none. Errors name the
+  /// value whose count, rank or size does not fit.
+  llvm::Expected<int64_t> matchShapes(
+      llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> inputShapes,
+      llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> parameterShapes) const;
+
+  /// A result's shape for a batch.
+  llvm::SmallVector<int64_t, 4> resultShape(size_t result, int64_t batch) const;
+};
+
+/// Reads the interface of a function at any level above LLVM's: tensors, or
+/// memrefs with results marked `bufferize.result`; parameters are arguments
+/// marked `bfly.parameter`.
+Signature getSignature(func::FuncOp function);
+
+/// The public functions with a body, in the order of the module.
+std::vector<Signature> getSignatures(ModuleOp module);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_ENGINE_SIGNATURE_H

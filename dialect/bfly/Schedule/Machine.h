@@ -1,0 +1,35 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Machine descriptions: what a plan is chosen for.
+
+#ifndef BFLY_SCHEDULE_MACHINE_H
+#define BFLY_SCHEDULE_MACHINE_H
+
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+#include <optional>
+
+namespace mlir::bfly {
+
+/// A machine, in bytes and elements. Passes see this description and never the
+/// machine they run on, so the same IR comes out everywhere.
+struct Machine {
+  llvm::StringRef name;
+  /// f32 elements of a vector register, and the number of registers.
+  int64_t lanes;
+  int64_t vectorRegisters;
+  /// Cache sizes in bytes: first and second level of one core, and the last.
+  int64_t l1, l2, l3;
+  int64_t threads;
+};
+
+/// The machine of a target name, "cpu"; nullopt if there is none of that name.
+std::optional<Machine> getMachine(llvm::StringRef target, int64_t threads);
+
+/// The names that `getMachine` knows, for messages.
+llvm::StringRef getMachineNames();
+
+} // namespace mlir::bfly
+
+#endif // BFLY_SCHEDULE_MACHINE_H

@@ -1,0 +1,117 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Schedule to affine: every bfly.kernel on tensors, with a plan, becomes one on
+// memrefs that holds loops.
+//
+// Before: kernels hold network operations and have a plan.
+// After: kernels have buffers for operands, their results' buffers last, and
+// bodies of affine loops; their tensors come and go through
+// bufferization.to_buffer and to_tensor, which bufferization removes.
+
+#include "KernelEmitter.h"
+#include "bfly/Conversion/Passes.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace mlir::bfly {
+#define GEN_PASS_DEF_CONVERTSCHEDULETOAFFINEPASS
+#include "bfly/Conversion/Passes.h.inc"
+} // namespace mlir::bfly
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+/// Allocates the buffer of a result; a dynamic batch is that of the first
+/// operand that has one.
+static FailureOr<Value> allocateResult(OpBuilder &builder, KernelOp kernel,
+                                       RankedTensorType type) {
+  SmallVector<Value> dynamicSizes;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    Value batch;
+    for (Value operand : kernel.getInputs()) {
+      auto operandType = cast<RankedTensorType>(operand.getType());
+      if (operandType.getRank() && operandType.isDynamicDim(0)) {
+        batch = tensor::DimOp::create(builder, kernel.getLoc(), operand, 0);
+        break;
+      }
+    }
+    if (dim != 0 || !batch)
+      return kernel.emitOpError("has a result of unknown size: ") << type;
+    dynamicSizes.push_back(batch);
+  }
+  Value buffer = memref::AllocOp::create(
+      builder, kernel.getLoc(),
+      MemRefType::get(type.getShape(), type.getElementType()), dynamicSizes,
+      builder.getI64IntegerAttr(64));
+  return buffer;
+}
+
+static LogicalResult convertKernel(KernelOp kernel) {
+  if (!kernel.getPlan())
+    return kernel.emitOpError("has no plan; run -bfly-choose-plan first");
+  OpBuilder builder(kernel);
+  Location loc = kernel.getLoc();
+  SmallVector<Value> operands;
+  for (Value input : kernel.getInputs()) {
+    auto type = dyn_cast<RankedTensorType>(input.getType());
+    if (!type)
+      return kernel.emitOpError("is at affine level already");
+    auto buffer = bufferization::ToBufferOp::create(
+        builder, loc, MemRefType::get(type.getShape(), type.getElementType()),
+        input, /*read_only=*/true);
+    operands.push_back(buffer);
+  }
+  SmallVector<Value> results;
+  for (Type type : kernel.getResultTypes()) {
+    FailureOr<Value> buffer =
+        allocateResult(builder, kernel, cast<RankedTensorType>(type));
+    if (failed(buffer))
+      return failure();
+    results.push_back(*buffer);
+    operands.push_back(*buffer);
+  }
+  auto lowered = KernelOp::create(builder, loc, TypeRange(), operands,
+                                  kernel.getName(), kernel.getPlanAttr());
+  Block *body = &lowered.getBody().emplaceBlock();
+  for (Value operand : operands)
+    body->addArgument(operand.getType(), loc);
+  builder.setInsertionPointToStart(body);
+  if (failed(KernelEmitter(builder, kernel, body->getArguments()).emit()))
+    return failure();
+  YieldOp::create(builder, loc, ValueRange());
+
+  builder.setInsertionPointAfter(lowered);
+  for (auto [result, buffer] : llvm::zip_equal(kernel.getResults(), results)) {
+    Value tensor = bufferization::ToTensorOp::create(
+        builder, loc, result.getType(), buffer, /*restrict=*/true,
+        /*writable=*/true);
+    result.replaceAllUsesWith(tensor);
+  }
+  kernel.erase();
+  return success();
+}
+
+namespace {
+
+struct ConvertScheduleToAffinePass
+    : public bfly::impl::ConvertScheduleToAffinePassBase<
+          ConvertScheduleToAffinePass> {
+  void runOnOperation() override {
+    SmallVector<KernelOp> kernels;
+    getOperation().walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    for (KernelOp kernel : kernels) {
+      bool tensors = kernel.getNumResults() != 0;
+      if (tensors && failed(convertKernel(kernel)))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

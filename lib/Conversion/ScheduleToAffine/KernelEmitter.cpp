@@ -1,0 +1,132 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "KernelEmitter.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
+                             ValueRange arguments)
+    : builder(builder), source(source) {
+  Block &body = source.getBody().front();
+  unsigned inputs = body.getNumArguments();
+  buffers.map(body.getArguments(), arguments.take_front(inputs));
+  // A result has the buffer that the caller gave; a value that is yielded twice
+  // gets copied at the end.
+  for (auto [value, buffer] : llvm::zip_equal(
+           body.getTerminator()->getOperands(), arguments.drop_front(inputs)))
+    if (!buffers.contains(value))
+      buffers.map(value, buffer);
+}
+
+NestBuilder KernelEmitter::makeNest(Operation *op) {
+  Type type = op->getResultTypes().front();
+  return NestBuilder(builder, op->getLoc(), getComputeType(type));
+}
+
+Value KernelEmitter::getBuffer(Value tensor) {
+  if (Value buffer = buffers.lookupOrNull(tensor))
+    return buffer;
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> dynamicSizes;
+  for (auto [dim, size] : llvm::enumerate(type.getShape())) {
+    if (!ShapedType::isDynamic(size))
+      continue;
+    // Only the batch is dynamic, and it is the first argument's.
+    for (Value argument : source.getBody().getArguments()) {
+      auto argumentType = dyn_cast<RankedTensorType>(argument.getType());
+      if (!argumentType || !argumentType.getRank() ||
+          !argumentType.isDynamicDim(0))
+        continue;
+      dynamicSizes.push_back(memref::DimOp::create(
+          builder, tensor.getLoc(), buffers.lookup(argument), 0));
+      break;
+    }
+  }
+  Value buffer = memref::AllocOp::create(
+      builder, tensor.getLoc(),
+      MemRefType::get(type.getShape(), type.getElementType()), dynamicSizes,
+      builder.getI64IntegerAttr(64));
+  temporaries.push_back(buffer);
+  buffers.map(tensor, buffer);
+  return buffer;
+}
+
+/// Whether some user of `value` outside the chain that it is part of, or the
+/// kernel's end, needs it in memory.
+static bool endsChain(Operation *op) {
+  return llvm::any_of(op->getUsers(), [](Operation *user) {
+    return !isa<SpectrumMapOp, IfftOp, SpectrumBinOp, AttentionStageOp>(user);
+  });
+}
+
+LogicalResult KernelEmitter::emit(Operation *op) {
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return emitLinear(*this, linear), success();
+  if (auto norm = dyn_cast<LayerNormOp>(op))
+    return emitLayerNorm(*this, norm), success();
+  if (auto fold = dyn_cast<FoldWeightsOp>(op))
+    return emitFoldWeights(*this, fold), success();
+  if (auto mean = dyn_cast<MeanOp>(op)) {
+    double tokens = mean.getInput().getType().getDimSize(1);
+    emitTokenSum(*this, op, mean.getInput(), mean.getResult(), 1 / tokens);
+    return success();
+  }
+  if (auto bin = dyn_cast<SpectrumBinOp>(op)) {
+    // Bin 0 of a transform in this kernel is the sum over its tokens, which
+    // does not have to wait for the transform.
+    auto fft = bin.getInput().getDefiningOp<FftOp>();
+    if (bin.getIndex() == 0 && fft && !findBuffer(fft.getResult()) &&
+        !isa<ComplexType>(fft.getInput().getType().getElementType())) {
+      emitTokenSum(*this, op, fft.getInput(), bin.getResult(),
+                   bin.getFactor().convertToDouble());
+      return success();
+    }
+    Value spectrum = findBuffer(bin.getInput());
+    if (!spectrum)
+      return bin.emitOpError("reads a bin other than 0 of a transform in the "
+                             "same kernel, which is not supported");
+    NestBuilder nest = makeNest(op);
+    Value output = getBuffer(bin.getResult());
+    nest.parallel(
+        {nest.size(output, 0), nest.size(output, 1)},
+        [&](ArrayRef<AffineExpr> ivs) {
+          ComplexPair value = nest.loadComplex(
+              spectrum, {ivs[0], nest.constantExpr(bin.getIndex()), ivs[1]});
+          Value factor = nest.constant(bin.getFactor().convertToDouble());
+          nest.store(nest.mul(value.re, factor), output, {ivs[0], ivs[1]});
+        });
+    return success();
+  }
+  if (isa<IfftOp>(op) || (isa<FftOp, SpectrumMapOp>(op) && endsChain(op)))
+    return emitSpectralChain(*this, op);
+  if (isa<AttentionStageOp, tensor::PadOp, tensor::ExtractSliceOp,
+          arith::ExtFOp, arith::TruncFOp>(op)) {
+    // Links of a chain are emitted from its end, the value that leaves it.
+    for (Value result : op->getResults())
+      if (buffers.contains(result))
+        return emitAttentionChain(*this, result);
+    return success();
+  }
+  if (isa<FftOp, SpectrumMapOp>(op) || isMemoryEffectFree(op)) {
+    if (isa<FftOp, SpectrumMapOp>(op) || isa<tensor::DimOp>(op) ||
+        op->hasTrait<OpTrait::ConstantLike>())
+      return success();
+    return emitElementwise(*this, op);
+  }
+  return op->emitOpError("cannot be part of a kernel");
+}
+
+LogicalResult KernelEmitter::emit() {
+  Block &body = source.getBody().front();
+  for (Operation &op : body.without_terminator())
+    if (failed(emit(&op)))
+      return failure();
+  for (Value buffer : temporaries)
+    memref::DeallocOp::create(builder, source.getLoc(), buffer);
+  return success();
+}

@@ -1,0 +1,104 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Builds affine nests: loops, loads that widen to the compute type, stores that
+// narrow to the storage type, and the arithmetic between.
+
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTBUILDER_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTBUILDER_H
+
+#include "bfly/IR/Bfly.h"
+#include "mlir/IR/AffineExpr.h"
+#include "mlir/IR/Builders.h"
+
+namespace mlir::bfly {
+
+/// A complex number in two scalars.
+struct ComplexPair {
+  Value re, im;
+};
+
+/// A builder of affine nests. Index expressions are affine expressions over the
+/// induction variables that `dim` has registered.
+class NestBuilder {
+public:
+  NestBuilder(OpBuilder &builder, Location loc, FloatType compute)
+      : builder(builder), loc(loc), compute(compute) {}
+
+  OpBuilder &builder;
+  Location loc;
+  /// What the nest computes in: f32 or f64.
+  FloatType compute;
+
+  // Indices ------------------------------------------------------------------
+
+  /// The expression that stands for an induction variable or other valid dim.
+  AffineExpr dim(Value value);
+  AffineExpr constantExpr(int64_t value);
+  /// The value of an expression.
+  Value apply(AffineExpr expr);
+
+  // Loops --------------------------------------------------------------------
+
+  /// for i in [0, count): body(i).
+  void loop(int64_t count, function_ref<void(AffineExpr)> body);
+  /// for i in [0, least of bounds): body(i).
+  void loopTo(ArrayRef<AffineExpr> bounds, function_ref<void(AffineExpr)> body);
+  /// for c in [0, count): body(c), a loop over lanes.
+  void lanes(int64_t count, function_ref<void(AffineExpr)> body);
+  /// A sum over [0, count), of terms in the compute type; over lanes if asked.
+  Value sum(int64_t count, bool lanes, function_ref<Value(AffineExpr)> term);
+  /// Several sums at once, over lanes.
+  SmallVector<Value> sums(int64_t count, unsigned number, bool lanes,
+                          function_ref<SmallVector<Value>(AffineExpr)> terms);
+  /// parallel for over [0, counts): body(ivs); a null Value in `dynamic` means
+  /// the static count, else that (index) value is the bound.
+  void parallel(ArrayRef<OpFoldResult> counts,
+                function_ref<void(ArrayRef<AffineExpr>)> body);
+  /// The same nest, serial.
+  void serial(ArrayRef<OpFoldResult> counts,
+              function_ref<void(ArrayRef<AffineExpr>)> body);
+
+  // Memory -------------------------------------------------------------------
+
+  /// A buffer of the compute type on chip, freed at the end of the current
+  /// block by `free`.
+  Value allocate(ArrayRef<int64_t> shape);
+  void free(Value buffer);
+  /// Size of a dimension: an attribute if static, else a value.
+  OpFoldResult size(Value buffer, int64_t dim);
+  /// A real element in the compute type.
+  Value load(Value buffer, ArrayRef<AffineExpr> indices);
+  /// A complex or real element as a pair.
+  ComplexPair loadComplex(Value buffer, ArrayRef<AffineExpr> indices);
+  /// Rounds to the buffer's element type.
+  void store(Value value, Value buffer, ArrayRef<AffineExpr> indices);
+  void storeComplex(ComplexPair value, Value buffer,
+                    ArrayRef<AffineExpr> indices);
+  /// A static-size window of a buffer, at affine offsets; drops unit leading
+  /// dimensions down to `rank`.
+  Value window(Value buffer, ArrayRef<AffineExpr> offsets,
+               ArrayRef<int64_t> sizes, unsigned rank);
+
+  // Arithmetic (contractible, never reassociated) -----------------------------
+
+  Value constant(double value);
+  Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  Value div(Value a, Value b);
+  /// a * b, b conjugated if asked.
+  ComplexPair mul(ComplexPair a, ComplexPair b, bool conjugate);
+  /// 1 / (1 + exp(-x)), neither overflowing to NaN.
+  Value sigmoid(Value x);
+
+private:
+  /// Map and operands of indices, without unused dims.
+  std::pair<AffineMap, SmallVector<Value>> access(ArrayRef<AffineExpr> indices);
+
+  SmallVector<Value> dims;
+};
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTBUILDER_H

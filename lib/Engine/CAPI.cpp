@@ -1,0 +1,296 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "bfly/Engine/CAPI.h"
+
+#include "bfly-runtime.h"
+#include "bfly/Engine/Executable.h"
+#include "bfly/Engine/FileIO.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cstring>
+
+using namespace mlir;
+using namespace mlir::bfly;
+using llvm::Twine;
+
+static_assert(BFLY_F64 == int(ElementType::F64) &&
+                  BFLY_F32 == int(ElementType::F32) &&
+                  BFLY_BF16 == int(ElementType::BF16) &&
+                  BFLY_F16 == int(ElementType::F16) &&
+                  BFLY_C64 == int(ElementType::C64) &&
+                  BFLY_C128 == int(ElementType::C128) &&
+                  BFLY_I64 == int(ElementType::I64) &&
+                  BFLY_I32 == int(ElementType::I32) &&
+                  BFLY_I16 == int(ElementType::I16) &&
+                  BFLY_I8 == int(ElementType::I8) &&
+                  BFLY_U8 == int(ElementType::U8) &&
+                  BFLY_I1 == int(ElementType::I1),
+              "the header's numbers are fixed");
+
+/// The header's shapes, which have -1 for the batch.
+using Shapes = std::vector<SmallVector<int64_t, 4>>;
+
+struct bfly_kernel {
+  std::unique_ptr<Program> program;
+  std::unique_ptr<Executable> executable;
+  Shapes shapes[3];
+
+  ArrayRef<ValueInfo> values(bfly_value_kind kind) const {
+    const Signature &signature = executable->signature();
+    switch (kind) {
+    case BFLY_INPUT:
+      return signature.inputs;
+    case BFLY_PARAMETER:
+      return signature.parameters;
+    case BFLY_RESULT:
+      return signature.results;
+    }
+    return {};
+  }
+};
+
+static thread_local std::string lastError;
+
+/// Keeps an error for bfly_last_error.
+static void keep(llvm::Error error) { lastError = toString(std::move(error)); }
+
+static char *copyText(StringRef text) {
+  char *copy = static_cast<char *>(std::malloc(text.size() + 1));
+  if (!copy) {
+    lastError = "out of memory";
+    return nullptr;
+  }
+  std::memcpy(copy, text.data(), text.size());
+  copy[text.size()] = '\0';
+  return copy;
+}
+
+static SourceOptions sourceOptions(const bfly_compile_options &options) {
+  SourceOptions result;
+  result.allowBytecode = options.allow_bytecode;
+  result.allowForeignCalls = options.allow_foreign_calls;
+  return result;
+}
+
+static llvm::Expected<bfly_kernel *>
+compile(llvm::Expected<std::unique_ptr<Program>> program,
+        const bfly_compile_options &options) {
+  if (!program)
+    return program.takeError();
+  CompileSettings settings;
+  auto device = Device::open(options.device ? options.device : "cpu");
+  if (!device)
+    return device.takeError();
+  settings.device = *device;
+  if (options.threads < 0)
+    return makeError("threads is negative");
+  settings.threads = options.threads;
+  if (options.options)
+    settings.pipelineOptions = options.options;
+  auto function =
+      (*program)->function(options.function ? options.function : "");
+  if (!function)
+    return function.takeError();
+  auto executable = Executable::create(**program, **function, settings);
+  if (!executable)
+    return executable.takeError();
+
+  auto kernel = std::make_unique<bfly_kernel>();
+  kernel->program = std::move(*program);
+  kernel->executable = std::move(*executable);
+  for (auto kind : {BFLY_INPUT, BFLY_PARAMETER, BFLY_RESULT}) {
+    for (const ValueInfo &info : kernel->values(kind)) {
+      kernel->shapes[kind].push_back(info.shape);
+      llvm::replace(kernel->shapes[kind].back(), kDynamicSize, int64_t(-1));
+    }
+  }
+  return kernel.release();
+}
+
+/// The caller's array as the engine has it. `name` is what errors call it.
+static llvm::Expected<HostArray> borrow(const bfly_array &array,
+                                        const Twine &name) {
+  if (array.dtype < BFLY_F64 || array.dtype > BFLY_I1)
+    return makeError(name + " has dtype " + Twine(array.dtype) +
+                     ", which is none");
+  if (array.rank < 0 || (array.rank > 0 && !array.shape))
+    return makeError(name + " has no shape");
+  if (array.device_type != BFLY_CPU)
+    return makeError(name + " is not in the memory of the CPU");
+  auto type = static_cast<ElementType>(array.dtype);
+  ArrayRef<int64_t> shape(array.shape, array.rank);
+  auto bytes = checkedSizeInBytes(type, shape);
+  if (!bytes)
+    return makeError(name + ": " + toString(bytes.takeError()));
+  // No elements may come with any pointer, none at all included.
+  alignas(16) static char empty[16];
+  if (!array.data && *bytes > 0)
+    return makeError(name + " has no data");
+  auto borrowed =
+      HostArray::borrow(type, shape, *bytes > 0 ? array.data : empty, *bytes);
+  if (!borrowed)
+    return makeError(name + ": " + toString(borrowed.takeError()));
+  return borrowed;
+}
+
+static llvm::Error borrowAll(const bfly_array *arrays, size_t count,
+                             ArrayRef<ValueInfo> infos, StringRef kind,
+                             std::vector<HostArray> &result) {
+  if (count != infos.size() || (count && !arrays))
+    return makeError(Twine(infos.size()) + " " + kind + " are needed, but " +
+                     Twine(arrays ? count : 0) + " were given");
+  for (size_t i = 0; i < count; ++i) {
+    auto array = borrow(arrays[i], infos[i].name);
+    if (!array)
+      return array.takeError();
+    result.push_back(std::move(*array));
+  }
+  return llvm::Error::success();
+}
+
+static llvm::Error run(const bfly_kernel &kernel, const bfly_array *inputs,
+                       size_t numInputs, const bfly_array *parameters,
+                       size_t numParameters, const bfly_array *results,
+                       size_t numResults, void *stream) {
+  if (stream)
+    return makeError("there are no streams on a CPU");
+  std::vector<HostArray> arrays[3];
+  if (llvm::Error error = borrowAll(
+          inputs, numInputs, kernel.values(BFLY_INPUT), "inputs", arrays[0]))
+    return error;
+  if (llvm::Error error =
+          borrowAll(parameters, numParameters, kernel.values(BFLY_PARAMETER),
+                    "parameters", arrays[1]))
+    return error;
+  if (llvm::Error error =
+          borrowAll(results, numResults, kernel.values(BFLY_RESULT), "results",
+                    arrays[2]))
+    return error;
+  std::vector<const HostArray *> reads[2];
+  for (int kind : {0, 1})
+    for (const HostArray &array : arrays[kind])
+      reads[kind].push_back(&array);
+  std::vector<HostArray *> writes;
+  for (HostArray &array : arrays[2])
+    writes.push_back(&array);
+  return kernel.executable->invoke(reads[0], reads[1], writes);
+}
+
+extern "C" {
+
+const char *bfly_version(void) { return BFLY_VERSION; }
+
+const char *bfly_last_error(void) { return lastError.c_str(); }
+
+void bfly_free(char *text) { std::free(text); }
+
+bfly_kernel *bfly_compile(const char *text, size_t length, const char *name,
+                          const bfly_compile_options *options) {
+  bfly_compile_options defaults = {};
+  if (!options)
+    options = &defaults;
+  auto kernel = compile(Program::parseText(StringRef(text, length),
+                                           name ? name : "<text>",
+                                           sourceOptions(*options)),
+                        *options);
+  if (kernel)
+    return *kernel;
+  keep(kernel.takeError());
+  return nullptr;
+}
+
+bfly_kernel *bfly_compile_file(const char *path,
+                               const bfly_compile_options *options) {
+  bfly_compile_options defaults = {};
+  if (!options)
+    options = &defaults;
+  auto kernel =
+      compile(Program::parseFile(path, sourceOptions(*options)), *options);
+  if (kernel)
+    return *kernel;
+  keep(kernel.takeError());
+  return nullptr;
+}
+
+void bfly_kernel_destroy(bfly_kernel *kernel) { delete kernel; }
+
+const char *bfly_kernel_name(const bfly_kernel *kernel) {
+  return kernel->executable->signature().name.c_str();
+}
+
+int64_t bfly_kernel_num_values(const bfly_kernel *kernel,
+                               bfly_value_kind kind) {
+  return kernel->values(kind).size();
+}
+
+int bfly_kernel_value(const bfly_kernel *kernel, bfly_value_kind kind,
+                      int64_t index, bfly_value_info *info) {
+  ArrayRef<ValueInfo> values = kernel->values(kind);
+  if (index < 0 || index >= static_cast<int64_t>(values.size())) {
+    lastError = "there is no value " + std::to_string(index) + " of this kind";
+    return -1;
+  }
+  const ValueInfo &value = values[index];
+  const SmallVector<int64_t, 4> &shape = kernel->shapes[kind][index];
+  *info = {value.name.c_str(), shape.data(), static_cast<int32_t>(shape.size()),
+           static_cast<int32_t>(value.type), value.isScalar};
+  return 0;
+}
+
+char *bfly_kernel_ir(const bfly_kernel *kernel, const char *level) {
+  auto text = kernel->program->ir(kernel->executable->signature(), level,
+                                  kernel->executable->settings());
+  if (text)
+    return copyText(*text);
+  keep(text.takeError());
+  return nullptr;
+}
+
+char *bfly_kernel_report(const bfly_kernel *kernel) {
+  auto report = kernel->program->report(kernel->executable->signature(),
+                                        kernel->executable->settings());
+  if (report)
+    return copyText(
+        llvm::formatv("{0:2}", llvm::json::Value(std::move(*report))).str());
+  keep(report.takeError());
+  return nullptr;
+}
+
+int bfly_kernel_result_shapes(const bfly_kernel *kernel,
+                              const bfly_array *inputs, size_t num_inputs,
+                              int64_t *const *shapes) {
+  Shapes given;
+  for (size_t i = 0; i < num_inputs; ++i)
+    given.emplace_back(inputs[i].shape,
+                       inputs[i].shape + std::max(inputs[i].rank, 0));
+  auto results = kernel->executable->resultShapes(given);
+  if (!results) {
+    keep(results.takeError());
+    return -1;
+  }
+  for (auto [i, shape] : llvm::enumerate(*results))
+    llvm::copy(shape, shapes[i]);
+  return 0;
+}
+
+int bfly_kernel_run(const bfly_kernel *kernel, const bfly_array *inputs,
+                    size_t num_inputs, const bfly_array *parameters,
+                    size_t num_parameters, const bfly_array *results,
+                    size_t num_results, void *stream) {
+  llvm::Error error = run(*kernel, inputs, num_inputs, parameters,
+                          num_parameters, results, num_results, stream);
+  if (!error)
+    return 0;
+  keep(std::move(error));
+  return -1;
+}
+
+void bfly_measure_ceilings(int32_t threads, double seconds,
+                           double *bytes_per_second, double *flops_per_second) {
+  *bytes_per_second = bflyRuntimeCopyBandwidth(threads, seconds);
+  *flops_per_second = bflyRuntimePeakFlops(threads, seconds);
+}
+
+} // extern "C"

@@ -1,0 +1,257 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "bfly/Engine/Compiler.h"
+
+#include "Diagnostics.h"
+#include "ForeignCode.h"
+#include "SizeGuard.h"
+#include "TextGuard.h"
+#include "bfly-runtime.h"
+#include "bfly/Engine/FileIO.h"
+#include "bfly/Pipelines/Pipelines.h"
+#include "bfly/Transforms/Passes.h"
+#include "mlir/Bytecode/BytecodeReader.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/SourceMgr.h"
+
+#if __has_include("bfly/Schedule/Report.h")
+#include "bfly/Schedule/Report.h"
+#endif
+
+using namespace mlir;
+using namespace mlir::bfly;
+using llvm::Twine;
+
+char CompileError::ID = 0;
+
+llvm::Expected<Device> Device::open(StringRef name) {
+  Device device;
+  auto [kind, ordinal] = name.split(':');
+  if (kind == "cuda")
+    device.kind = Kind::CUDA;
+  else if (kind != "cpu")
+    return makeError("unknown device " + quote(name) +
+                     "; there are cpu and cuda");
+  if (name.contains(':') &&
+      (ordinal.getAsInteger(10, device.ordinal) || device.ordinal < 0))
+    return makeError("device " + quote(name) + " has no valid number");
+  if (device.kind == Kind::CUDA)
+    return makeError("device '" + name +
+                     "' is not there: this build has no CUDA support");
+  if (device.ordinal != 0)
+    return makeError("device '" + name + "' is not there: cpu has number 0");
+  return device;
+}
+
+std::string Device::str() const {
+  return kind == Kind::CPU ? "cpu" : "cuda:" + std::to_string(ordinal);
+}
+
+std::string Device::target() const {
+  return kind == Kind::CPU ? "cpu" : "sm_90a";
+}
+
+ArrayRef<StringLiteral> mlir::bfly::getLevels() {
+  static constexpr StringLiteral levels[] = {"mixer", "network", "schedule",
+                                             "affine", "llvm"};
+  return levels;
+}
+
+Program::Program(StringRef name, const SourceOptions &options)
+    : name(name), sourceOptions(options) {
+  DialectRegistry registry;
+  registerDialects(registry);
+  // One thread a context: contexts are many, and modules small.
+  context =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  context->printOpOnDiagnostic(false);
+}
+
+llvm::Expected<std::unique_ptr<Program>>
+Program::parseFile(StringRef path, const SourceOptions &options) {
+  auto buffer = openRegularFile(path);
+  if (!buffer)
+    return buffer.takeError();
+  // The parser needs a zero byte at the end, which a mapped file may lack.
+  return parse(
+      llvm::MemoryBuffer::getMemBufferCopy((*buffer)->getBuffer(), path),
+      options);
+}
+
+llvm::Expected<std::unique_ptr<Program>>
+Program::parseText(StringRef text, StringRef name,
+                   const SourceOptions &options) {
+  return parse(llvm::MemoryBuffer::getMemBufferCopy(text, name), options);
+}
+
+llvm::Expected<std::unique_ptr<Program>>
+Program::parse(std::unique_ptr<llvm::MemoryBuffer> buffer,
+               const SourceOptions &options) {
+  StringRef text = buffer->getBuffer();
+  std::string name = buffer->getBufferIdentifier().str();
+  if (text.size() > options.maxBytes)
+    return makeError(name + ": larger than " + formatBytes(options.maxBytes));
+  if (isBytecode(buffer->getMemBufferRef())) {
+    if (!options.allowBytecode)
+      return makeError(name + ": this is bytecode, which is not allowed");
+  } else if (text.contains('\0')) {
+    return makeError(name + ": this is not a text file");
+  } else if (std::optional<TextProblem> problem =
+                 checkText(text, TextLimits())) {
+    return llvm::make_error<CompileError>(
+        name + ":" + std::to_string(problem->line) + ":" +
+        std::to_string(problem->column) + ": error: " + problem->message);
+  }
+
+  std::unique_ptr<Program> program(new Program(name, options));
+  DiagnosticCollector diagnostics(program->context.get());
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+  program->module =
+      parseSourceFile<ModuleOp>(sources, ParserConfig(program->context.get()));
+  if (!program->module)
+    return diagnostics.take(name + ": cannot be parsed");
+  if (llvm::Error error = program->prepare())
+    return std::move(error);
+  return program;
+}
+
+/// Makes parameters arguments, and lists what there is.
+llvm::Error Program::prepare() {
+  if (llvm::Error error = checkSizes(*module))
+    return error;
+  for (auto global : module->getOps<ml_program::GlobalOp>())
+    if (isa_and_nonnull<ml_program::ExternAttr>(global.getValueAttr()))
+      parameters.push_back(global.getName().str());
+  DiagnosticCollector diagnostics(context.get());
+  PassManager manager(context.get());
+  manager.addPass(createParametersToArgumentsPass());
+  if (failed(manager.run(*module)))
+    return diagnostics.take(name + ": its parameters cannot be made arguments");
+  signatures = getSignatures(*module);
+  return llvm::Error::success();
+}
+
+llvm::Expected<const Signature *> Program::function(StringRef wanted) const {
+  if (signatures.empty())
+    return makeError(name + ": there is no public function with a body");
+  const Signature *found = nullptr;
+  if (wanted.empty() && signatures.size() == 1)
+    found = &signatures.front();
+  for (const Signature &signature : signatures)
+    if (signature.name == wanted)
+      found = &signature;
+  if (!found) {
+    std::string names;
+    llvm::raw_string_ostream os(names);
+    llvm::interleaveComma(signatures, os,
+                          [&](const Signature &s) { os << s.name; });
+    if (wanted.empty())
+      return makeError(name + ": which function? There are " + names);
+    return makeError(name + ": there is no public function " + quote(wanted) +
+                     " with a body, but " + names);
+  }
+  if (!found->problem.empty())
+    return makeError(name + ": function '" + found->name +
+                     "' cannot be run: " + found->problem);
+  return found;
+}
+
+llvm::Error Program::runPasses(ModuleOp target, StringRef level,
+                               const CompileSettings &settings) const {
+  CompileOptions options;
+  options.threads =
+      settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  if (failed(options.parseFromString(settings.pipelineOptions, os)))
+    return makeError("compile options " + quote(settings.pipelineOptions) +
+                     ": " + StringRef(problem).trim());
+  options.to = level.str();
+  options.target = settings.device.target();
+
+  DiagnosticCollector diagnostics(context.get());
+  PassManager manager(context.get());
+  auto onError = [&](const Twine &message) {
+    os << message;
+    return failure();
+  };
+  if (failed(buildCompilePipeline(manager, options, onError)))
+    return makeError("compile options " + quote(settings.pipelineOptions) +
+                     ": " + StringRef(problem).trim());
+  if (failed(manager.run(target)))
+    return diagnostics.take(
+        (name + ": cannot be lowered to level " + level).str());
+  return llvm::Error::success();
+}
+
+llvm::Expected<OwningOpRef<ModuleOp>>
+Program::lower(const Signature &function, StringRef level,
+               const CompileSettings &settings) const {
+  if (!llvm::is_contained(getLevels(), level))
+    return makeError("there is no level " + quote(level) + "; the levels are " +
+                     llvm::join(getLevels(), ", "));
+  auto held = lock();
+  OwningOpRef<ModuleOp> clone(cast<ModuleOp>((*module)->clone()));
+  // Only the function and what it calls.
+  for (auto other : clone->getOps<func::FuncOp>())
+    if (other.getName() != function.name && !other.isExternal())
+      other.setPrivate();
+  {
+    DiagnosticCollector diagnostics(context.get());
+    PassManager manager(context.get());
+    manager.addPass(createSymbolDCEPass());
+    if (failed(manager.run(*clone)))
+      return diagnostics.take(name + ": cannot be compiled");
+  }
+  if (!sourceOptions.allowForeignCalls)
+    if (llvm::Error error = checkNoForeignCode(*clone))
+      return std::move(error);
+  if (level != "mixer")
+    if (llvm::Error error = runPasses(*clone, level, settings))
+      return std::move(error);
+  return clone;
+}
+
+llvm::Expected<std::string> Program::ir(const Signature &function,
+                                        StringRef level,
+                                        const CompileSettings &settings) const {
+  auto held = lock();
+  auto lowered = lower(function, level, settings);
+  if (!lowered)
+    return lowered.takeError();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  (*lowered)->print(os);
+  os << "\n";
+  return text;
+}
+
+llvm::Expected<llvm::json::Object>
+Program::report(const Signature &function,
+                const CompileSettings &settings) const {
+  auto held = lock();
+  auto lowered = lower(function, "schedule", settings);
+  if (!lowered)
+    return lowered.takeError();
+#if __has_include("bfly/Schedule/Report.h")
+  llvm::json::Value report = getReport(lowered->get());
+#else
+  llvm::json::Value report = llvm::json::Array();
+#endif
+  llvm::json::Object result;
+  if (auto *object = report.getAsObject())
+    result = std::move(*object);
+  else
+    result["kernels"] = std::move(report);
+  result["function"] = function.name;
+  result["signature"] = function.str();
+  result["device"] = settings.device.str();
+  return result;
+}

@@ -1,0 +1,108 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "ForeignCode.h"
+
+#include "Diagnostics.h"
+#include "bfly/Engine/FileIO.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+using llvm::Twine;
+
+/// A frame larger than this does not fit on the stacks of OpenMP's threads.
+static constexpr uint64_t kMaxStackBytes = uint64_t(1) << 20;
+
+/// Inline assembly and code that runs when the module is loaded, at any level.
+static llvm::Error checkCode(ModuleOp module) {
+  Operation *found = nullptr;
+  module->walk([&](Operation *op) {
+    if (isa<LLVM::InlineAsmOp>(op) ||
+        op->getName().getStringRef() == "nvvm.inline_ptx") {
+      found = op;
+      return WalkResult::interrupt();
+    }
+    auto ctors = dyn_cast<LLVM::GlobalCtorsOp>(op);
+    auto dtors = dyn_cast<LLVM::GlobalDtorsOp>(op);
+    if ((ctors && !ctors.getCtors().empty()) ||
+        (dtors && !dtors.getDtors().empty())) {
+      found = op;
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  if (!found)
+    return llvm::Error::success();
+  return makeCompileError(found->getLoc(),
+                          "'" + found->getName().getStringRef() +
+                              "' runs foreign code, which is not allowed");
+}
+
+llvm::Error mlir::bfly::checkNoForeignCode(ModuleOp source) {
+  if (llvm::Error error = checkCode(source))
+    return error;
+  for (Operation &op : source.getOps()) {
+    auto function = dyn_cast<FunctionOpInterface>(op);
+    auto global = dyn_cast<memref::GlobalOp>(op);
+    if ((function && function.isExternal()) || (global && global.isExternal()))
+      return makeCompileError(op.getLoc(),
+                              "foreign symbol '" +
+                                  cast<SymbolOpInterface>(op).getName() +
+                                  "' is used, which is not allowed");
+  }
+  return llvm::Error::success();
+}
+
+/// What math-to-libm makes, for double; float adds an "f".
+static bool isMathFunction(StringRef name) {
+  static const llvm::StringSet<> functions = {
+      "acos",  "acosh",     "asin",  "asinh", "atan",      "atan2", "atanh",
+      "cabs",  "carg",      "cbrt",  "ceil",  "ccos",      "cexp",  "clog",
+      "conj",  "copysign",  "cos",   "cosh",  "cpow",      "csin",  "csqrt",
+      "ctan",  "ctanh",     "erf",   "erfc",  "exp",       "exp2",  "expm1",
+      "fabs",  "floor",     "fma",   "fmax",  "fmin",      "fmod",  "ldexp",
+      "log",   "log10",     "log1p", "log2",  "nearbyint", "pow",   "rint",
+      "round", "roundeven", "rsqrt", "sin",   "sincos",    "sinh",  "sqrt",
+      "tan",   "tanh",      "trunc"};
+  return functions.contains(name) ||
+         (name.consume_back("f") && functions.contains(name));
+}
+
+static bool isKnownFunction(StringRef name) {
+  return name.starts_with("llvm.") || name == "memcpy" || name == "memmove" ||
+         name == "memset" || isMathFunction(name) ||
+         runtimeSymbols().contains(name);
+}
+
+llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
+  if (!allowForeignCalls) {
+    if (llvm::Error error = checkCode(lowered))
+      return error;
+    for (auto function : lowered.getOps<LLVM::LLVMFuncOp>())
+      if (function.isExternal() && !isKnownFunction(function.getName()) &&
+          !SymbolTable::symbolKnownUseEmpty(function, lowered))
+        return makeCompileError(function.getLoc(),
+                                "foreign function '" + function.getName() +
+                                    "' is called, which is not allowed");
+  }
+  Operation *large = nullptr;
+  lowered->walk([&](LLVM::AllocaOp op) {
+    APInt count;
+    if (!matchPattern(op.getArraySize(), m_ConstantInt(&count)))
+      return;
+    uint64_t bytes = DataLayout::closest(op).getTypeSize(op.getElemType());
+    if (count.ugt(kMaxStackBytes) ||
+        count.getZExtValue() * bytes > kMaxStackBytes)
+      large = op;
+  });
+  if (large)
+    return makeCompileError(large->getLoc(),
+                            "a stack allocation of more than " +
+                                formatBytes(kMaxStackBytes));
+  return llvm::Error::success();
+}

@@ -1,0 +1,202 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "bfly/Engine/Signature.h"
+
+#include "bfly/Engine/FileIO.h"
+#include "bfly/Engine/HostArray.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+using llvm::Twine;
+
+/// The attribute of arguments that come from a file, by name.
+static constexpr StringLiteral kParameterAttr = "bfly.parameter";
+/// Upstream's mark of results that became arguments.
+static constexpr StringLiteral kResultAttr = "bufferize.result";
+
+/// Prints an interface's shape: "?x8x4xf32".
+static std::string formatShape(ElementType type, ArrayRef<int64_t> shape) {
+  std::string text;
+  for (int64_t size : shape)
+    text += (size == kDynamicSize ? "?" : std::to_string(size)) + "x";
+  return text + elementName(type).str();
+}
+
+std::string ValueInfo::typeString() const { return formatShape(type, shape); }
+
+std::string Signature::str() const {
+  std::string text = name + "(";
+  llvm::raw_string_ostream os(text);
+  llvm::interleaveComma(inputs, os,
+                        [&](const ValueInfo &v) { os << v.typeString(); });
+  if (!parameters.empty())
+    os << "; ";
+  llvm::interleaveComma(parameters, os, [&](const ValueInfo &v) {
+    os << v.name << ": " << v.typeString();
+  });
+  os << ") -> (";
+  llvm::interleaveComma(results, os,
+                        [&](const ValueInfo &v) { os << v.typeString(); });
+  os << ")";
+  return text;
+}
+
+llvm::Expected<int64_t> Signature::matchShapes(
+    ArrayRef<SmallVector<int64_t, 4>> inputShapes,
+    ArrayRef<SmallVector<int64_t, 4>> parameterShapes) const {
+  if (inputShapes.size() != inputs.size())
+    return makeError("function '" + name + "' takes " + Twine(inputs.size()) +
+                     " inputs, but " + Twine(inputShapes.size()) +
+                     " were given: " + str());
+  if (parameterShapes.size() != parameters.size())
+    return makeError("function '" + name + "' takes " +
+                     Twine(parameters.size()) + " parameters, but " +
+                     Twine(parameterShapes.size()) + " were given: " + str());
+  int64_t batch = -1;
+  StringRef batchOf;
+  auto match = [&](const ValueInfo &value,
+                   ArrayRef<int64_t> shape) -> llvm::Error {
+    bool fits = shape.size() == value.shape.size();
+    for (size_t i = 0; fits && i < shape.size(); ++i)
+      fits = value.shape[i] == kDynamicSize || value.shape[i] == shape[i];
+    if (!fits)
+      return makeError(value.name + " has shape " +
+                       formatShape(value.type, shape) + ", but function '" +
+                       name + "' takes " + value.typeString());
+    for (size_t i = 0; i < shape.size(); ++i) {
+      if (value.shape[i] != kDynamicSize)
+        continue;
+      if (batch < 0) {
+        batch = shape[i];
+        batchOf = value.name;
+      } else if (batch != shape[i]) {
+        return makeError(value.name + " has batch " + Twine(shape[i]) +
+                         ", but " + batchOf + " has " + Twine(batch));
+      }
+    }
+    return llvm::Error::success();
+  };
+  for (auto [value, shape] : llvm::zip_equal(inputs, inputShapes))
+    if (llvm::Error error = match(value, shape))
+      return error;
+  for (auto [value, shape] : llvm::zip_equal(parameters, parameterShapes))
+    if (llvm::Error error = match(value, shape))
+      return error;
+  return batch;
+}
+
+SmallVector<int64_t, 4> Signature::resultShape(size_t result,
+                                               int64_t batch) const {
+  SmallVector<int64_t, 4> shape = results[result].shape;
+  for (int64_t &size : shape)
+    if (size == kDynamicSize)
+      size = batch;
+  return shape;
+}
+
+/// The type of an element in host memory, or nothing. Signless integers are
+/// signed, as in NumPy's defaults.
+static std::optional<ElementType> hostElementType(Type type) {
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  return parseElementType(name);
+}
+
+/// Describes a value of `type`; sets `problem` if no host array can hold it.
+static ValueInfo describe(Twine name, Type type, std::string &problem) {
+  ValueInfo info;
+  info.name = name.str();
+  auto refuse = [&](StringRef why) {
+    if (problem.empty()) {
+      llvm::raw_string_ostream os(problem);
+      os << info.name << " has type " << type << ", " << why;
+    }
+    return info;
+  };
+  Type element = type;
+  if (auto shaped = dyn_cast<ShapedType>(type)) {
+    if (!isa<RankedTensorType, MemRefType>(type))
+      return refuse("which is neither a ranked tensor nor a memref");
+    auto memref = dyn_cast<MemRefType>(type);
+    if (memref && !memref.getLayout().isIdentity())
+      return refuse("which is not row major");
+    for (int64_t size : shaped.getShape())
+      info.shape.push_back(ShapedType::isDynamic(size) ? kDynamicSize : size);
+    element = shaped.getElementType();
+    if (info.shape.size() > kMaxRank)
+      return refuse("which has too many dimensions");
+  } else {
+    info.isScalar = true;
+  }
+  std::optional<ElementType> host = hostElementType(element);
+  if (info.isScalar && element.isIndex())
+    host = ElementType::I64;
+  if (!host || (info.isScalar && isComplex(*host)))
+    return refuse("which no host array has");
+  info.type = *host;
+  // The bytes of one batch element have to be computable.
+  SmallVector<int64_t> sizes(info.shape.begin(), info.shape.end());
+  llvm::replace(sizes, kDynamicSize, int64_t(1));
+  if (llvm::Error error = checkedSizeInBytes(info.type, sizes).takeError()) {
+    llvm::consumeError(std::move(error));
+    return refuse("whose size does not fit in 64 bits");
+  }
+  return info;
+}
+
+Signature mlir::bfly::getSignature(func::FuncOp function) {
+  Signature signature;
+  signature.name = function.getName().str();
+  std::string &problem = signature.problem;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+    Type type = function.getArgumentTypes()[i];
+    auto parameter = function.getArgAttrOfType<StringAttr>(i, kParameterAttr);
+    bool isResult =
+        isa<MemRefType>(type) && function.getArgAttr(i, kResultAttr);
+    if (parameter) {
+      signature.parameters.push_back(
+          describe(parameter.getValue(), type, problem));
+    } else if (isResult) {
+      signature.results.push_back(
+          describe("result " + Twine(signature.results.size()), type, problem));
+    } else {
+      signature.inputs.push_back(
+          describe("input " + Twine(signature.inputs.size()), type, problem));
+    }
+    bool inOrder =
+        parameter  ? signature.results.empty()
+        : isResult ? true
+                   : signature.parameters.empty() && signature.results.empty();
+    if (!inOrder && problem.empty())
+      problem =
+          "its arguments are not in the order inputs, parameters, results";
+  }
+  for (Type type : function.getResultTypes()) {
+    ValueInfo info =
+        describe("result " + Twine(signature.results.size()), type, problem);
+    if (!isa<RankedTensorType>(type) && problem.empty())
+      problem = info.name + " is not a tensor";
+    signature.results.push_back(std::move(info));
+  }
+  bool hasBatch = llvm::any_of(
+      signature.inputs, [](const ValueInfo &v) { return v.isDynamic(); });
+  for (const ValueInfo &result : signature.results)
+    if (result.isDynamic() && !hasBatch && problem.empty())
+      problem = result.name + " has type " + result.typeString() +
+                ", but no input has a dynamic size";
+  return signature;
+}
+
+std::vector<Signature> mlir::bfly::getSignatures(ModuleOp module) {
+  std::vector<Signature> signatures;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function.isPublic() && !function.isExternal())
+      signatures.push_back(getSignature(function));
+  return signatures;
+}

@@ -1,0 +1,176 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "bfly/Schedule/Plan.h"
+
+#include "bfly/Schedule/Radices.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+/// Largest radix of a pass: so many complex values in a CPU's registers.
+static constexpr int64_t kLargestRadix = 16;
+/// Share of a cache that a slab may fill: the rest is for what streams by.
+static constexpr double kCacheShare = 0.75;
+
+namespace {
+
+/// What a kernel holds, as far as its plan depends on it.
+struct Network {
+  /// Tokens of a transform; 0 without one.
+  int64_t transformTokens = 0;
+  /// Whether two real channels can share a complex transform.
+  bool packed = false;
+  int64_t attentionTokens = 0, stages = 0;
+  int64_t batch = ShapedType::kDynamic;
+  int64_t channels = 1;
+  int64_t elementBytes = 4;
+};
+
+} // namespace
+
+static Network inspect(KernelOp kernel) {
+  Network network;
+  kernel.getBody().walk([&](Operation *op) {
+    if (!isa_and_nonnull<BflyDialect>(op->getDialect()) || isa<YieldOp>(op) ||
+        !op->getNumResults())
+      return;
+    auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+    network.elementBytes = std::max<int64_t>(
+        network.elementBytes, getComputeType(type).getWidth() / 8);
+    auto setSequence = [&](RankedTensorType sequence) {
+      network.batch = sequence.getDimSize(0);
+      network.channels = sequence.getDimSize(2);
+    };
+    if (auto fft = dyn_cast<FftOp>(op)) {
+      network.transformTokens = fft.getTokens();
+      network.packed |= fft.isHalf();
+      setSequence(type);
+    } else if (auto ifft = dyn_cast<IfftOp>(op)) {
+      network.transformTokens = ifft.getTokens();
+      network.packed |= ifft.isHalf();
+      setSequence(type);
+    } else if (auto map = dyn_cast<SpectrumMapOp>(op)) {
+      network.transformTokens = map.getTokens();
+      network.packed |= map.isHalf();
+      setSequence(type);
+    } else if (auto stage = dyn_cast<AttentionStageOp>(op)) {
+      network.attentionTokens = type.getDimSize(1);
+      ++network.stages;
+      setSequence(type);
+    }
+  });
+  return network;
+}
+
+static PlanAttr planTransform(KernelOp kernel, const Network &network,
+                              const Machine &machine) {
+  MLIRContext *context = kernel.getContext();
+  int64_t lanes = machine.lanes * 4 / network.elementBytes;
+  int64_t tile = network.packed ? 2 * lanes : lanes;
+  int64_t tokens = network.transformTokens;
+  bool bluestein = needsBluestein(tokens);
+  int64_t length = bluestein ? getBluesteinLength(tokens) : tokens;
+  SmallVector<int64_t> radices = factorIntoRadices(length, kLargestRadix);
+
+  int64_t rowBytes = 2 * lanes * network.elementBytes;
+  auto placeOf = [&](int64_t rows) {
+    double bytes = double(rows) * rowBytes;
+    return bytes <= machine.l1 * kCacheShare   ? Place::L1
+           : bytes <= machine.l2 * kCacheShare ? Place::L2
+           : bytes <= machine.l3 * kCacheShare ? Place::L3
+                                               : Place::Memory;
+  };
+  SmallVector<GroupAttr> groups;
+  int64_t last = static_cast<int64_t>(radices.size()) - 1;
+  if (last >= 0) {
+    Place place = placeOf(length);
+    bool split = (place == Place::L3 || place == Place::Memory) && last > 0 &&
+                 !bluestein;
+    if (split) {
+      // One pass over the whole slab; the others, with the map between them
+      // and their inverses, on a pair of its sub-transforms at a time.
+      groups.push_back(GroupAttr::get(context, 0, 0, place));
+      groups.push_back(
+          GroupAttr::get(context, 1, last, placeOf(2 * length / radices[0])));
+    } else {
+      groups.push_back(GroupAttr::get(context, 0, last, place));
+    }
+  }
+  return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
+                       tile, radices, groups, StringAttr::get(context, "tile"));
+}
+
+static PlanAttr planAttention(KernelOp kernel, const Network &network,
+                              const Machine &machine) {
+  MLIRContext *context = kernel.getContext();
+  int64_t lanes = machine.lanes * 4 / network.elementBytes;
+  // Three tiles (difference, its key, its score vector) share the second-level
+  // cache with a matrix of weights that streams by.
+  int64_t rowBytes = 3 * network.channels * network.elementBytes;
+  int64_t tile = llvm::bit_floor<uint64_t>(
+      std::clamp<int64_t>(machine.l2 / 2 / rowBytes, 8, 64));
+  int64_t pairs = network.attentionTokens / 2;
+  // Sequences are spread over the threads where there are enough of them to
+  // keep all busy; else the tiles of each, with a barrier after every stage.
+  bool enough = !ShapedType::isDynamic(network.batch) &&
+                network.batch % machine.threads == 0;
+  bool tooShort = pairs < tile * machine.threads;
+  double stateBytes =
+      2.0 * network.attentionTokens * network.channels * network.elementBytes;
+  Place place = stateBytes <= machine.l2 * kCacheShare   ? Place::L2
+                : stateBytes <= machine.l3 * kCacheShare ? Place::L3
+                                                         : Place::Memory;
+  SmallVector<GroupAttr> groups{
+      GroupAttr::get(context, 0, network.stages - 1, place)};
+  return PlanAttr::get(
+      context, StringAttr::get(context, machine.name), lanes, tile, {}, groups,
+      StringAttr::get(context, enough || tooShort ? "batch" : "tile"));
+}
+
+PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
+  Network network = inspect(kernel);
+  if (network.transformTokens)
+    return planTransform(kernel, network, machine);
+  if (network.stages)
+    return planAttention(kernel, network, machine);
+  MLIRContext *context = kernel.getContext();
+  int64_t lanes = machine.lanes * 4 / network.elementBytes;
+  return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
+                       /*tile=*/64, {}, {}, StringAttr::get(context, "tile"));
+}
+
+LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
+  PlanAttr plan = kernel.getPlanAttr();
+  if (plan.getMachine() != machine.name)
+    return kernel.emitOpError("has a plan for machine ")
+           << plan.getMachine() << ", not for \"" << machine.name << '"';
+  Network network = inspect(kernel);
+  int64_t tokens = network.transformTokens;
+  if (!tokens)
+    return success();
+  int64_t product = 1;
+  for (int64_t radix : plan.getRadices()) {
+    if (llvm::MulOverflow(product, radix, product) || product > (1 << 30))
+      return kernel.emitOpError(
+          "has a plan whose radices multiply to too much");
+  }
+  // Any power of two that is long enough serves Bluestein's convolution.
+  bool bluestein = product != tokens && product >= 2 * tokens - 1 &&
+                   llvm::isPowerOf2_64(product);
+  if (product != tokens && !bluestein)
+    return kernel.emitOpError("has a plan whose radices multiply to ")
+           << product << ", not to the " << tokens
+           << " tokens nor to a power of two of at least " << 2 * tokens - 1;
+  if (!plan.getGroups().empty() &&
+      plan.getGroups().back().getLast() + 1 !=
+          static_cast<int64_t>(plan.getRadices().size()))
+    return kernel.emitOpError("has a plan whose groups do not cover its ")
+           << plan.getRadices().size() << " passes";
+  if (plan.getGroups().size() > 2 ||
+      (plan.getGroups().size() == 2 && plan.getGroups()[0].getLast() != 0))
+    return kernel.emitOpError("has a plan with groups this machine does not "
+                              "run: one group, or the first pass and the rest");
+  return success();
+}

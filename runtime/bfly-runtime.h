@@ -1,0 +1,57 @@
+/* Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+ * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * What compiled code calls on a CPU, and what its callers need around it. A C
+ * ABI, so that code compiled ahead of time can use it as well as the JIT.
+ */
+
+#ifndef BFLY_RUNTIME_H
+#define BFLY_RUNTIME_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Scratch memory of compiled code, aligned to 64 bytes or to `alignment`.
+ * Freed blocks are kept by the thread that freed them, so that repeated calls
+ * touch no new pages. Without memory the call around it fails
+ * (bflyRuntimeCall); on a thread that belongs to a parallel region, where no
+ * call can be left, the process stops with one message and exit code 1. */
+void *_mlir_memref_to_llvm_alloc(uint64_t bytes);
+void *_mlir_memref_to_llvm_aligned_alloc(uint64_t alignment, uint64_t bytes);
+void _mlir_memref_to_llvm_free(void *pointer);
+
+/* Gives this thread's kept blocks back to the system. */
+void bflyRuntimeTrim(void);
+
+/* Why a call failed, in bytes. */
+typedef struct BflyRuntimeFailure {
+  uint64_t requested; /* the allocation that could not be made */
+  uint64_t available; /* what there was, or 0 if only the system knows */
+} BflyRuntimeFailure;
+
+/* Calls function(arguments) with `threads` threads (0: leave it as it is).
+ * Returns 0, or 1 if scratch memory ran out; everything that the call had
+ * allocated on this thread is then freed. `availableMemory` is asked before
+ * large allocations, since the system grants more than it has; may be null. */
+int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
+                    uint64_t (*availableMemory)(void),
+                    BflyRuntimeFailure *failure);
+
+/* The threads that a parallel region takes unless told otherwise. */
+int bflyRuntimeMaxThreads(void);
+
+/* This machine's ceilings, each measured for about `seconds` on `threads`
+ * threads (0: all). The bytes that a copy of large arrays reads and writes per
+ * second, 0 without the memory to measure it; and f32 multiply-adds per
+ * second, counted as two operations each. */
+double bflyRuntimeCopyBandwidth(int threads, double seconds);
+double bflyRuntimePeakFlops(int threads, double seconds);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BFLY_RUNTIME_H */

@@ -1,0 +1,112 @@
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-expand-complex,cse))' --split-input-file --verify-diagnostics | FileCheck %s
+
+// CHECK-LABEL: func @mul
+// CHECK-SAME:    (%[[A:.*]]: f32, %[[B:.*]]: f32, %[[C:.*]]: f32, %[[D:.*]]: f32)
+// CHECK-NEXT:    %[[AC:.*]] = arith.mulf %[[A]], %[[C]] fastmath<contract> : f32
+// CHECK-NEXT:    %[[BD:.*]] = arith.mulf %[[B]], %[[D]] fastmath<contract> : f32
+// CHECK-NEXT:    %[[RE:.*]] = arith.subf %[[AC]], %[[BD]] fastmath<contract> : f32
+// CHECK-NEXT:    %[[AD:.*]] = arith.mulf %[[A]], %[[D]] fastmath<contract> : f32
+// CHECK-NEXT:    %[[BC:.*]] = arith.mulf %[[B]], %[[C]] fastmath<contract> : f32
+// CHECK-NEXT:    %[[IM:.*]] = arith.addf %[[AD]], %[[BC]] fastmath<contract> : f32
+// CHECK-NEXT:    return %[[RE]], %[[IM]]
+func.func @mul(%a: f32, %b: f32, %c: f32, %d: f32) -> (f32, f32) {
+  %z = complex.create %a, %b : complex<f32>
+  %w = complex.create %c, %d : complex<f32>
+  %p = complex.mul %z, %w : complex<f32>
+  %re = complex.re %p : complex<f32>
+  %im = complex.im %p : complex<f32>
+  return %re, %im : f32, f32
+}
+
+// A real factor or divisor costs two operations; flags that are there stay.
+// CHECK-LABEL: func @by_reals
+// CHECK-SAME:    (%[[A:.*]]: f64, %[[B:.*]]: f64, %[[C:.*]]: f64)
+// CHECK-DAG:     %[[TWO:.*]] = arith.constant 2.000000e+00 : f64
+// CHECK:         %[[RE:.*]] = arith.mulf %[[A]], %[[C]] fastmath<nnan,contract>
+// CHECK-NEXT:    %[[IM:.*]] = arith.mulf %[[B]], %[[C]] fastmath<nnan,contract>
+// CHECK-NEXT:    %[[RE2:.*]] = arith.divf %[[RE]], %[[TWO]]
+// CHECK-NEXT:    %[[IM2:.*]] = arith.divf %[[IM]], %[[TWO]]
+// CHECK-NEXT:    return %[[RE2]], %[[IM2]]
+func.func @by_reals(%a: f64, %b: f64, %c: f64) -> (f64, f64) {
+  %zero = arith.constant 0.0 : f64
+  %two = complex.constant [2.0, 0.0] : complex<f64>
+  %z = complex.create %a, %b : complex<f64>
+  %w = complex.create %c, %zero : complex<f64>
+  %p = complex.mul %w, %z fastmath<nnan> : complex<f64>
+  %q = complex.div %p, %two : complex<f64>
+  %re = complex.re %q : complex<f64>
+  %im = complex.im %q : complex<f64>
+  return %re, %im : f64, f64
+}
+
+// Soft thresholding: a bin shrinks towards zero by its magnitude. Selects pass
+// complex values too.
+// CHECK-LABEL: func @soft_threshold
+// CHECK-NOT:     complex
+// CHECK-NOT:     scf
+// CHECK:         math.sqrt %{{.*}} fastmath<contract>
+// CHECK-NOT:     complex
+// CHECK-NOT:     scf
+// CHECK:         arith.select %{{.*}} : f32
+// CHECK-NOT:     complex
+// CHECK-NOT:     scf
+// CHECK:         return
+func.func @soft_threshold(%a: f32, %b: f32, %t: f32) -> (f32, f32) {
+  %zero = arith.constant 0.0 : f32
+  %none = complex.constant [0.0 : f32, 0.0 : f32] : complex<f32>
+  %z = complex.create %a, %b : complex<f32>
+  %m = complex.abs %z : complex<f32>
+  %over = arith.subf %m, %t : f32
+  %keep = arith.cmpf ogt, %over, %zero : f32
+  %gain = arith.divf %over, %m : f32
+  %g = complex.create %gain, %zero : complex<f32>
+  %shrunk = complex.mul %z, %g : complex<f32>
+  %y = arith.select %keep, %shrunk, %none : complex<f32>
+  %re = complex.re %y : complex<f32>
+  %im = complex.im %y : complex<f32>
+  return %re, %im : f32, f32
+}
+
+// Upstream's expansions end in ours, and are straight-line too.
+// CHECK-LABEL: func @upstream
+// CHECK-NOT:     complex
+// CHECK-NOT:     scf
+// CHECK:         return
+func.func @upstream(%a: f32, %b: f32) -> (f32, f32) {
+  %z = complex.create %a, %b : complex<f32>
+  %0 = complex.exp %z : complex<f32>
+  %1 = complex.tanh %0 : complex<f32>
+  %2 = complex.sqrt %1 : complex<f32>
+  %3 = complex.log %2 : complex<f32>
+  %4 = complex.pow %3, %z : complex<f32>
+  %5 = complex.conj %4 : complex<f32>
+  %6 = complex.angle %5 : complex<f32>
+  %7 = complex.sign %5 : complex<f32>
+  %8 = complex.im %7 : complex<f32>
+  return %6, %8 : f32, f32
+}
+
+// Memory may hold complex values: they are taken apart and put together there.
+// CHECK-LABEL: func @memory
+// CHECK:         %[[Z:.*]] = memref.load
+// CHECK:         %[[RE:.*]] = complex.re %[[Z]]
+// CHECK:         %[[IM:.*]] = complex.im %[[Z]]
+// CHECK:         %[[RE2:.*]] = arith.addf %[[RE]], %[[RE]]
+// CHECK:         %[[IM2:.*]] = arith.addf %[[IM]], %[[IM]]
+// CHECK:         %[[Y:.*]] = complex.create %[[RE2]], %[[IM2]]
+// CHECK:         memref.store %[[Y]]
+func.func @memory(%m: memref<complex<f32>>) {
+  %z = memref.load %m[] : memref<complex<f32>>
+  %y = complex.add %z, %z : complex<f32>
+  memref.store %y, %m[] : memref<complex<f32>>
+  return
+}
+
+// -----
+
+func.func @unsupported(%a: f32, %b: f32) -> i64 {
+  %z = complex.create %a, %b : complex<f32>
+  // expected-error @below {{failed to legalize operation 'complex.bitcast'}}
+  %i = complex.bitcast %z : complex<f32> to i64
+  return %i : i64
+}

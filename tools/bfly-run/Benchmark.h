@@ -1,0 +1,66 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Measures calls, beside what the machine could do, and prints the figures as
+// Google Benchmark does.
+
+#ifndef BFLY_TOOLS_BFLYRUN_BENCHMARK_H
+#define BFLY_TOOLS_BFLYRUN_BENCHMARK_H
+
+#include "bfly/Engine/Executable.h"
+#include "llvm/Support/JSON.h"
+
+#include <string>
+
+namespace llvm {
+class raw_ostream;
+} // namespace llvm
+
+namespace mlir::bfly {
+
+/// What one call does, from the report.
+struct Work {
+  double bytes = 0;
+  double flops = 0;
+};
+
+/// What the machine can do, measured.
+struct Ceilings {
+  double bytesPerSecond = 0;
+  double flopsPerSecond = 0;
+
+  static Ceilings measure(int threads);
+};
+
+struct Measurement {
+  std::string name;
+  int threads = 1;
+  int64_t iterations = 0;
+  /// Of one call, on average.
+  double realSeconds = 0;
+  double cpuSeconds = 0;
+  Work work;
+  Ceilings ceilings;
+  /// Time at the ceilings, kernel by kernel; 0 if the report has no kernels.
+  double boundSeconds = 0;
+
+  double boundShare() const {
+    return realSeconds > 0 ? boundSeconds / realSeconds : 0;
+  }
+  llvm::json::Object toJSON() const;
+};
+
+/// Calls once to warm up, then `iterations` times, or for half a second if that
+/// is 0. `batch` scales the report's figures that are per batch element.
+llvm::Expected<Measurement> measure(Invocation &call, std::string name,
+                                    int threads, int64_t iterations,
+                                    const llvm::json::Object &report,
+                                    int64_t batch);
+
+void printConsole(llvm::raw_ostream &os, const Measurement &measurement);
+void printJSON(llvm::raw_ostream &os, const Measurement &measurement,
+               llvm::StringRef executable);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_TOOLS_BFLYRUN_BENCHMARK_H

@@ -1,0 +1,56 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "Flags.h"
+
+#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/FileIO.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cstdlib>
+
+using namespace llvm;
+using namespace mlir::bfly;
+
+Flags &mlir::bfly::flags() {
+  // Made on first use, which is after `parseFlags` took LLVM's options away.
+  static Flags flags;
+  return flags;
+}
+
+void mlir::bfly::parseFlags(int argc, char **argv) {
+  cl::ResetCommandLineParser();
+  cl::HideUnrelatedOptions(flags().category);
+  std::string problem;
+  raw_string_ostream os(problem);
+  if (cl::ParseCommandLineOptions(
+          argc, argv,
+          "bfly-run: compile a function, run it, compare or measure it\n\n"
+          "  bfly-run layer.mlir --input=@x.npy --parameters=w.safetensors "
+          "--output=@y.npy\n",
+          &os))
+    return;
+  // Its first line says it all, after the tool's name.
+  StringRef line = StringRef(problem).trim().split('\n').first;
+  line.consume_front("bfly-run: ");
+  errs() << "error: " << line << "\n";
+  std::exit(1);
+}
+
+Error mlir::bfly::checkFlags() {
+  if (flags().tolerance.getNumOccurrences() && !(flags().tolerance >= 0))
+    return makeError("--tolerance has to be a number from 0");
+  if (flags().threads < 0 || flags().threads > 4096)
+    return makeError("--threads has to be from 0 to 4096");
+  int64_t calls;
+  if (flags().benchmark.getNumOccurrences() && !flags().benchmark.empty() &&
+      (StringRef(flags().benchmark).getAsInteger(10, calls) || calls < 1))
+    return makeError("--benchmark=" + flags().benchmark +
+                     ": not a number of calls");
+  for (const std::string &level : flags().printLevels)
+    if (level != "all" && !is_contained(getLevels(), level))
+      return makeError("--print-level=" + level + ": the levels are " +
+                       join(getLevels(), ", ") + " and all");
+  return Error::success();
+}

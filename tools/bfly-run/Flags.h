@@ -1,0 +1,100 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// bfly-run's command line.
+
+#ifndef BFLY_TOOLS_BFLYRUN_FLAGS_H
+#define BFLY_TOOLS_BFLYRUN_FLAGS_H
+
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace mlir::bfly {
+
+enum class BenchmarkFormat { Console, JSON };
+
+struct Flags {
+  llvm::cl::OptionCategory category{"Options"};
+  llvm::cl::opt<std::string> source{llvm::cl::cat(category),
+                                    llvm::cl::Positional, llvm::cl::Required,
+                                    llvm::cl::desc("<model.mlir>")};
+  llvm::cl::opt<std::string> function{
+      llvm::cl::cat(category), "function", llvm::cl::value_desc("name"),
+      llvm::cl::desc("the function to run; the only public one if there is "
+                     "one")};
+  llvm::cl::opt<std::string> device{
+      llvm::cl::cat(category), "device", llvm::cl::init("cpu"),
+      llvm::cl::value_desc("cpu|cuda"),
+      llvm::cl::desc("where to run (default: cpu)")};
+  llvm::cl::list<std::string> inputs{
+      llvm::cl::cat(category), "input", llvm::cl::value_desc("array"),
+      llvm::cl::desc("an input, once for each: @x.npy, 2x3xf32=1,2,… or "
+                     "2x3xf32=0.5")};
+  llvm::cl::list<std::string> parameters{
+      llvm::cl::cat(category), "parameters",
+      llvm::cl::value_desc("file.safetensors"),
+      llvm::cl::desc("where the module's parameters are, by name; "
+                     "repeatable")};
+  llvm::cl::list<std::string> outputs{
+      llvm::cl::cat(category), "output", llvm::cl::value_desc("@y.npy"),
+      llvm::cl::desc("where a result goes, once for each result; empty to drop "
+                     "it. Written when everything else is done")};
+  llvm::cl::list<std::string> expected{
+      llvm::cl::cat(category), "expected_output", llvm::cl::value_desc("array"),
+      llvm::cl::desc("what a result has to be, once for each result: as "
+                     "--input, or (ignored)")};
+  llvm::cl::opt<double> tolerance{
+      llvm::cl::cat(category), "tolerance", llvm::cl::value_desc("error"),
+      llvm::cl::desc("the largest relative L2 error of a result (default: f64 "
+                     "1e-12, f32 1e-5, f16 2e-3, bf16 1e-2)")};
+  llvm::cl::opt<std::string> benchmark{
+      llvm::cl::cat(category), "benchmark", llvm::cl::ValueOptional,
+      llvm::cl::value_desc("calls"),
+      llvm::cl::desc("measure so many calls, or for half a second")};
+  llvm::cl::opt<BenchmarkFormat> format{
+      llvm::cl::cat(category), "benchmark_format",
+      llvm::cl::init(BenchmarkFormat::Console),
+      llvm::cl::desc("how to print what was measured:"),
+      llvm::cl::values(
+          clEnumValN(BenchmarkFormat::Console, "console", "a table"),
+          clEnumValN(BenchmarkFormat::JSON, "json",
+                     "Google Benchmark's JSON"))};
+  llvm::cl::opt<std::string> report{
+      llvm::cl::cat(category), "report", llvm::cl::value_desc("report.json"),
+      llvm::cl::desc("write each kernel's plan, bytes, flops and bound")};
+  llvm::cl::list<std::string> printLevels{
+      llvm::cl::cat(category), "print-level", llvm::cl::CommaSeparated,
+      llvm::cl::value_desc("level"),
+      llvm::cl::desc("print the function at a level: mixer, network, schedule, "
+                     "affine, llvm or all; without --input nothing is run")};
+  llvm::cl::opt<std::string> compileOptions{
+      llvm::cl::cat(category), "compile-options",
+      llvm::cl::value_desc("options"),
+      llvm::cl::desc("options of -bfly-compile: \"fuse=false …\"")};
+  llvm::cl::opt<int> threads{llvm::cl::cat(category), "threads",
+                             llvm::cl::init(0), llvm::cl::value_desc("n"),
+                             llvm::cl::desc("threads (default: all)")};
+  llvm::cl::opt<bool> allowBytecode{
+      llvm::cl::cat(category), "allow-bytecode",
+      llvm::cl::desc("take MLIR bytecode too; only for files that you trust")};
+  llvm::cl::opt<bool> allowForeignCalls{
+      llvm::cl::cat(category), "allow-foreign-calls",
+      llvm::cl::desc("run functions that call code outside the module; only "
+                     "for files that you trust")};
+};
+
+/// The command line. Options of LLVM's own are not on it: some have the same
+/// names.
+Flags &flags();
+
+/// Fills in `flags()`; prints what is wrong and exits with 1 if it cannot.
+void parseFlags(int argc, char **argv);
+
+/// An error for a value that is out of its range.
+llvm::Error checkFlags();
+
+} // namespace mlir::bfly
+
+#endif // BFLY_TOOLS_BFLYRUN_FLAGS_H
