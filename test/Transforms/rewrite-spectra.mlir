@@ -1,6 +1,6 @@
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-spectra | FileCheck %s
 
-// The example of the pass's description, with a map to keep the transform.
+// The example of the pass's description.
 // modReLU by a real gain commutes with conjugation: everything is halved, and
 // the map needs no mirror.
 // CHECK-LABEL: func @half
