@@ -309,12 +309,14 @@ def ExpandComplexPass : InterfacePass<"bfly-expand-complex", "::mlir::FunctionOp
 def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::FunctionOpInterface"> {
   let summary = "Lane loops to vectors";
   let description = [{
-    An innermost affine loop marked `bfly.lanes` of constant length becomes vector code: as many
-    full vectors as fit, then one narrower one for what is left. Loads and
-    stores whose last index walks with the lane become vector accesses, loads
-    that do not depend on it broadcasts, additions carried around the loop
-    vector accumulators that are summed at the end. A loop that holds anything
-    else is left as it is.
+    An innermost `affine.for` or `affine.parallel` marked `bfly.lanes` (its
+    iterations are independent but for sums and maxima carried around it) of
+    constant length becomes vector code: as many full vectors as fit, in a loop
+    where they are more than `unroll`, then one narrower vector for what is left.
+    Loads and stores whose last index walks with the lane become vector accesses,
+    loads that do not depend on it broadcasts; inner loops stay, and carry
+    vectors; sums and maxima become vector accumulators, reduced at the end. A
+    loop that holds anything else is left as it is, without the mark.
 
     Before:
     ```mlir
