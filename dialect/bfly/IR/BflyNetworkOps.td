@@ -273,7 +273,7 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
     - (C2) heads is at least 1 and divides D
     - (C3) 2^stage < N
     - (C4) two weights of one type for `definition`, `pair_difference` and
-      `chained`, one for `folded`, none for `carried`
+      `chained`, one for `folded`, none for `carried`; of the state's compute type
     - (C5) the weights are (L, D, D), (L, H, dh, dh) or (L, dh, dh), and have 1
       in place of L or more than `stage` matrices
     - (C6) `folded` and `carried` need one head or weights per head

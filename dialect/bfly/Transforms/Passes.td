@@ -374,6 +374,24 @@ def MapParallelToThreadsPass
   let dependentDialects = ["::mlir::affine::AffineDialect"];
 }
 
+def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpInterface"> {
+  let summary = "Copies of views to loops";
+  let description = [{
+    A `memref.copy` from or to a view with gaps becomes a `linalg.copy`, which becomes loops; it would
+    be a call into upstream's runtime library. One between whole buffers stays: it is a memcpy.
+
+    Before:
+    ```mlir
+    memref.copy %a, %b : memref<2x3xf32> to memref<2x3xf32, strided<[4, 1]>>
+    ```
+    After:
+    ```mlir
+    linalg.copy ins(%a : memref<2x3xf32>) outs(%b : memref<2x3xf32, strided<[4, 1]>>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def FreeTemporariesPass
     : InterfacePass<"bfly-free-temporaries", "::mlir::FunctionOpInterface"> {
   let summary = "Free buffers after their last use";
