@@ -134,8 +134,9 @@ def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
 
     Only the last operation of a group may be used outside it. Any other
     operation of this dialect gets a kernel of its own, named after it, and so
-    do those of a group that cannot be one kernel: `bfly.unfused` on the
-    transform's kernel says why, and with `remarks` so does a remark. With
+    do those of a filter that cannot be one kernel; attention is parted where
+    its state is used between the stages. `bfly.unfused` on the first kernel
+    says why, and with `remarks` so does a remark. With
     `fuse=false` every network operation does: the network level, executed as
     it stands. Operands of a kernel are tensors; splat constants and sizes of
     operands are made again inside.
