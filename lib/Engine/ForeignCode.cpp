@@ -11,6 +11,7 @@
 #include "mlir/Interfaces/CallInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/DynamicLibrary.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -121,15 +122,22 @@ static bool isKnownFunction(StringRef name) {
 }
 
 llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
-  if (!allowForeignCalls) {
+  if (!allowForeignCalls)
     if (llvm::Error error = checkCode(lowered))
       return error;
-    for (auto function : lowered.getOps<LLVM::LLVMFuncOp>())
-      if (function.isExternal() && !isKnownFunction(function.getName()) &&
-          !SymbolTable::symbolKnownUseEmpty(function, lowered))
-        return makeCompileError(function.getLoc(),
-                                "foreign function '" + function.getName() +
-                                    "' is called, which is not allowed");
+  for (auto function : lowered.getOps<LLVM::LLVMFuncOp>()) {
+    StringRef name = function.getName();
+    if (!function.isExternal() || isKnownFunction(name) ||
+        SymbolTable::symbolKnownUseEmpty(function, lowered))
+      continue;
+    if (!allowForeignCalls)
+      return makeCompileError(function.getLoc(),
+                              "foreign function '" + name +
+                                  "' is called, which is not allowed");
+    if (!llvm::sys::DynamicLibrary::SearchForAddressOfSymbol(name.str()))
+      return makeCompileError(function.getLoc(),
+                              "foreign function '" + name +
+                                  "' is not in this process");
   }
   Operation *large = nullptr;
   lowered->walk([&](LLVM::AllocaOp op) {
