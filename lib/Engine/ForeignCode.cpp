@@ -11,7 +11,8 @@
 #include "mlir/Interfaces/CallInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/DynamicLibrary.h"
+
+#include <dlfcn.h>
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -134,7 +135,7 @@ llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
       return makeCompileError(function.getLoc(),
                               "foreign function '" + name +
                                   "' is called, which is not allowed");
-    if (!llvm::sys::DynamicLibrary::SearchForAddressOfSymbol(name.str()))
+    if (!dlsym(RTLD_DEFAULT, name.str().c_str()))
       return makeCompileError(function.getLoc(),
                               "foreign function '" + name +
                                   "' is not in this process");
