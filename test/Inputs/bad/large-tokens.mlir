@@ -5,7 +5,8 @@ func.func @f() -> tensor<1x1099511627776x1xf32> {
   %x = tensor.empty() : tensor<1x1099511627776x1xf32>
   %y = bfly.spectral_filter %x params() : tensor<1x1099511627776x1xf32> -> tensor<1x1099511627776x1xf32> {
   ^bb0(%bin: complex<f32>, %k: index):
-    bfly.yield %bin : complex<f32>
+    %a = complex.mul %bin, %bin : complex<f32>
+    bfly.yield %a : complex<f32>
   }
   return %y : tensor<1x1099511627776x1xf32>
 }
