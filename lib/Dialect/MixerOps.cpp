@@ -26,8 +26,8 @@ LogicalResult SpectralFilterOp::verify() {
     return emitOpError("(C1) input and result must have the same shape and "
                        "compute type, got ")
            << input << " and " << result;
-  return verifyBinRegion(*this, input, getParams(), getParamDims(), getBody(),
-                         /*mayYieldReal=*/false);
+  return verifyBinRegion(*this, input, {input.getDimSize(1)}, getParams(),
+                         getParamDims(), getBody(), /*mayYieldReal=*/false);
 }
 
 LogicalResult ButterflyAttentionOp::verify() {

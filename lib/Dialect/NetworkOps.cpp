@@ -63,8 +63,12 @@ LogicalResult SpectrumMapOp::verify() {
   if (tokens < 1 || (bins != tokens && bins != tokens / 2 + 1))
     return emitOpError("(C8) ") << bins << " bins are neither " << tokens
                                 << " nor half of them, " << tokens / 2 + 1;
-  if (failed(verifyBinRegion(*this, input, getParams(), getParamDims(),
-                             getBody(), /*mayYieldReal=*/true)))
+  SmallVector<int64_t> paramBins{tokens};
+  if (!getHermitian())
+    paramBins.push_back(bins);
+  if (failed(verifyBinRegion(*this, input, paramBins, getParams(),
+                             getParamDims(), getBody(),
+                             /*mayYieldReal=*/true)))
     return failure();
   Type yielded = getBody().front().getTerminator()->getOperand(0).getType();
   bool sameKind =

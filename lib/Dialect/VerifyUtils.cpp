@@ -56,6 +56,7 @@ LogicalResult mlir::bfly::verifySizes(Operation *op, StringRef label) {
 }
 
 LogicalResult mlir::bfly::verifyBinRegion(Operation *op, RankedTensorType input,
+                                          ArrayRef<int64_t> bins,
                                           ValueRange params,
                                           ArrayAttr paramDims, Region &body,
                                           bool mayYieldReal) {
@@ -78,10 +79,12 @@ LogicalResult mlir::bfly::verifyBinRegion(Operation *op, RankedTensorType input,
                << index << " must be among batch, bin, channel, in that order";
       previous = dim;
       int64_t size = type.getDimSize(position);
-      if (!sameSize(size, input.getDimSize(dim)))
+      int64_t expected = dim == kBin ? bins.back() : input.getDimSize(dim);
+      if (!sameSize(size, expected) &&
+          !(dim == kBin && llvm::is_contained(bins, size)))
         return op->emitOpError("(C3) parameter ")
                << index << " has " << size << " for dimension " << names[dim]
-               << " of " << input.getDimSize(dim);
+               << " of " << expected;
       if (ShapedType::isDynamic(size) && dim != kBatch)
         return op->emitOpError("(C3) parameter ")
                << index << " has a dynamic size for dimension " << names[dim];

@@ -22,11 +22,12 @@ LogicalResult verifySizes(Operation *op, StringRef label);
 bool sameSize(int64_t a, int64_t b);
 
 /// (C2) to (C5) and (C7) of an operation whose region is a function of a bin.
-/// `shape` is the (B, N, D) shape that parameters are broadcast over, the bins
-/// counted as the input has them.
+/// Parameters are broadcast over the shape of `input`; those that have a `bin`
+/// dimension have one of the sizes in `bins` for it.
 LogicalResult verifyBinRegion(Operation *op, RankedTensorType input,
-                              ValueRange params, ArrayAttr paramDims,
-                              Region &body, bool mayYieldReal);
+                              ArrayRef<int64_t> bins, ValueRange params,
+                              ArrayAttr paramDims, Region &body,
+                              bool mayYieldReal);
 
 /// The leading size and form of attention weights: (C4) of butterfly_attention,
 /// (C5) of attention_stage.

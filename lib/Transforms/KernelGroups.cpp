@@ -23,9 +23,7 @@ static bool isUsedOnlyIn(Operation *op, const SetVector<Operation *> &group) {
                       [&](Operation *user) { return group.contains(user); });
 }
 
-/// Whether `op` may compute a part of the context, a (B, ...) matrix: a dense
-/// layer or an element-wise function of matrices.
-static bool isContextOp(Operation *op) {
+bool mlir::bfly::isContextOp(Operation *op) {
   auto isMatrix = [](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     return tensor && tensor.getRank() <= 2 &&

@@ -90,18 +90,25 @@ def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
     As the region of `bfly.spectral_filter`. With `tokens` N and a spectrum of
     floor(N/2) + 1 bins, the spectrum is the half of a Hermitian one of length
     N. With `hermitian` the result is the Hermitian part of what the region
-    says, A[k] = (region(F[k], k) + conj(region(conj F[k], N-k))) / 2, which is
-    what a real result of the inverse transform sees; without it the region
-    must commute with conjugation for half a spectrum to stand for the whole
-    (the pass that halves it checks that).
+    says, which is what a real result of the inverse transform sees:
+
+        A[k] = (region(F[k], k, p[k]) + conj(region(conj F[k], k', p[k']))) / 2
+        k' = (N - k) mod N
+
+    Without it the region must commute with conjugation for half a spectrum to
+    stand for the whole (the pass that halves it checks that). A parameter with
+    a `bin` dimension has a value for each bin of the input, or for each of all
+    N, of which the input's bins are the first; a hermitian map needs all N.
 
     Lifespan: made by `-bfly-convert-mixer-to-network` or written by people;
     removed by `-bfly-convert-schedule-to-affine`.
 
     Constraints:
     - (C1) input and result have the same shape; D is static and at least 1
-    - (C2) to (C5), (C7): as `bfly.spectral_filter`'s; the region may also
-      yield a real number of the compute type, for a real result
+    - (C2) to (C5), (C7): as `bfly.spectral_filter`'s; the `bin` dimension of a
+      parameter may have `tokens` values, and must where the map is hermitian;
+      the region may also yield a real number of the compute type, for a real
+      result, unless the map is hermitian
     - (C6) the number of elements fits in 63 bits
     - (C8) the input has `tokens` bins or floor(tokens/2) + 1
 

@@ -17,9 +17,12 @@ def ParametersToArgumentsPass
     An external `ml_program.global` names a parameter that comes from a file. Every
     public function with a body gets the module's parameters that it loads, and
     those that the functions it calls load, as trailing arguments in the order
-    of their declaration, marked `bfly.parameter = "name"`; the globals go.
-    Compiled code then has no state, and a parameter may live wherever the
-    caller has it.
+    of their declaration, marked `bfly.parameter = "name"`; so do private
+    functions, and calls pass them on. Loads of an initialised global become
+    constants. The globals go: compiled code then has no state, and a parameter
+    may live wherever the caller has it. Mutable globals, other uses of globals,
+    recursive calls, and functions with parameters that are used in other ways
+    than by `func.call` are errors.
 
     Before:
     ```mlir
@@ -36,7 +39,7 @@ def ParametersToArgumentsPass
     }
     ```
   }];
-  let dependentDialects = ["::mlir::func::FuncDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
 }
 
 // Network level --------------------------------------------------------------
@@ -46,23 +49,30 @@ def RewriteSpectraPass : Pass<"bfly-rewrite-spectra", "::mlir::func::FuncOp"> {
   let description = [{
     Patterns, each the same function in real arithmetic:
 
-    - *half spectrum*: a real input whose spectrum meets only element-wise maps
-      and an inverse with a real result needs bins 0 … floor(N/2) alone; a map that does not
-      commute with conjugation becomes `hermitian`;
-    - *mean is bin zero*: `bfly.mean` of what a `bfly.fft` transforms is bin 0 over N;
     - *constant filter*: a map by a factor that does not depend on the bin
-      commutes with the transform, and the layer is a product by it, with no
-      transform at all.
+      commutes with the transform, and with real data the layer is a product by
+      it, a `linalg.generic`, with no transform at all; nor has one a map that
+      returns its bin;
+    - *mean is bin zero*: `bfly.mean` of what a `bfly.fft` transforms is bin 0
+      over N, where only the filter around that transform reads it;
+    - *half spectrum*: a real input whose spectrum meets only element-wise maps,
+      single bins and an inverse with a real result needs bins 0 … floor(N/2)
+      alone. Maps have to commute with conjugation; the last one need not, and
+      becomes `hermitian`. What is not known to commute counts as if it did not:
+      the index, complex parameters, parameters with a `bin` dimension,
+      functions with a branch cut.
 
     Before:
     ```mlir
     %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x8x4xcomplex<f32>>
-    %y = bfly.ifft %f : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xf32>
+    %a = bfly.spectrum_map %f … tokens(8) : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xcomplex<f32>> {
+    %y = bfly.ifft %a : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xf32>
     ```
     After:
     ```mlir
     %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
-    %y = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+    %a = bfly.spectrum_map %f … tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+    %y = bfly.ifft %a : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
     ```
   }];
   let dependentDialects = ["::mlir::bfly::BflyDialect",
@@ -299,12 +309,14 @@ def ExpandComplexPass : InterfacePass<"bfly-expand-complex", "::mlir::FunctionOp
 def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::FunctionOpInterface"> {
   let summary = "Lane loops to vectors";
   let description = [{
-    An innermost affine loop marked `bfly.lanes` of constant length becomes vector code: as many
-    full vectors as fit, then one narrower one for what is left. Loads and
-    stores whose last index walks with the lane become vector accesses, loads
-    that do not depend on it broadcasts, additions carried around the loop
-    vector accumulators that are summed at the end. A loop that holds anything
-    else is left as it is.
+    An innermost `affine.for` or `affine.parallel` marked `bfly.lanes` (its
+    iterations are independent but for sums and maxima carried around it) of
+    constant length becomes vector code: as many full vectors as fit, in a loop
+    where they are more than `unroll`, then one narrower vector for what is left.
+    Loads and stores whose last index walks with the lane become vector accesses,
+    loads that do not depend on it broadcasts; inner loops stay, and carry
+    vectors; sums and maxima become vector accumulators, reduced at the end. A
+    loop that holds anything else is left as it is, without the mark.
 
     Before:
     ```mlir
