@@ -8,6 +8,8 @@
 
 include "bfly/IR/BflyMixerOps.td"
 
+let opDocGroup = Bfly_NetworkLevel in {
+
 def Bfly_FftOp : Bfly_Op<"fft", [Pure]> {
   let summary = "Discrete Fourier transform along the tokens";
   let description = [{
@@ -301,5 +303,7 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
   }];
   let hasVerifier = 1;
 }
+
+} // let opDocGroup
 
 #endif // BFLY_IR_BFLYNETWORKOPS_TD
