@@ -26,6 +26,10 @@ using namespace mlir::bfly;
 static void buildNetwork(OpPassManager &manager,
                          const CompileOptions &options) {
   manager.addPass(createParametersToArgumentsPass());
+  // A result of a dynamic size has no place of its own across a call, and a
+  // network that calls cut in two is no kernel.
+  manager.addPass(createInlinerPass({}, [](OpPassManager &) {}));
+  manager.addPass(createSymbolDCEPass());
   OpPassManager &functions = manager.nest<func::FuncOp>();
   functions.addPass(createConvertMixerToNetworkPass());
   functions.addPass(createRewriteSpectraPass());
@@ -67,6 +71,7 @@ static void buildAffine(OpPassManager &manager) {
   results.modifyPublicFunctions = true;
   manager.addPass(bufferization::createBufferResultsToOutParamsPass(results));
   OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createExpandCopiesPass());
   functions.addPass(createConvertLinalgToAffineLoopsPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
