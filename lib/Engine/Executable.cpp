@@ -5,7 +5,6 @@
 
 #include "Diagnostics.h"
 #include "ForeignCode.h"
-#include "SizeGuard.h"
 #include "bfly-runtime.h"
 #include "bfly/Engine/FileIO.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
@@ -39,11 +38,6 @@ llvm::Expected<std::unique_ptr<Executable>>
 Executable::create(const Program &program, const Signature &function,
                    const CompileSettings &settings) {
   auto held = program.lock();
-  auto source = program.lower(function, "mixer", settings);
-  if (!source)
-    return source.takeError();
-  if (llvm::Error error = checkMemory(source->get(), availableMemory()))
-    return std::move(error);
   auto lowered = program.lower(function, "llvm", settings);
   if (!lowered)
     return lowered.takeError();

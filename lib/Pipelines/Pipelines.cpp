@@ -71,6 +71,7 @@ static void buildAffine(OpPassManager &manager) {
   results.modifyPublicFunctions = true;
   manager.addPass(bufferization::createBufferResultsToOutParamsPass(results));
   OpPassManager &functions = manager.nest<func::FuncOp>();
+  functions.addPass(createExpandCopiesPass());
   functions.addPass(createConvertLinalgToAffineLoopsPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());

@@ -134,8 +134,9 @@ def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
 
     Only the last operation of a group may be used outside it. Any other
     operation of this dialect gets a kernel of its own, named after it, and so
-    do those of a group that cannot be one kernel: `bfly.unfused` on the
-    transform's kernel says why, and with `remarks` so does a remark. With
+    do those of a filter that cannot be one kernel; attention is parted where
+    its state is used between the stages. `bfly.unfused` on the first kernel
+    says why, and with `remarks` so does a remark. With
     `fuse=false` every network operation does: the network level, executed as
     it stands. Operands of a kernel are tensors; splat constants and sizes of
     operands are made again inside.
@@ -409,6 +410,24 @@ def MapParallelToThreadsPass
     ```
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect"];
+}
+
+def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpInterface"> {
+  let summary = "Copies of views to loops";
+  let description = [{
+    A `memref.copy` from or to a view with gaps becomes a `linalg.copy`, which becomes loops; it would
+    be a call into upstream's runtime library. One between whole buffers stays: it is a memcpy.
+
+    Before:
+    ```mlir
+    memref.copy %a, %b : memref<2x3xf32> to memref<2x3xf32, strided<[4, 1]>>
+    ```
+    After:
+    ```mlir
+    linalg.copy ins(%a : memref<2x3xf32>) outs(%b : memref<2x3xf32, strided<[4, 1]>>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
 }
 
 def FreeTemporariesPass

@@ -7,6 +7,7 @@
 #include "KernelEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -301,9 +302,15 @@ LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
       !llvm::all_of(op->getResultTypes(), isReal))
     return op->emitOpError("cannot be part of a kernel");
   NestBuilder nest = emitter.makeNest(op);
-  SmallVector<Value> inputs;
-  for (Value operand : op->getOperands())
-    inputs.push_back(emitter.getBuffer(operand));
+  // A constant of one value needs no buffer.
+  SmallVector<std::pair<Value, TypedAttr>> inputs;
+  for (Value operand : op->getOperands()) {
+    DenseElementsAttr constant;
+    if (matchPattern(operand, m_Constant(&constant)) && constant.isSplat())
+      inputs.push_back({Value(), constant.getSplatValue<FloatAttr>()});
+    else
+      inputs.push_back({emitter.getBuffer(operand), TypedAttr()});
+  }
   Value output = emitter.getBuffer(op->getResult(0));
   auto type = cast<MemRefType>(output.getType());
   SmallVector<OpFoldResult> rows;
@@ -316,7 +323,12 @@ LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
       // The operation itself works in its own type, as its author wrote it.
       NestBuilder exact = nest;
       SmallVector<Value> operands;
-      for (Value input : inputs) {
+      for (auto [input, constant] : inputs) {
+        if (constant) {
+          operands.push_back(
+              arith::ConstantOp::create(nest.builder, nest.loc, constant));
+          continue;
+        }
         exact.compute =
             cast<FloatType>(cast<MemRefType>(input.getType()).getElementType());
         operands.push_back(exact.load(input, indices));
