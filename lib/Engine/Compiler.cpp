@@ -9,6 +9,7 @@
 #include "TextGuard.h"
 #include "bfly-runtime.h"
 #include "bfly/Engine/FileIO.h"
+#include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -227,8 +228,12 @@ Program::lower(const Signature &function, StringRef level,
   if (!sourceOptions.allowForeignCalls)
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
-  if (level == "affine" || level == "llvm")
+  if (level == "affine" || level == "llvm") {
+    // Tables are made from here on.
+    if (llvm::Error error = checkMemory(*clone, availableMemory()))
+      return std::move(error);
     protectInputs(*clone, function.name);
+  }
   if (level != "mixer")
     if (llvm::Error error = runPasses(*clone, level, settings))
       return std::move(error);

@@ -12,6 +12,8 @@
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <dlfcn.h>
+
 using namespace mlir;
 using namespace mlir::bfly;
 using llvm::Twine;
@@ -121,15 +123,22 @@ static bool isKnownFunction(StringRef name) {
 }
 
 llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
-  if (!allowForeignCalls) {
+  if (!allowForeignCalls)
     if (llvm::Error error = checkCode(lowered))
       return error;
-    for (auto function : lowered.getOps<LLVM::LLVMFuncOp>())
-      if (function.isExternal() && !isKnownFunction(function.getName()) &&
-          !SymbolTable::symbolKnownUseEmpty(function, lowered))
-        return makeCompileError(function.getLoc(),
-                                "foreign function '" + function.getName() +
-                                    "' is called, which is not allowed");
+  for (auto function : lowered.getOps<LLVM::LLVMFuncOp>()) {
+    StringRef name = function.getName();
+    if (!function.isExternal() || isKnownFunction(name) ||
+        SymbolTable::symbolKnownUseEmpty(function, lowered))
+      continue;
+    if (!allowForeignCalls)
+      return makeCompileError(function.getLoc(),
+                              "foreign function '" + name +
+                                  "' is called, which is not allowed");
+    if (!dlsym(RTLD_DEFAULT, name.str().c_str()))
+      return makeCompileError(function.getLoc(),
+                              "foreign function '" + name +
+                                  "' is not in this process");
   }
   Operation *large = nullptr;
   lowered->walk([&](LLVM::AllocaOp op) {

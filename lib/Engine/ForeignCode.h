@@ -22,8 +22,8 @@ llvm::Error checkNoForeignCode(ModuleOp source);
 llvm::Error checkNoRecursion(ModuleOp source);
 
 /// An error at the first function of a lowered module that compiled code would
-/// call and that is neither of the runtime nor of the mathematical library, or
-/// at a stack allocation that no stack holds.
+/// call and that is neither of the runtime nor of the mathematical library (with
+/// foreign calls allowed: that is nowhere in this process), or at a stack allocation that no stack holds.
 llvm::Error checkLowered(ModuleOp lowered, bool allowForeignCalls);
 
 /// The runtime's functions by name.

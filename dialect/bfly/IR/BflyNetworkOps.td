@@ -97,7 +97,8 @@ def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
         A[k] = (region(F[k], k, p[k]) + conj(region(conj F[k], k', p[k']))) / 2
         k' = (N - k) mod N
 
-    Without it the region must commute with conjugation for half a spectrum to
+    where zero is not signed: Im F is Im F + 0 and that of conj F is 0 - Im F,
+    so that a real bin stays on its side of a branch cut. Without it the region must commute with conjugation for half a spectrum to
     stand for the whole (the pass that halves it checks that). A parameter with
     a `bin` dimension has a value for each bin of the input, or for each of all
     N, of which the input's bins are the first; a hermitian map needs all N.

@@ -1,0 +1,22 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""bfly: compile and run token mixers that are shaped like a Fourier transform.
+
+    import bfly
+
+    kernel = bfly.compile("layer.mlir", function="layer")       # a file, or the IR itself
+    y = kernel(x, parameters={"w": w})                           # arrays of NumPy, torch, or anything with DLPack
+    print(kernel.ir("affine"), kernel.report)
+
+    y = bfly.spectral_filter(x, w_base, w1, b1, w2, b2, bias)    # FFTNet's mixer
+    y = bfly.butterfly_attention(x, wq, wk, heads=8)             # FFT-IA's
+
+Arrays are taken where they lie, never copied, and so have to be contiguous. What fails raises BflyError, which names
+the argument. `bfly.reference` has the definitions in NumPy; it works without the compiled library.
+"""
+
+from ._errors import BflyError
+from ._kernel import Kernel, Value, compile, version
+from ._mixers import butterfly_attention, spectral_filter
+
+__all__ = ["BflyError", "Kernel", "Value", "butterfly_attention", "compile", "spectral_filter", "version"]

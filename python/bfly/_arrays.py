@@ -1,0 +1,247 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Arrays of any library as the engine takes them, without copying one.
+
+NumPy's come by their own interface, because its DLPack knows neither bf16 nor, before 2.1, read-only arrays; all others by
+DLPack. Results are NumPy's memory, handed over by DLPack where the caller uses another library.
+"""
+
+import ctypes
+import math
+import sys
+
+import numpy as np
+
+from . import _library
+from ._errors import BflyError
+
+# By the C API's number: MLIR's name, NumPy's type (None: ml_dtypes'), DLPack's code and bits.
+_TYPES = [
+    ("f64", np.float64, (2, 64)),
+    ("f32", np.float32, (2, 32)),
+    ("bf16", None, (4, 16)),
+    ("f16", np.float16, (2, 16)),
+    ("complex<f32>", np.complex64, (5, 64)),
+    ("complex<f64>", np.complex128, (5, 128)),
+    ("i64", np.int64, (0, 64)),
+    ("i32", np.int32, (0, 32)),
+    ("i16", np.int16, (0, 16)),
+    ("i8", np.int8, (0, 8)),
+    ("ui8", np.uint8, (1, 8)),
+    ("i1", np.bool_, (6, 8)),
+]
+TYPE_NAMES = [name for name, _, _ in _TYPES]
+BF16 = TYPE_NAMES.index("bf16")
+ITEM_SIZES = [max(bits, 8) // 8 for _, _, (_, bits) in _TYPES]
+_NUMBER_OF_NUMPY = {np.dtype(dtype): number for number, (_, dtype, _) in enumerate(_TYPES) if dtype is not None}
+_NUMBER_OF_DLPACK = {code: number for number, (_, _, code) in enumerate(_TYPES)}
+_DEVICES = {1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 10: "rocm", 13: "cuda_managed"}
+# Memory that a CPU may read as it is.
+_HOST = (1, 3)
+
+
+class _DLTensor(ctypes.Structure):
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    ]
+
+
+class _Versioned(ctypes.Structure):
+    _fields_ = [
+        ("major", ctypes.c_uint32),
+        ("minor", ctypes.c_uint32),
+        ("context", ctypes.c_void_p),
+        ("deleter", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+        ("tensor", _DLTensor),
+    ]
+
+
+_READ_ONLY = 1
+_capsule_is = ctypes.pythonapi.PyCapsule_IsValid
+_capsule_is.restype, _capsule_is.argtypes = ctypes.c_int, [ctypes.py_object, ctypes.c_char_p]
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype, _capsule_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+
+
+class View:
+    """An array as the engine takes it: `shape` (a tuple), `dtype` (the C API's number), `data` (an address), `device`
+    (DLPack's type and number), `writable`, and `owner`, which keeps the memory alive."""
+
+    __slots__ = ("shape", "dtype", "data", "device", "writable", "owner")
+
+    def __init__(self, shape, dtype, data, device, writable, owner):
+        self.shape, self.dtype, self.data = shape, dtype, data
+        self.device, self.writable, self.owner = device, writable, owner
+
+    def type_string(self):
+        return type_string(self.shape, self.dtype)
+
+
+def type_string(shape, dtype):
+    """MLIR's notation: "2x8xf32", with ? for a size of -1."""
+    return "x".join(["?" if size < 0 else str(size) for size in shape] + [TYPE_NAMES[dtype]])
+
+
+def view(array, name):
+    """The View of an array, which messages call `name`. BflyError if it is none that can be taken as it lies."""
+    if isinstance(array, np.ndarray):
+        return _view_numpy(array, name)
+    if isinstance(array, np.generic):
+        return _view_numpy(np.asarray(array), name)
+    if hasattr(array, "__dlpack__"):
+        return _view_dlpack(array, name)
+    raise BflyError(f"{name}: an array is expected (NumPy's, torch's, or another with DLPack), got {_kind(array)}")
+
+
+def _kind(value):
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _number_of_numpy(dtype):
+    number = _NUMBER_OF_NUMPY.get(dtype)
+    # ml_dtypes need not be installed for arrays that are not its own.
+    return BF16 if number is None and dtype.name == "bfloat16" else number
+
+
+def _view_numpy(array, name):
+    dtype = array.dtype
+    number = _number_of_numpy(dtype) if dtype.isnative else None
+    if number is None:
+        raise BflyError(f"{name}: dtype {dtype.str if not dtype.isnative else dtype} is none that bfly has")
+    flags = array.flags
+    if not flags.c_contiguous:
+        raise BflyError(f"{name}: not contiguous in row-major order; give numpy.ascontiguousarray({_bare(name)})")
+    if not flags.aligned:
+        raise BflyError(f"{name}: not aligned to its elements; give a copy of it")
+    data = array.__array_interface__["data"][0]
+    return View(array.shape, number, data, (1, 0), flags.writeable, array)
+
+
+def _bare(name):
+    """The name without what explains it, for use in an expression."""
+    return name if name.isidentifier() else "it"
+
+
+def _view_dlpack(array, name):
+    try:
+        device = tuple(int(part) for part in array.__dlpack_device__())
+        try:
+            capsule = array.__dlpack__(max_version=(1, 0))
+        except TypeError:  # an exporter from before the first version
+            capsule = array.__dlpack__()
+    except Exception as error:  # whatever the library raises: no gradient wanted, a lazy conjugate, no CPU memory, ...
+        raise BflyError(f"{name}: {_kind(array)} cannot be shared: {error}") from error
+    writable = True
+    if _capsule_is(capsule, b"dltensor_versioned"):
+        versioned = _Versioned.from_address(_capsule_pointer(capsule, b"dltensor_versioned"))
+        if versioned.major != 1:
+            raise BflyError(f"{name}: DLPack of version {versioned.major}, expected 1")
+        tensor, writable = versioned.tensor, not versioned.flags & _READ_ONLY
+    elif _capsule_is(capsule, b"dltensor"):
+        tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
+    else:
+        raise BflyError(f"{name}: {_kind(array)}.__dlpack__ gives no DLPack capsule")
+    number = _NUMBER_OF_DLPACK.get((tensor.code, tensor.bits)) if tensor.lanes == 1 else None
+    if number is None:
+        raise BflyError(f"{name}: dtype {getattr(array, 'dtype', 'unknown')} is none that bfly has")
+    shape = tuple(tensor.shape[:tensor.ndim])
+    if tensor.strides and math.prod(shape) > 0:
+        stride = 1
+        for size, actual in zip(reversed(shape), reversed(tensor.strides[:tensor.ndim])):
+            if size > 1 and actual != stride:
+                raise BflyError(f"{name}: not contiguous in row-major order; give {_bare(name)}.contiguous()")
+            stride *= size
+    data = (tensor.data or 0) + tensor.byte_offset
+    if data % ITEM_SIZES[number]:
+        raise BflyError(f"{name}: not aligned to its elements; give a copy of it")
+    # The capsule's own destructor gives the tensor back. Until then the array cannot go away.
+    return View(shape, number, data, device, writable, capsule)
+
+
+def view_number(value, dtype, name):
+    """The View of a number, given as one or as an array of rank 0, in the type numbered `dtype`."""
+    if not isinstance(value, (bool, int, float, complex)):
+        return view(value, name)
+    wanted = numpy_dtype(dtype)
+    try:
+        if isinstance(value, float) and wanted.kind in "iub":
+            raise TypeError
+        with np.errstate(over="raise"):
+            return _view_numpy(np.array(value, wanted), name)
+    except (TypeError, OverflowError, FloatingPointError):
+        raise BflyError(f"{name}: {value!r} is no {TYPE_NAMES[dtype]}") from None
+
+
+def numpy_dtype(number):
+    """NumPy's type for one of the C API's; bf16 needs ml_dtypes."""
+    dtype = _TYPES[number][1]
+    if dtype is not None:
+        return np.dtype(dtype)
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise BflyError("bf16 arrays of NumPy need the package ml_dtypes") from None
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def device_name(device):
+    """"cpu" or "cuda:1" of DLPack's pair."""
+    kind, number = device
+    if kind in _HOST:
+        return "cpu"
+    return f"{_DEVICES.get(kind, f'device type {kind}')}:{number}"
+
+
+def describe(views):
+    """The C API's array of arrays, and what has to live as long."""
+    array = (_library.Array * max(len(views), 1))()
+    shapes = []
+    for entry, one in zip(array, views):
+        shape = (ctypes.c_int64 * max(len(one.shape), 1))(*one.shape)
+        shapes.append(shape)
+        entry.data = one.data
+        entry.shape = ctypes.cast(shape, ctypes.POINTER(ctypes.c_int64))
+        entry.rank, entry.dtype = len(one.shape), one.dtype
+        entry.device_type = 1 if one.device[0] in _HOST else one.device[0]
+        entry.device_id = 0 if one.device[0] in _HOST else one.device[1]
+    return array, shapes
+
+
+_ALIGNMENT = 64  # a cache line, and the widest vector
+
+
+def allocate(shape, dtype):
+    """A new NumPy array, aligned to cache lines; bf16 as its bits (int16), which needs no package."""
+    numpy_type = np.dtype(np.int16) if dtype == BF16 else numpy_dtype(dtype)
+    size = math.prod(shape) * numpy_type.itemsize
+    try:
+        memory = np.empty(size + _ALIGNMENT, np.uint8)
+    except (MemoryError, ValueError) as error:
+        raise BflyError(f"no memory for a result {type_string(shape, dtype)}: {error}") from None
+    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
+    return memory[start : start + size].view(numpy_type).reshape(shape)
+
+
+def like(array, dtype, example):
+    """`array`, which `allocate` made, as an array of the library that `example` is from; shares its memory."""
+    library = type(example).__module__.partition(".")[0]
+    if library == "torch":
+        torch = sys.modules["torch"]
+        tensor = torch.from_dlpack(array)
+        return tensor.view(torch.bfloat16) if dtype == BF16 else tensor
+    if dtype == BF16:
+        array = array.view(numpy_dtype(BF16))
+    if isinstance(example, (np.ndarray, np.generic)) or not hasattr(example, "__array_namespace__"):
+        return array
+    return example.__array_namespace__().from_dlpack(array)

@@ -1,0 +1,260 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""`compile` and `Kernel`: from IR to something that can be called with arrays."""
+
+import ctypes
+import json
+import os
+import weakref
+from collections import namedtuple
+
+from . import _arrays, _library
+from ._errors import BflyError
+from ._library import failure, library
+
+LEVELS = ("mixer", "network", "schedule", "affine", "llvm")
+
+
+class Value(namedtuple("Value", "name shape dtype is_scalar")):
+    """What a kernel takes or gives: a name (a parameter's own; "input 0", "result 1"), a shape, with None for the
+    batch, a dtype by MLIR's name ("f32", "complex<f32>"), and whether it is a number rather than an array."""
+
+    __slots__ = ()
+
+
+def version():
+    """The version of the compiled library, "0.1.0"."""
+    return library().bfly_version().decode()
+
+
+def compile(
+    text_or_path,
+    device=None,
+    function=None,
+    *,
+    threads=0,
+    name=None,
+    allow_bytecode=False,
+    allow_foreign_calls=False,
+    **options,
+):
+    """Compiles one function of a module.
+
+    text_or_path  MLIR's text at any level, or the file that holds it. A str is text if it has a line break or a brace,
+                  bytes are text, and an os.PathLike is a path.
+    device        "cpu", "cuda" or "cuda:1"; None: "cpu".
+    function      which public function; None: the only one.
+    threads       to run with; 0: all of the machine's.
+    name          what errors call a text; None: "<text>".
+    allow_bytecode, allow_foreign_calls  take MLIR's bytecode, and functions that call code outside of their module. Only
+                  for modules from people that one trusts.
+    options       of the pipeline -bfly-compile: fuse=False, scoring="definition", …
+
+    Returns a Kernel. BflyError says where in the text something is wrong, or which argument is.
+    """
+    settings = _library.CompileOptions()
+    settings.device = _text(device, "device")
+    settings.function = _text(function, "function")
+    settings.options = " ".join(f"{key}={_option(key, value)}" for key, value in options.items()).encode()
+    if not isinstance(threads, int) or not 0 <= threads < 1 << 31:
+        raise BflyError(f"threads: {threads!r}, expected an integer from 0")
+    settings.threads = threads
+    settings.allow_bytecode = bool(allow_bytecode)
+    settings.allow_foreign_calls = bool(allow_foreign_calls)
+
+    is_name = isinstance(text_or_path, str) and not any(mark in text_or_path for mark in "\n{")
+    if is_name or isinstance(text_or_path, os.PathLike):
+        path = os.fsencode(text_or_path)
+        if b"\0" in path:
+            raise BflyError("text_or_path: a path with a zero byte")
+        handle = library().bfly_compile_file(path, ctypes.byref(settings))
+    elif isinstance(text_or_path, (str, bytes)):
+        text = text_or_path.encode() if isinstance(text_or_path, str) else text_or_path
+        handle = library().bfly_compile(text, len(text), _text(name, "name"), ctypes.byref(settings))
+    else:
+        raise BflyError(f"text_or_path: text or a path is expected, got {type(text_or_path).__name__}")
+    if not handle:
+        raise failure()
+    return Kernel(handle, device or "cpu")
+
+
+def _text(value, name):
+    if value is None:
+        return None
+    if not isinstance(value, str) or "\0" in value:
+        raise BflyError(f"{name}: {value!r}, expected text")
+    return value.encode()
+
+
+def _option(key, value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, str)) and not any(mark in str(value) for mark in " {}\0'\""):
+        return value
+    raise BflyError(f"{key}: {value!r}, expected a truth value, an integer or a word")
+
+
+class Kernel:
+    """A compiled function, made by `compile`. It may be called from several threads at once.
+
+    name, device             text
+    inputs, parameters, results   tuples of `Value`
+    """
+
+    def __init__(self, handle, device):
+        lib = library()
+        self._handle = handle
+        # Runs at exit too, before the library goes; a call holds `self`, so never during one.
+        weakref.finalize(self, lib.bfly_kernel_destroy, handle)
+        self.name = lib.bfly_kernel_name(handle).decode()
+        self.device = device
+        kind, _, ordinal = device.partition(":")
+        self._place = "cpu" if kind == "cpu" else f"{kind}:{int(ordinal or 0)}"
+        self._infos = [self._values(kind) for kind in (_library.INPUT, _library.PARAMETER, _library.RESULT)]
+        self.inputs, self.parameters, self.results = (
+            tuple(
+                Value(name, tuple(None if size < 0 else size for size in shape), _arrays.TYPE_NAMES[dtype], scalar)
+                for name, shape, dtype, scalar in infos
+            )
+            for infos in self._infos
+        )
+        self._report = None
+
+    def _values(self, kind):
+        lib = library()
+        values = []
+        for index in range(lib.bfly_kernel_num_values(self._handle, kind)):
+            info = _library.ValueInfo()
+            if lib.bfly_kernel_value(self._handle, kind, index, ctypes.byref(info)):
+                raise failure()
+            values.append((info.name.decode(), tuple(info.shape[: info.rank]), info.dtype, bool(info.is_scalar)))
+        return values
+
+    def __repr__(self):
+        inputs, parameters, results = (
+            [(name, _arrays.type_string(shape, dtype)) for name, shape, dtype, _ in infos] for infos in self._infos
+        )
+        takes = ", ".join([text for _, text in inputs])
+        takes += "".join(f"; {name}: {text}" for name, text in parameters)
+        return f"<bfly.Kernel {self.name}({takes}) -> ({', '.join(text for _, text in results)}) on {self.device}>"
+
+    def ir(self, level):
+        """The IR at a level, as text: "mixer" (the source, with parameters as arguments), "network", "schedule",
+        "affine" or "llvm". What is printed can be compiled again."""
+        if level not in LEVELS:
+            raise BflyError(f"level: {level!r}, expected one of {', '.join(LEVELS)}")
+        return _library.take_text(library().bfly_kernel_ir(self._handle, level.encode()))
+
+    @property
+    def report(self):
+        """What is launched, as a dictionary: for each of "kernels" its plan, bytes, flops and bound."""
+        if self._report is None:
+            self._report = json.loads(_library.take_text(library().bfly_kernel_report(self._handle)))
+        return self._report
+
+    def __call__(self, *arrays, parameters=None, out=None):
+        """Runs the function.
+
+        arrays      its inputs, in order: contiguous arrays of NumPy, torch or another library with DLPack, which are
+                    read where they lie; numbers for inputs that are numbers.
+        parameters  a mapping from the name of each parameter to its array.
+        out         arrays for the results, which are filled and returned: one, or a sequence if there are several.
+                    They must not overlap anything else.
+
+        Returns the result, of the library that the first array is from (NumPy if there is none), or a tuple of several.
+        BflyError names the argument that does not fit.
+        """
+        return self._run(arrays, parameters, out, None)
+
+    def _run(self, arrays, parameters, out, names):
+        """__call__, with what messages call the inputs (None: as the engine does)."""
+        inputs, needed, results = self._infos
+        if len(arrays) != len(inputs):
+            raise BflyError(f"{self.name}: {len(inputs)} inputs are needed, but {len(arrays)} were given")
+        if names is None:
+            names = [info[0] for info in inputs]
+        views = [
+            _arrays.view_number(array, info[2], name) if info[3] else _arrays.view(array, name)
+            for array, info, name in zip(arrays, inputs, names)
+        ]
+        weights = self._parameters(parameters, needed)
+        for name, one, info in zip(names + [info[0] for info in needed], views + weights, inputs + needed):
+            self._check(name, one, info)
+
+        inputs_c, keep_inputs = _arrays.describe(views)
+        shapes = self._result_shapes(inputs_c, len(views))
+        # What a result is like, if nothing says otherwise; numbers have no library of their own.
+        candidates = (*arrays, *(parameters or {}).values())
+        example = next((array for array in candidates if not isinstance(array, (int, float, complex))), None)
+        if out is None:
+            made = [_arrays.allocate(shape, info[2]) for shape, info in zip(shapes, results)]
+            result_views = [
+                _arrays.View(shape, info[2], array.__array_interface__["data"][0], (1, 0), True, array)
+                for shape, info, array in zip(shapes, results, made)
+            ]
+        else:
+            given = (out,) if len(results) == 1 and not isinstance(out, (tuple, list)) else tuple(out)
+            result_views = self._outputs(given, shapes)
+
+        weights_c, keep_weights = _arrays.describe(weights)
+        results_c, keep_results = _arrays.describe(result_views)
+        status = library().bfly_kernel_run(
+            self._handle, inputs_c, len(views), weights_c, len(weights), results_c, len(results), None
+        )
+        if status:
+            raise failure()
+        del keep_inputs, keep_weights, keep_results
+        if out is not None:
+            return out
+        answer = tuple(_arrays.like(array, info[2], example) for array, info in zip(made, results))
+        return answer[0] if len(answer) == 1 else answer
+
+    def _check(self, name, one, info):
+        """BflyError unless an array is what `info` says, on this kernel's device."""
+        _, shape, dtype, _ = info
+        if one.dtype != dtype:
+            raise BflyError(f"{name}: dtype {_arrays.TYPE_NAMES[one.dtype]}, expected {_arrays.TYPE_NAMES[dtype]}")
+        if len(one.shape) != len(shape) or any(b not in (-1, a) for a, b in zip(one.shape, shape)):
+            raise BflyError(f"{name}: shape {one.type_string()}, expected {_arrays.type_string(shape, dtype)}")
+        place = _arrays.device_name(one.device)
+        if place != self._place:
+            raise BflyError(f"{name}: on {place}, but the kernel runs on {self.device}")
+
+    def _parameters(self, given, needed):
+        given = {} if given is None else given
+        if not hasattr(given, "keys"):
+            raise BflyError(f"parameters: a mapping from names to arrays is expected, got {type(given).__name__}")
+        names = [info[0] for info in needed]
+        missing = [name for name in names if name not in given]
+        if missing:
+            raise BflyError(f"parameters: {', '.join(map(repr, missing))} missing")
+        extra = [name for name in given.keys() if name not in names]
+        if extra:
+            known = ", ".join(map(repr, names)) or "none"
+            raise BflyError(f"parameters: {', '.join(map(repr, extra))} unknown; {self.name} has {known}")
+        return [_arrays.view(given[name], f"parameter {name!r}") for name in names]
+
+    def _result_shapes(self, inputs_c, count):
+        """The results' shapes for these inputs."""
+        results = self._infos[_library.RESULT]
+        buffers = [(ctypes.c_int64 * max(len(shape), 1))() for _, shape, _, _ in results]
+        pointers = (ctypes.POINTER(ctypes.c_int64) * max(len(results), 1))(
+            *(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_int64)) for buffer in buffers)
+        )
+        if library().bfly_kernel_result_shapes(self._handle, inputs_c, count, pointers):
+            raise failure()
+        return [tuple(buffer[: len(info[1])]) for buffer, info in zip(buffers, results)]
+
+    def _outputs(self, given, shapes):
+        results = self._infos[_library.RESULT]
+        if len(given) != len(results):
+            raise BflyError(f"out: {len(results)} arrays are needed, but {len(given)} were given")
+        views = []
+        for index, (array, shape, info) in enumerate(zip(given, shapes, results)):
+            name = "out" if len(results) == 1 else f"out[{index}]"
+            one = _arrays.view(array, name)
+            self._check(name, one, (name, shape, info[2], False))
+            if not one.writable:
+                raise BflyError(f"{name}: read-only")
+            views.append(one)
+        return views

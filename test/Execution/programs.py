@@ -1,0 +1,261 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""IR for the execution tests, and running it: twice, into poisoned memory, with the same bits asked for."""
+
+import numpy as np
+
+import bfly
+from bfly import reference
+
+
+def compute(dtype):
+    """What arithmetic is done in for a storage type."""
+    return "f64" if dtype == "f64" else "f32"
+
+
+def tensor(*shape, of):
+    return f"tensor<{'x'.join('?' if size is None else str(size) for size in (*shape, of))}>"
+
+
+def normal(rng, dtype, *shape, scale=1.0):
+    """Normal deviates of a storage type; "complex<f32>" and "complex<f64>" are complex ones."""
+    if dtype.startswith("complex"):
+        values = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+        return (scale * values).astype(np.complex64 if "f32" in dtype else np.complex128)
+    return (scale * rng.standard_normal(shape)).astype(reference.storage_type(dtype))
+
+
+def poison(array):
+    """Fills an array with what must not survive: NaN, or for integers the least one."""
+    kind = array.dtype.kind
+    array[...] = np.nan if kind not in "iub" else np.iinfo(array.dtype).min if kind != "b" else True
+    return array
+
+
+def run(kernel, *arrays, parameters=None):
+    """The result of a kernel (or a tuple of them). Asserts that a second run, into poisoned memory, gives the same
+    bits, and that no input was written."""
+    before = [np.array(array, copy=True) for array in arrays]
+    first = kernel(*arrays, parameters=parameters)
+    results = first if isinstance(first, tuple) else (first,)
+    again = tuple(poison(np.empty_like(result)) for result in results)
+    kernel(*arrays, parameters=parameters, out=again)
+    for one, other in zip(results, again):
+        assert one.tobytes() == other.tobytes(), "two runs differ"
+    for array, copy in zip(arrays, before):
+        assert array.tobytes() == copy.tobytes(), "an input was written"
+    return first
+
+
+def linear_text(rows, inner, outer, dtype, bias, relu):
+    """linear: `rows` is the shape of the leading dimensions, None for a dynamic first one."""
+    x, w, y = tensor(*rows, inner, of=dtype), tensor(outer, inner, of=dtype), tensor(*rows, outer, of=dtype)
+    vector = tensor(outer, of=dtype)
+    return f"""func.func @linear(%x: {x}, %w: {w}{f", %b: {vector}" if bias else ""}) -> {y} {{
+  %y = bfly.linear %x, %w {f"bias(%b : {vector})" if bias else ""} {"relu" if relu else ""} : {x}, {w} -> {y}
+  return %y : {y}
+}}
+"""
+
+
+def norm_text(shape, dtype, weight, bias, epsilon=1e-5):
+    x, vector = tensor(*shape, of=dtype), tensor(shape[-1], of=dtype)
+    arguments = "".join([f", %w: {vector}" if weight else "", f", %b: {vector}" if bias else ""])
+    given = " ".join([f"weight(%w : {vector})" if weight else "", f"bias(%b : {vector})" if bias else ""])
+    return f"""func.func @norm(%x: {x}{arguments}) -> {x} {{
+  %y = bfly.layer_norm %x {given} epsilon({epsilon:e}) : {x}
+  return %y : {x}
+}}
+"""
+
+
+def mean_text(batch, n, d, dtype):
+    x, m = tensor(batch, n, d, of=dtype), tensor(batch, d, of=dtype)
+    return f"""func.func @mean(%x: {x}) -> {m} {{
+  %m = bfly.mean %x : {x} -> {m}
+  return %m : {m}
+}}
+"""
+
+
+def attention_text(batch, n, d, heads, weights, dtype, scale=None):
+    """Butterfly attention; `weights` is the shape of both."""
+    x, w = tensor(batch, n, d, of=dtype), tensor(*weights, of=dtype)
+    scaled = "" if scale is None else f"scale({scale!r} : f64)"
+    return f"""func.func @attention(%x: {x}, %wq: {w}, %wk: {w}) -> {x} {{
+  %y = bfly.butterfly_attention %x, %wq, %wk heads({heads}) {scaled} : {x}, {w}
+  return %y : {x}
+}}
+"""
+
+
+def filter_text(batch, n, d, dtype, parameters, body, out=None):
+    """A spectral filter. `parameters` are (name, dimensions, type) in the order of the arguments, `body` computes %a of
+    %bin (complex), %k (index) and %name for each. `dtype` is the input's, `out` the result's; REAL and COMPLEX in the
+    body stand for the compute type."""
+    out = out or dtype
+    real = "f64" if "f64" in dtype else "f32"
+    sizes = {"batch": batch, "bin": n, "channel": d}
+    types = [tensor(*(sizes[dim] for dim in dims), of=of) for _, dims, of in parameters]
+    x, y = tensor(batch, n, d, of=dtype), tensor(batch, n, d, of=out)
+    arguments = "".join(f", %p_{name}: {of}" for (name, _, _), of in zip(parameters, types))
+    listed = ", ".join(
+        f"%p_{name}[{', '.join(dims)}] : {of}" for (name, dims, _), of in zip(parameters, types)
+    )
+    scalars = "".join(
+        f", %{name}: {f'complex<{real}>' if of.startswith('complex') else real}" for name, _, of in parameters
+    )
+    body = body.replace("COMPLEX", f"complex<{real}>").replace("REAL", real)
+    return f"""func.func @filter(%x: {x}{arguments}) -> {y} {{
+  %y = bfly.spectral_filter %x {f"params({listed})" if listed else ""} : {x} -> {y} {{
+  ^bb0(%bin: complex<{real}>, %k: index{scalars}):
+{body}
+    bfly.yield %a : complex<{real}>
+  }}
+  return %y : {y}
+}}
+"""
+
+
+MODRELU = """
+    %zero = arith.constant 0.0 : REAL
+    %tiny = arith.constant 1.0e-10 : REAL
+    %w = arith.addf %wb, %dw : REAL
+    %wz = complex.create %w, %zero : COMPLEX
+    %g = complex.mul %bin, %wz : COMPLEX
+    %abs = complex.abs %g : COMPLEX
+    %sum = arith.addf %abs, %bias : REAL
+    %kept = arith.maximumf %sum, %zero : REAL
+    %size = arith.addf %abs, %tiny : REAL
+    %gain = arith.divf %kept, %size : REAL
+    %gz = complex.create %gain, %zero : COMPLEX
+    %a = complex.mul %g, %gz : COMPLEX
+"""
+
+
+def layer_text(batch, n, d, hidden, dtype, norms=True):
+    """The whole FFTNet layer, its parameters by the names of PyTorch's state_dict."""
+    x, context, inner = tensor(batch, n, d, of=dtype), tensor(batch, d, of=dtype), tensor(batch, hidden, of=dtype)
+    vector, wide = tensor(d, of=dtype), tensor(hidden, of=dtype)
+    first, second = tensor(hidden, d, of=dtype), tensor(d, hidden, of=dtype)
+    names = layer_parameters(d, hidden, norms)
+    text, loads = "", ""
+    for index, (name, shape) in enumerate(names.items()):
+        of = tensor(*shape, of=dtype)
+        text += f'ml_program.global private @"{name}"(#ml_program.extern<{of}>) : {of}\n'
+        loads += f'  %p{index} = ml_program.global_load_const @"{name}" : {of}\n'
+    body = MODRELU.replace("COMPLEX", f"complex<{compute(dtype)}>").replace("REAL", compute(dtype))
+    real = compute(dtype)
+    before, after, given = "", "", "%x"
+    if norms:
+        before = f"  %u = bfly.layer_norm %x weight(%p6 : {vector}) bias(%p7 : {vector}) epsilon(1.0e-5) : {x}\n"
+        after = f"  %o = bfly.layer_norm %z weight(%p8 : {vector}) bias(%p9 : {vector}) epsilon(1.0e-5) : {x}\n"
+        given = "%u"
+    return f"""{text}
+func.func @layer(%x: {x}) -> {x} {{
+{loads}{before}  %m = bfly.mean {given} : {x} -> {context}
+  %h = bfly.linear %m, %p1 bias(%p2 : {wide}) relu : {context}, {first} -> {inner}
+  %delta = bfly.linear %h, %p3 bias(%p4 : {vector}) : {inner}, {second} -> {context}
+  %y = bfly.spectral_filter {given}
+      params(%p0[channel] : {vector}, %delta[batch, channel] : {context}, %p5[channel] : {vector}) : {x} -> {x} {{
+  ^bb0(%bin: complex<{real}>, %k: index, %wb: {real}, %dw: {real}, %bias: {real}):
+{body}
+    bfly.yield %a : complex<{real}>
+  }}
+  %z = arith.addf %y, %x : {x}
+{after}  return {"%o" if norms else "%z"} : {x}
+}}
+"""
+
+
+def layer_parameters(d, hidden, norms=True):
+    """The shapes of an FFTNet layer's parameters by name."""
+    shapes = {
+        "adaptive_filter.W_base": (d,),
+        "adaptive_filter.mlp.0.weight": (hidden, d),
+        "adaptive_filter.mlp.0.bias": (hidden,),
+        "adaptive_filter.mlp.2.weight": (d, hidden),
+        "adaptive_filter.mlp.2.bias": (d,),
+        "modrelu.bias": (d,),
+    }
+    if norms:
+        shapes |= {f"{norm}.{part}": (d,) for norm in ("input_norm", "output_norm") for part in ("weight", "bias")}
+    return shapes
+
+
+def fftnet_text(batch, n, d, hidden, dtype):
+    """FFTNet's spectral filter as a function of x, w_base, w1, b1, w2, b2, bias."""
+    x, context, inner = tensor(batch, n, d, of=dtype), tensor(batch, d, of=dtype), tensor(batch, hidden, of=dtype)
+    vector, wide = tensor(d, of=dtype), tensor(hidden, of=dtype)
+    first, second = tensor(hidden, d, of=dtype), tensor(d, hidden, of=dtype)
+    real = compute(dtype)
+    body = MODRELU.replace("COMPLEX", f"complex<{real}>").replace("REAL", real)
+    return f"""func.func @fftnet(%x: {x}, %p0: {vector}, %w1: {first}, %b1: {wide}, %w2: {second}, %b2: {vector},
+    %p2: {vector}) -> {x} {{
+  %m = bfly.mean %x : {x} -> {context}
+  %h = bfly.linear %m, %w1 bias(%b1 : {wide}) relu : {context}, {first} -> {inner}
+  %delta = bfly.linear %h, %w2 bias(%b2 : {vector}) : {inner}, {second} -> {context}
+  %y = bfly.spectral_filter %x
+      params(%p0[channel] : {vector}, %delta[batch, channel] : {context}, %p2[channel] : {vector}) : {x} -> {x} {{
+  ^bb0(%bin: complex<{real}>, %k: index, %wb: {real}, %dw: {real}, %bias: {real}):
+{body}
+    bfly.yield %a : complex<{real}>
+  }}
+  return %y : {x}
+}}
+"""
+
+
+def fftnet_problem(rng, batch, n, d, hidden, dtype):
+    """x, w_base, w1, b1, w2, b2, bias of the scale of a trained layer's: modReLU removes some bins and keeps others."""
+    return (
+        normal(rng, dtype, batch, n, d),
+        normal(rng, dtype, d),
+        normal(rng, dtype, hidden, d, scale=d**-0.5),
+        normal(rng, dtype, hidden),
+        normal(rng, dtype, d, hidden, scale=hidden**-0.5),
+        normal(rng, dtype, d),
+        normal(rng, dtype, d, scale=0.5 * n**0.5),
+    )
+
+
+def check_fftnet(out, problem, dtype):
+    """Asserts that a spectral filter's result is within SPEC.md's bound."""
+    assert out.dtype == problem[0].dtype
+    n = problem[0].shape[1]
+    wrong = reference.error(out, reference.spectral_filter(*problem), reference.spectral_filter_floor(*problem[:-1]))
+    limit = reference.bound("spectral_filter", dtype, n)
+    assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}"
+
+
+def butterfly_problem(rng, batch, n, d, heads, form, shared, dtype):
+    """x, wq, wk; `form` is "dense", "per_head" or "one_head" (per head, the same for all)."""
+    lead = 1 if shared else reference.stages(n)
+    dh = d // heads
+    shape = {"dense": (lead, d, d), "per_head": (lead, heads, dh, dh), "one_head": (lead, dh, dh)}[form]
+    scale = shape[-1] ** -0.5
+    return (
+        normal(rng, dtype, batch, n, d),
+        normal(rng, dtype, *shape, scale=scale),
+        normal(rng, dtype, *shape, scale=scale),
+    )
+
+
+def check_butterfly(out, problem, heads, form, dtype, scale=None):
+    """Asserts that a butterfly's result is within SPEC.md's bound."""
+    x = problem[0]
+    assert out.dtype == x.dtype
+    weights = "dense" if form == "dense" else "per_head"
+    oracle = reference.butterfly_attention(*problem, heads, weights, scale)
+    definition = None
+    if dtype in ("bf16", "f16"):
+        rounded = reference.butterfly_attention_rounded(*problem, heads, dtype, weights, scale)
+        definition = reference.error(rounded, oracle)
+    wrong = reference.error(out, oracle)
+    limit = reference.bound("butterfly_attention", dtype, x.shape[1], definition)
+    assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}"
+
+
+def compile(text, fuse=True, **options):
+    """Compiles a text; `fuse=False` executes the network level as it stands, an operation at a time."""
+    return bfly.compile(text, **({} if fuse else {"fuse": False}), **options)

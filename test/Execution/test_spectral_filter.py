@@ -1,0 +1,108 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""FFTNet's spectral filter against the oracle: every kind of length, channels, batches, types; fused and not."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from programs import check_fftnet, compile, fftnet_problem, fftnet_text, run
+
+# One, primes, powers of two, their neighbours, and products of small and of not so small primes.
+LENGTHS = [1, 2, 3, 4, 5, 7, 8, 12, 13, 16, 17, 31, 37, 60, 64, 97, 100, 128, 243, 255, 256, 257, 1000, 1009, 1024]
+LENGTHS += [2048, 4096, 4099, 8192]
+
+
+def check(rng, batch, n, d, hidden, dtype, fuse):
+    problem = fftnet_problem(rng, batch, n, d, hidden, dtype)
+    check_fftnet(run(compile(fftnet_text(batch, n, d, hidden, dtype), fuse), *problem), problem, dtype)
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+def test_lengths_f32(rng, n):
+    check(rng, 2, n, 8, 16, "f32", True)
+
+
+@pytest.mark.parametrize("n", LENGTHS)
+def test_lengths_f64_op_by_op(rng, n):
+    check(rng, 1, n, 3, 5, "f64", False)
+
+
+@pytest.mark.parametrize("n", LENGTHS[:-2])
+def test_lengths_bf16(rng, n):
+    check(rng, 3, n, 16, 8, "bf16", True)
+
+
+@pytest.mark.parametrize("n", LENGTHS[::2])
+def test_lengths_f16(rng, n):
+    check(rng, 1, n, 33, 64, "f16", True)
+
+
+@pytest.mark.parametrize("n", LENGTHS[1::3])
+def test_lengths_f64(rng, n):
+    check(rng, 2, n, 17, 9, "f64", True)
+
+
+@pytest.mark.parametrize("n", LENGTHS[::3])
+def test_lengths_f32_op_by_op(rng, n):
+    check(rng, 3, n, 20, 9, "f32", False)
+
+
+@pytest.mark.parametrize("dtype, fuse", [("f32", True), ("f32", False), ("f16", True)])
+def test_the_longest(rng, dtype, fuse):
+    check(rng, 1, 65536, 4, 16, dtype, fuse)
+
+
+@pytest.mark.parametrize("n", [16, 60, 61])
+@pytest.mark.parametrize("d", [1, 2, 3, 7, 16, 31, 32, 48, 64, 100])
+def test_channels(rng, n, d):
+    check(rng, 2, n, d, 2 * d, "f32", True)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16", "f64"])
+@pytest.mark.parametrize("d", [1, 3, 32, 33, 64, 100])
+def test_channels_of_other_types(rng, d, dtype):
+    check(rng, 1, 24, d, 4 * d, dtype, True)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5])
+@pytest.mark.parametrize("n, d", [(12, 100), (128, 33), (17, 8)])
+def test_batches(rng, batch, n, d):
+    check(rng, batch, n, d, 7, "f32", True)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+def test_16_bits_op_by_op(rng, dtype):
+    """Each operation rounds its result to the storage type here, which the bound for the whole filter leaves no room
+    for: four roundings more than the oracle's one, with the same half unit each."""
+    problem = fftnet_problem(rng, 2, 48, 24, 16, dtype)
+    out = run(compile(fftnet_text(2, 48, 24, 16, dtype), False), *problem)
+    from bfly import reference
+
+    floor = reference.spectral_filter_floor(*problem[:-1])
+    limit = 3 * reference.bound("spectral_filter", dtype, 48)
+    assert reference.error(out, reference.spectral_filter(*problem), floor) <= limit
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_a_dynamic_batch(rng, fuse):
+    kernel = compile(fftnet_text(None, 20, 6, 5, "f32"), fuse)
+    for batch in (3, 1, 8):
+        problem = fftnet_problem(rng, batch, 20, 6, 5, "f32")
+        check_fftnet(run(kernel, *problem), problem, "f32")
+    empty = [np.zeros((0, 20, 6), np.float32), *problem[1:]]
+    assert kernel(*empty).shape == (0, 20, 6)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(
+    batch=st.integers(1, 4),
+    n=st.integers(1, 400),
+    d=st.integers(1, 40),
+    hidden=st.integers(1, 70),
+    dtype=st.sampled_from(["f32", "f64", "bf16", "f16"]),
+    fuse=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_random_shapes(batch, n, d, hidden, dtype, fuse, seed):
+    check(np.random.default_rng(seed), batch, n, d, hidden, dtype, fuse or dtype in ("bf16", "f16"))
