@@ -46,7 +46,7 @@ func.func @attention(%x: tensor<4x16x16xf32>, %q: tensor<4x16x16xf32>, %k: tenso
   // CHECK: affine.for %[[I:.*]] = 0 to 4
   // CHECK-NOT: affine.parallel
   // CHECK-DAG: affine.load %[[V]][%[[I]] mod 2, {{.*}} + 1, %{{.*}}]
-  // CHECK-DAG: affine.load %[[V]][%[[I]] mod 2, %{{.*}} * 2 + %{{.*}}, %{{.*}}]
+  // CHECK-DAG: affine.load %[[V]][%[[I]] mod 2, %{{.*}} * 8 + %{{.*}} * 2, %{{.*}}]
   // CHECK: bfly.tile_product
   // CHECK: bfly.tile_product
   // CHECK: math.exp
