@@ -255,24 +255,25 @@ llvm::Expected<std::string> Program::ir(const Signature &function,
 }
 
 llvm::Expected<llvm::json::Object>
-Program::report(const Signature &function,
-                const CompileSettings &settings) const {
+Program::report(const Signature &function, const CompileSettings &settings,
+                const ReportSettings &reportSettings) const {
   auto held = lock();
   auto lowered = lower(function, "schedule", settings);
   if (!lowered)
     return lowered.takeError();
+  llvm::json::Object report;
 #if __has_include("bfly/Schedule/Report.h")
-  llvm::json::Value report = getReport(lowered->get());
-#else
-  llvm::json::Value report = llvm::json::Array();
+  ReportOptions options;
+  options.ceilings = {reportSettings.bytesPerSecond,
+                      reportSettings.flopsPerSecond};
+  options.threads =
+      settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
+  options.batch = reportSettings.batch;
+  llvm::json::Value value = getReport(lowered->get(), options);
+  report = std::move(*value.getAsObject());
 #endif
-  llvm::json::Object result;
-  if (auto *object = report.getAsObject())
-    result = std::move(*object);
-  else
-    result["kernels"] = std::move(report);
-  result["function"] = function.name;
-  result["signature"] = function.str();
-  result["device"] = settings.device.str();
-  return result;
+  report["function"] = function.name;
+  report["signature"] = function.str();
+  report["device"] = settings.device.str();
+  return report;
 }
