@@ -395,7 +395,8 @@ void AttentionNest::loadState(AffineExpr batch, bool parallel) {
   AffineExpr zero = nest.constantExpr(0);
   nest.loop(tokens / tile, [&](AffineExpr t) {
     auto rows = [&](Value buffer) {
-      return nest.window(buffer, {zero, t * tile, zero}, {1, tile, channels}, 2);
+      return nest.window(buffer, {zero, t * tile, zero}, {1, tile, channels},
+                         2);
     };
     this->project(rows(state), panels[{project.getMatrix(), 1u}], zero,
                   rows(image));
