@@ -11,6 +11,7 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
+#include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -21,10 +22,6 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SourceMgr.h"
-
-#if __has_include("bfly/Schedule/Report.h")
-#include "bfly/Schedule/Report.h"
-#endif
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -261,8 +258,6 @@ Program::report(const Signature &function, const CompileSettings &settings,
   auto lowered = lower(function, "schedule", settings);
   if (!lowered)
     return lowered.takeError();
-  llvm::json::Object report;
-#if __has_include("bfly/Schedule/Report.h")
   ReportOptions options;
   options.ceilings = {reportSettings.bytesPerSecond,
                       reportSettings.flopsPerSecond};
@@ -270,10 +265,9 @@ Program::report(const Signature &function, const CompileSettings &settings,
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
   options.batch = reportSettings.batch;
   llvm::json::Value value = getReport(lowered->get(), options);
-  report = std::move(*value.getAsObject());
-#endif
+  llvm::json::Object &report = *value.getAsObject();
   report["function"] = function.name;
   report["signature"] = function.str();
   report["device"] = settings.device.str();
-  return report;
+  return std::move(report);
 }
