@@ -37,3 +37,19 @@ function(bfly_link_llvm target)
     target_link_libraries(${target} PRIVATE ${archives} MLIR LLVM)
   endif()
 endfunction()
+
+# bfly_add_doc(NAME definitions.td generators...): what mlir-tblgen writes about the definitions, as build/docs/NAME.md,
+# under the target bfly-docs.
+function(bfly_add_doc name definitions)
+  set(output ${CMAKE_BINARY_DIR}/docs/${name}.md)
+  file(GLOB_RECURSE depends CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/dialect/*.td)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/docs
+    COMMAND ${MLIR_TABLEGEN_EXE} ${ARGN} -I ${CMAKE_SOURCE_DIR}/dialect -I ${MLIR_INCLUDE_DIRS}
+            ${CMAKE_CURRENT_SOURCE_DIR}/${definitions} -o ${output}
+    DEPENDS ${depends}
+    VERBATIM)
+  add_custom_target(bfly-docs-${name} DEPENDS ${output})
+  add_dependencies(bfly-docs bfly-docs-${name})
+endfunction()

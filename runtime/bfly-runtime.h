@@ -23,6 +23,9 @@ void *_mlir_memref_to_llvm_alloc(uint64_t bytes);
 void *_mlir_memref_to_llvm_aligned_alloc(uint64_t alignment, uint64_t bytes);
 void _mlir_memref_to_llvm_free(void *pointer);
 
+/* Copies between two memrefs of the same sizes, given as unranked ones. */
+void memrefCopy(int64_t elementBytes, void *source, void *target);
+
 /* Gives this thread's kept blocks back to the system. */
 void bflyRuntimeTrim(void);
 

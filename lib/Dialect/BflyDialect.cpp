@@ -7,6 +7,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -19,7 +20,23 @@ using namespace mlir::bfly;
 #define GET_ATTRDEF_CLASSES
 #include "bfly/IR/BflyAttrs.cpp.inc"
 
+namespace {
+/// Every operation may move to where its function is called: none knows the
+/// function that it is in.
+struct BflyInlinerInterface : public DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+};
+} // namespace
+
 void BflyDialect::initialize() {
+  addInterfaces<BflyInlinerInterface>();
   addOperations<
 #define GET_OP_LIST
 #include "bfly/IR/BflyOps.cpp.inc"

@@ -169,6 +169,9 @@ LogicalResult AttentionStageOp::verify() {
     return emitOpError("(C4) query and key weights must have one type");
   for (Value weight : getWeights()) {
     auto type = cast<RankedTensorType>(weight.getType());
+    if (getComputeType(type) != getComputeType(state))
+      return emitOpError("(C4) weights ")
+             << type << " do not compute in " << getComputeType(state);
     if (failed(verifyAttentionWeights(*this, type, channels, heads, "C5")))
       return failure();
     int64_t leading = type.getDimSize(0);

@@ -9,9 +9,11 @@
 #include "TextGuard.h"
 #include "bfly-runtime.h"
 #include "bfly/Engine/FileIO.h"
+#include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Parser/Parser.h"
@@ -191,6 +193,17 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
   return llvm::Error::success();
 }
 
+/// Bufferization may not compute in place what the caller owns: inputs are
+/// often read-only memory.
+static void protectInputs(ModuleOp module, StringRef name) {
+  auto function = module.lookupSymbol<func::FuncOp>(name);
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (isa<TensorType>(function.getArgumentTypes()[i]))
+      function.setArgAttr(
+          i, bufferization::BufferizationDialect::kWritableAttrName,
+          BoolAttr::get(module.getContext(), false));
+}
+
 llvm::Expected<OwningOpRef<ModuleOp>>
 Program::lower(const Signature &function, StringRef level,
                const CompileSettings &settings) const {
@@ -210,9 +223,17 @@ Program::lower(const Signature &function, StringRef level,
     if (failed(manager.run(*clone)))
       return diagnostics.take(name + ": cannot be compiled");
   }
+  if (llvm::Error error = checkNoRecursion(*clone))
+    return std::move(error);
   if (!sourceOptions.allowForeignCalls)
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
+  if (level == "affine" || level == "llvm") {
+    // Tables are made from here on.
+    if (llvm::Error error = checkMemory(*clone, availableMemory()))
+      return std::move(error);
+    protectInputs(*clone, function.name);
+  }
   if (level != "mixer")
     if (llvm::Error error = runPasses(*clone, level, settings))
       return std::move(error);

@@ -8,8 +8,11 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/CallInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
+
+#include <dlfcn.h>
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -58,6 +61,46 @@ llvm::Error mlir::bfly::checkNoForeignCode(ModuleOp source) {
   return llvm::Error::success();
 }
 
+llvm::Error mlir::bfly::checkNoRecursion(ModuleOp source) {
+  // Depth first, without recursion of its own: a stack of functions with the
+  // callees that are left to visit.
+  SymbolTableCollection symbols;
+  auto calleesOf = [&](Operation *function) {
+    SmallVector<Operation *> callees;
+    function->walk([&](CallOpInterface call) {
+      if (Operation *callee = call.resolveCallableInTable(&symbols))
+        callees.push_back(callee);
+    });
+    return callees;
+  };
+  enum class State { New, Active, Done };
+  DenseMap<Operation *, State> states;
+  for (Operation &root : source.getOps()) {
+    if (!isa<FunctionOpInterface>(root) || states[&root] != State::New)
+      continue;
+    SmallVector<std::pair<Operation *, SmallVector<Operation *>>> stack;
+    states[&root] = State::Active;
+    stack.push_back({&root, calleesOf(&root)});
+    while (!stack.empty()) {
+      auto &[function, callees] = stack.back();
+      if (callees.empty()) {
+        states[function] = State::Done;
+        stack.pop_back();
+        continue;
+      }
+      Operation *callee = callees.pop_back_val();
+      if (states[callee] == State::Active)
+        return makeCompileError(callee->getLoc(),
+                                "a function that calls itself");
+      if (states[callee] == State::New) {
+        states[callee] = State::Active;
+        stack.push_back({callee, calleesOf(callee)});
+      }
+    }
+  }
+  return llvm::Error::success();
+}
+
 /// What math-to-libm makes, for double; float adds an "f".
 static bool isMathFunction(StringRef name) {
   static const llvm::StringSet<> functions = {
@@ -80,15 +123,22 @@ static bool isKnownFunction(StringRef name) {
 }
 
 llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
-  if (!allowForeignCalls) {
+  if (!allowForeignCalls)
     if (llvm::Error error = checkCode(lowered))
       return error;
-    for (auto function : lowered.getOps<LLVM::LLVMFuncOp>())
-      if (function.isExternal() && !isKnownFunction(function.getName()) &&
-          !SymbolTable::symbolKnownUseEmpty(function, lowered))
-        return makeCompileError(function.getLoc(),
-                                "foreign function '" + function.getName() +
-                                    "' is called, which is not allowed");
+  for (auto function : lowered.getOps<LLVM::LLVMFuncOp>()) {
+    StringRef name = function.getName();
+    if (!function.isExternal() || isKnownFunction(name) ||
+        SymbolTable::symbolKnownUseEmpty(function, lowered))
+      continue;
+    if (!allowForeignCalls)
+      return makeCompileError(function.getLoc(),
+                              "foreign function '" + name +
+                                  "' is called, which is not allowed");
+    if (!dlsym(RTLD_DEFAULT, name.str().c_str()))
+      return makeCompileError(function.getLoc(),
+                              "foreign function '" + name +
+                                  "' is not in this process");
   }
   Operation *large = nullptr;
   lowered->walk([&](LLVM::AllocaOp op) {

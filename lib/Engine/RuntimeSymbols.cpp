@@ -78,6 +78,7 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(_mlir_memref_to_llvm_alloc)
       ENTRY(_mlir_memref_to_llvm_aligned_alloc)
       ENTRY(_mlir_memref_to_llvm_free)
+      ENTRY(memrefCopy)
   // clang-format on
 #undef ENTRY
                   {"__truncdfbf2", reinterpret_cast<void *>(&truncateToBF16)},

@@ -27,10 +27,14 @@ void mlir::bfly::registerDialects(DialectRegistry &registry) {
   registry.insert<BflyDialect>();
 }
 
-void mlir::bfly::registerPasses() {
+void mlir::bfly::registerBflyPasses() {
   registerBflyTransformsPasses();
   registerBflyConversionPasses();
   registerCompilePipeline();
+}
+
+void mlir::bfly::registerPasses() {
+  registerBflyPasses();
   registerTransformsPasses();
   affine::registerAffinePasses();
   registerConversionPasses();

@@ -5,7 +5,7 @@
 //
 // Before: network level; no bfly.spectral_filter and no
 // bfly.butterfly_attention.
-// After: schedule level. Every operation of this dialect is in a bfly.kernel
+// After: schedule level. Every operation of the network is in a bfly.kernel
 // with tensors for operands and results; what a kernel needs besides (splat
 // constants, sizes of its operands) is made again inside it. Operations of
 // other dialects that no kernel took stay where they are. A kernel made because
@@ -107,6 +107,14 @@ KernelOp KernelBuilder::build() {
   return kernel;
 }
 
+/// Whether `op` is of the network level; of this dialect's others a kernel may
+/// hold none yet.
+bool isNetworkOp(Operation *op) {
+  return isa<BflyDialect>(op->getDialect()) && !isa<KernelOp>(op) &&
+         op->getNumResults() != 0 &&
+         llvm::all_of(op->getResultTypes(), llvm::IsaPred<RankedTensorType>);
+}
+
 /// What nobody uses is not worth a kernel, and would be a second sink.
 void eraseDeadOps(Block *block) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
@@ -163,22 +171,22 @@ void FormKernelsPass::formKernels(Block *block) {
     for (Operation &op : *block) {
       if (taken.contains(&op))
         continue;
-      if (auto stage = dyn_cast<AttentionStageOp>(op))
-        take(findAttention(stage));
-      auto fft = dyn_cast<FftOp>(op);
-      if (!fft)
-        continue;
       std::string reason;
-      FailureOr<KernelGroup> group = findFilter(fft, reason);
-      if (succeeded(group) && group->ops.size() > 1)
-        take(std::move(*group));
-      else if (failed(group))
-        reasons[fft] = reason;
+      if (auto stage = dyn_cast<AttentionStageOp>(op)) {
+        take(findAttention(stage, reason));
+        if (!reason.empty())
+          reasons[groups.back().sink] = reason;
+      } else if (auto fft = dyn_cast<FftOp>(op)) {
+        FailureOr<KernelGroup> group = findFilter(fft, reason);
+        if (failed(group))
+          reasons[fft] = reason;
+        else if (group->ops.size() > 1)
+          take(std::move(*group));
+      }
     }
   }
   for (Operation &op : *block)
-    if (isa<BflyDialect>(op.getDialect()) && !taken.contains(&op) &&
-        !isa<KernelOp, YieldOp>(op)) {
+    if (isNetworkOp(&op) && !taken.contains(&op)) {
       KernelGroup group;
       group.ops.insert(&op);
       group.sink = &op;

@@ -201,7 +201,27 @@ static AttentionStageOp getNextStage(AttentionStageOp stage) {
   return next;
 }
 
-KernelGroup mlir::bfly::findAttention(AttentionStageOp first) {
+/// Why the stages end at `last` though another seems to follow; empty where
+/// none does.
+static std::string explainEnd(AttentionStageOp last) {
+  bool follows = false;
+  StringRef other;
+  for (Operation *user : last->getUsers()) {
+    auto stage = dyn_cast<AttentionStageOp>(user);
+    if (stage && stage.getStage() == last.getStage() + 1)
+      follows = true;
+    else
+      other = user->getName().getStringRef();
+  }
+  if (!follows)
+    return {};
+  std::string where = ("the state after stage " + Twine(last.getStage())).str();
+  return other.empty() ? where + " goes to stages that do not take it whole"
+                       : where + " is also used by '" + other.str() + "'";
+}
+
+KernelGroup mlir::bfly::findAttention(AttentionStageOp first,
+                                      std::string &reason) {
   KernelGroup group;
   group.name = "butterfly_attention";
   Block *block = first->getBlock();
@@ -211,6 +231,7 @@ KernelGroup mlir::bfly::findAttention(AttentionStageOp first) {
     last = stage;
   }
   group.sink = last;
+  reason = explainEnd(last);
 
   // Before the first stage: what only this attention uses.
   auto absorb = [&](Operation *def) {

@@ -30,7 +30,8 @@ FailureOr<KernelGroup> findFilter(FftOp fft, std::string &reason);
 
 /// The attention of which `first` is the first stage: the stages that follow it
 /// one by one, the folding of their weights, and padding and casts around them.
-KernelGroup findAttention(AttentionStageOp first);
+/// Where a stage that seems to follow had to stay out, `reason` says why.
+KernelGroup findAttention(AttentionStageOp first, std::string &reason);
 
 } // namespace mlir::bfly
 

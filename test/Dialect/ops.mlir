@@ -48,10 +48,12 @@ func.func @network(%x: tensor<?x8x4xf32>, %w: tensor<1x2x2x2xf32>) -> (tensor<?x
   %y = bfly.ifft %a : tensor<?x5x4xcomplex<f32>> -> tensor<?x8x4xf32>
   // CHECK: bfly.fold_weights %{{.*}}, %{{.*}} : tensor<1x2x2x2xf32> -> tensor<1x2x2x2xf32>
   %fold = bfly.fold_weights %w, %w : tensor<1x2x2x2xf32> -> tensor<1x2x2x2xf32>
+  // CHECK: bfly.project %{{.*}}, %{{.*}} heads(2) : tensor<?x8x4xf32>, tensor<1x2x2x2xf32>
+  %r = bfly.project %x, %fold heads(2) : tensor<?x8x4xf32>, tensor<1x2x2x2xf32>
   // CHECK: bfly.attention_stage %{{.*}} weights(%{{.*}} : tensor<1x2x2x2xf32>) stage(2) heads(2) scale(1.000000e+00) folded : tensor<?x8x4xf32>
   %s = bfly.attention_stage %x weights(%fold : tensor<1x2x2x2xf32>) stage(2) heads(2) scale(1.0) folded : tensor<?x8x4xf32>
   // CHECK: bfly.attention_stage %{{.*}} image(%{{.*}} : tensor<?x8x4xf32> -> tensor<?x8x4xf32>) stage(1) heads(1) scale(1.000000e+00) carried : tensor<?x8x4xf32>
-  %t:2 = bfly.attention_stage %x image(%s : tensor<?x8x4xf32> -> tensor<?x8x4xf32>) stage(1) heads(1) scale(1.0) carried : tensor<?x8x4xf32>
+  %t:2 = bfly.attention_stage %x image(%r : tensor<?x8x4xf32> -> tensor<?x8x4xf32>) stage(1) heads(1) scale(1.0) carried : tensor<?x8x4xf32>
   return %y, %t#0, %m : tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x4xf32>
 }
 

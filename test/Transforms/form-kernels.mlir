@@ -218,7 +218,10 @@ func.func @two_attentions(%x: tensor<2x2x4xf32>, %w: tensor<1x4x4xf32>) -> tenso
 
 // A state that is used between the stages parts them.
 // CHECK-LABEL: func @state_used
-// CHECK-COUNT-2: bfly.kernel "butterfly_attention"
+// CHECK: bfly.kernel "butterfly_attention"
+// CHECK: bfly.unfused = "the state after stage 0 is also used by 'func.return'"
+// CHECK: bfly.kernel "butterfly_attention"
+// REMARK: remark: not fused: the state after stage 0 is also used by 'func.return'
 func.func @state_used(%x: tensor<2x4x4xf32>, %w: tensor<1x4x4xf32>) -> (tensor<2x4x4xf32>, tensor<2x4x4xf32>) {
   %y = bfly.attention_stage %x weights(%w, %w : tensor<1x4x4xf32>, tensor<1x4x4xf32>) stage(0) heads(1) scale(0.5) chained : tensor<2x4x4xf32>
   %z = bfly.attention_stage %y weights(%w, %w : tensor<1x4x4xf32>, tensor<1x4x4xf32>) stage(1) heads(1) scale(0.5) chained : tensor<2x4x4xf32>
@@ -239,4 +242,17 @@ func.func @constant(%x: tensor<3x2x2xf32>) -> tensor<3x2x2xf32> {
   %y = bfly.linear %x, %w : tensor<3x2x2xf32>, tensor<2x2xf32> -> tensor<3x2x2xf32>
   %m = bfly.mean %x : tensor<3x2x2xf32> -> tensor<3x2xf32>
   return %y : tensor<3x2x2xf32>
+}
+
+// -----
+
+// What is no network stays as it is.
+// CHECK-LABEL: func @affine_level
+// CHECK-NOT: bfly.kernel
+// CHECK: bfly.rotate
+// CHECK-NOT: bfly.kernel
+// CHECK: return
+func.func @affine_level(%a: f32) -> (f32, f32) {
+  %r, %i = bfly.rotate %a, %a by 1 of 3 : f32
+  return %r, %i : f32, f32
 }

@@ -3,21 +3,32 @@
 
 #include "Progress.h"
 
+#include <chrono>
 #include <cstdio>
 #include <unistd.h>
 
 using namespace mlir::bfly;
 
-Progress::Progress(std::string what)
-    : what(std::move(what)), watcher([this] { watch(); }) {}
+// Not std::thread, whose constructor throws.
+Progress::Progress(std::string what) : what(std::move(what)) {
+  watched = pthread_create(
+                &watcher, nullptr,
+                [](void *self) -> void * {
+                  static_cast<Progress *>(self)->watch();
+                  return nullptr;
+                },
+                this) == 0;
+}
 
 Progress::~Progress() {
+  if (!watched)
+    return;
   {
     std::lock_guard<std::mutex> held(mutex);
     done = true;
   }
   wakeUp.notify_one();
-  watcher.join();
+  pthread_join(watcher, nullptr);
 }
 
 void Progress::watch() {

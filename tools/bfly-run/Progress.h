@@ -8,14 +8,15 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <pthread.h>
 #include <string>
-#include <thread>
 
 namespace mlir::bfly {
 
 /// While it lives, says what is being done and for how long: on a terminal a
 /// line that is rewritten every second and vanishes, else a line after one
-/// second and then whenever the time has doubled.
+/// second and then whenever the time has doubled. Says nothing where there is
+/// no memory for a thread.
 class Progress {
 public:
   explicit Progress(std::string what);
@@ -28,7 +29,8 @@ private:
   std::mutex mutex;
   std::condition_variable wakeUp;
   bool done = false;
-  std::thread watcher;
+  pthread_t watcher;
+  bool watched;
 };
 
 } // namespace mlir::bfly

@@ -143,7 +143,9 @@ static Error run() {
         else
           failure = parsed.takeError();
       }))
-    stop(flags().source + ": the parser crashed on this file");
+    stop(flags().source +
+         ": the parser failed on this file: there is too little memory, "
+         "or bfly has a bug");
   if (failure)
     return failure;
   auto selected = program->function(flags().function);
@@ -156,7 +158,9 @@ static Error run() {
           ErrorAsOutParameter checked(failure);
           failure = printLevels(*program, function, settings);
         }))
-      stop(flags().source + ": the compiler crashed on this file");
+      stop(flags().source +
+           ": the compiler failed on this file: there is too little "
+           "memory, or bfly has a bug");
     if (failure || flags().inputs.empty())
       return failure;
   }
@@ -189,7 +193,9 @@ static Error run() {
         else
           failure = compiled.takeError();
       }))
-    stop(flags().source + ": the compiler crashed on this file");
+    stop(flags().source +
+         ": the compiler failed on this file: there is too little "
+         "memory, or bfly has a bug");
   if (failure)
     return failure;
 

@@ -12,6 +12,8 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 def Bfly_RegisterFloat : AnyTypeOf<[F32, F64, VectorOfRankAndType<[1], [F32, F64]>],
                               "f32, f64 or a vector of them">;
 
+let opDocGroup = Bfly_AffineLevel in {
+
 def Bfly_DftOp : Bfly_Op<"dft", [Pure, SameOperandsAndResultType]> {
   let summary = "A discrete Fourier transform of a few values in registers";
   let description = [{
@@ -139,5 +141,7 @@ def Bfly_TileProductOp : Bfly_Op<"tile_product"> {
   }];
   let hasVerifier = 1;
 }
+
+} // let opDocGroup
 
 #endif // BFLY_IR_BFLYAFFINEOPS_TD

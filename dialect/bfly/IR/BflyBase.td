@@ -47,6 +47,24 @@ class Bfly_Attr<string name, string mnemonic_> : AttrDef<Bfly_Dialect, name> {
   let mnemonic = mnemonic_;
 }
 
+// Documentation is in the order of the levels.
+def Bfly_MixerLevel : OpDocGroup {
+  let summary = "Mixer level";
+  let description = "Whole layers on tensors: what people write and importers make.";
+}
+def Bfly_NetworkLevel : OpDocGroup {
+  let summary = "Network level";
+  let description = "Transforms, spectra and attention stages, on tensors.";
+}
+def Bfly_ScheduleLevel : OpDocGroup {
+  let summary = "Schedule level";
+  let description = "Network operations gathered in one kernel, with its plan.";
+}
+def Bfly_AffineLevel : OpDocGroup {
+  let summary = "Affine level";
+  let description = "What the nests hold beside upstream's loops and loads.";
+}
+
 // Types ----------------------------------------------------------------------
 
 def Bfly_Float : AnyTypeOf<[F16, BF16, F32, F64], "f16, bf16, f32 or f64">;

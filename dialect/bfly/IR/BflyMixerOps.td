@@ -10,6 +10,8 @@ include "bfly/IR/BflyBase.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
+let opDocGroup = Bfly_MixerLevel in {
+
 def Bfly_SpectralFilterOp : Bfly_Op<"spectral_filter", [
     Pure, SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove]> {
   let summary = "Filter a sequence in the frequency domain along its tokens";
@@ -235,5 +237,7 @@ def Bfly_YieldOp : Bfly_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
   let builders = [OpBuilder<(ins), [{ /* no values */ }]>];
 }
+
+} // let opDocGroup
 
 #endif // BFLY_IR_BFLYMIXEROPS_TD

@@ -8,6 +8,8 @@
 
 include "bfly/IR/BflyMixerOps.td"
 
+let opDocGroup = Bfly_NetworkLevel in {
+
 def Bfly_FftOp : Bfly_Op<"fft", [Pure]> {
   let summary = "Discrete Fourier transform along the tokens";
   let description = [{
@@ -95,7 +97,8 @@ def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
         A[k] = (region(F[k], k, p[k]) + conj(region(conj F[k], k', p[k']))) / 2
         k' = (N - k) mod N
 
-    Without it the region must commute with conjugation for half a spectrum to
+    where zero is not signed: Im F is Im F + 0 and that of conj F is 0 - Im F,
+    so that a real bin stays on its side of a branch cut. Without it the region must commute with conjugation for half a spectrum to
     stand for the whole (the pass that halves it checks that). A parameter with
     a `bin` dimension has a value for each bin of the input, or for each of all
     N, of which the input's bins are the first; a hermitian map needs all N.
@@ -271,7 +274,7 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
     - (C2) heads is at least 1 and divides D
     - (C3) 2^stage < N
     - (C4) two weights of one type for `definition`, `pair_difference` and
-      `chained`, one for `folded`, none for `carried`
+      `chained`, one for `folded`, none for `carried`; of the state's compute type
     - (C5) the weights are (L, D, D), (L, H, dh, dh) or (L, dh, dh), and have 1
       in place of L or more than `stage` matrices
     - (C6) `folded` and `carried` need one head or weights per head
@@ -300,5 +303,7 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
   }];
   let hasVerifier = 1;
 }
+
+} // let opDocGroup
 
 #endif // BFLY_IR_BFLYNETWORKOPS_TD

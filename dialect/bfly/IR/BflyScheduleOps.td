@@ -8,6 +8,8 @@
 
 include "bfly/IR/BflyNetworkOps.td"
 
+let opDocGroup = Bfly_ScheduleLevel in {
+
 def Bfly_KernelOp : Bfly_Op<"kernel", [
     SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove, AffineScope,
     RecursiveMemoryEffects]> {
@@ -50,5 +52,7 @@ def Bfly_KernelOp : Bfly_Op<"kernel", [
   }];
   let hasVerifier = 1;
 }
+
+} // let opDocGroup
 
 #endif // BFLY_IR_BFLYSCHEDULEOPS_TD

@@ -47,7 +47,10 @@ LogicalResult buildCompilePipeline(
 /// passes need.
 void registerDialects(DialectRegistry &registry);
 
-/// Every pass of bfly, `-bfly-compile`, and the upstream passes in use.
+/// Every pass of bfly and `-bfly-compile`, for tools that have upstream's.
+void registerBflyPasses();
+
+/// The same, and the upstream passes in use.
 void registerPasses();
 
 /// `-bfly-compile` alone.

@@ -134,8 +134,9 @@ def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
 
     Only the last operation of a group may be used outside it. Any other
     operation of this dialect gets a kernel of its own, named after it, and so
-    do those of a group that cannot be one kernel: `bfly.unfused` on the
-    transform's kernel says why, and with `remarks` so does a remark. With
+    do those of a filter that cannot be one kernel; attention is parted where
+    its state is used between the stages. `bfly.unfused` on the first kernel
+    says why, and with `remarks` so does a remark. With
     `fuse=false` every network operation does: the network level, executed as
     it stands. Operands of a kernel are tensors; splat constants and sizes of
     operands are made again inside.
@@ -190,6 +191,43 @@ def ChoosePlanPass : Pass<"bfly-choose-plan", "::mlir::func::FuncOp"> {
            "threads of the machine, where it is a CPU">,
   ];
   let dependentDialects = ["::mlir::bfly::BflyDialect"];
+}
+
+def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
+  let summary = "Say what a schedule costs, kernel by kernel";
+  let description = [{
+    Emits a remark at every `bfly.kernel`: the bytes that it must move, its
+    flops, where its state lives, the rewrites in it, what bounds it and for how
+    long at the machine's ceilings, and why it is not part of a larger one.
+    `file` gets all of that and more as JSON; `-` is standard error, since the
+    module goes to standard output. Where the batch is dynamic amounts have a
+    fixed part and one for each sequence.
+
+    Before:
+    ```mlir
+    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32,
+        radices = [16, 8, 8], groups = [<0 to 2 in l2>], parallel = "tile">
+    ```
+    After: the same, and
+    ```
+    remark: kernel "filter": 2.10 MB moved, 13.4 Mflop; state 131 kB in l2; half_spectrum,
+        two_channels_a_transform; memory bound, 104.86 us at 20.0 GB/s and 320 Gflop/s
+    ```
+  }];
+  let options = [
+    Option<"file", "file", "std::string", /*default=*/"",
+           "write the report as JSON to this file; - is standard error">,
+    Option<"remarks", "remarks", "bool", /*default=*/"true",
+           "emit a remark at every kernel">,
+    Option<"bytesPerSecond", "bytes-per-second", "double", /*default=*/"0",
+           "what the machine's memory moves; 0: by the machine's description">,
+    Option<"flopsPerSecond", "flops-per-second", "double", /*default=*/"0",
+           "what the machine computes in f32; 0: by its description">,
+    Option<"threads", "threads", "int64_t", /*default=*/"2",
+           "threads of the machine, where it is a CPU">,
+    Option<"batch", "batch", "int64_t", /*default=*/"1",
+           "sequences that times are for where the batch is dynamic">,
+  ];
 }
 
 // Affine level ---------------------------------------------------------------
@@ -372,6 +410,24 @@ def MapParallelToThreadsPass
     ```
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect"];
+}
+
+def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpInterface"> {
+  let summary = "Copies of views to loops";
+  let description = [{
+    A `memref.copy` from or to a view with gaps becomes a `linalg.copy`, which becomes loops; it would
+    be a call into upstream's runtime library. One between whole buffers stays: it is a memcpy.
+
+    Before:
+    ```mlir
+    memref.copy %a, %b : memref<2x3xf32> to memref<2x3xf32, strided<[4, 1]>>
+    ```
+    After:
+    ```mlir
+    linalg.copy ins(%a : memref<2x3xf32>) outs(%b : memref<2x3xf32, strided<[4, 1]>>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
 }
 
 def FreeTemporariesPass

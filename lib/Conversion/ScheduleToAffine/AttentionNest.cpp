@@ -215,8 +215,6 @@ void AttentionNest::score(AttentionStageOp stage, AffineExpr head) {
     });
   case Scoring::Chained: {
     const Panels &query = panels[{stage.getWeights()[0], false}];
-    AffineExpr number = nest.constantExpr(0);
-    (void)number;
     if (query.perHead)
       return withState(headChannels, column);
     return withState(channels, nest.constantExpr(0));
@@ -388,8 +386,21 @@ void AttentionNest::loadState(AffineExpr batch, bool parallel) {
       });
   };
   copy(input, state);
-  if (image)
-    copy(emitter.getBuffer(chain.image), image);
+  if (!image)
+    return;
+  auto project = chain.image.getDefiningOp<ProjectOp>();
+  if (!project || emitter.findBuffer(chain.image))
+    return copy(emitter.getBuffer(chain.image), image);
+  // The image of what was just loaded: a tile of its rows at a time.
+  AffineExpr zero = nest.constantExpr(0);
+  nest.loop(tokens / tile, [&](AffineExpr t) {
+    auto rows = [&](Value buffer) {
+      return nest.window(buffer, {zero, t * tile, zero}, {1, tile, channels},
+                         2);
+    };
+    this->project(rows(state), panels[{project.getMatrix(), 1u}], zero,
+                  rows(image));
+  });
 }
 
 void AttentionNest::storeState(AffineExpr batch, AffineExpr buffer,
@@ -444,6 +455,10 @@ void AttentionNest::emit() {
         it->second = pack(weight, transpose);
     }
   }
+  if (chain.image && !emitter.findBuffer(chain.image))
+    if (auto project = chain.image.getDefiningOp<ProjectOp>())
+      panels[{project.getMatrix(), 1u}] =
+          pack(project.getMatrix(), /*transpose=*/true);
   OpFoldResult batches = nest.size(input, 0);
   if (emitter.parallelOverBatch())
     nest.parallel({batches}, [&](ArrayRef<AffineExpr> ivs) {
@@ -496,6 +511,34 @@ LogicalResult mlir::bfly::emitAttentionChain(KernelEmitter &emitter,
   NestBuilder nest = emitter.makeNest(chain.stages.front());
   AttentionNest(emitter, nest, chain).emit();
   return success();
+}
+
+void mlir::bfly::emitProject(KernelEmitter &emitter, ProjectOp op) {
+  NestBuilder nest = emitter.makeNest(op);
+  Value input = emitter.getBuffer(op.getInput());
+  Value matrix = emitter.getBuffer(op.getMatrix());
+  Value output = emitter.getBuffer(op.getResult());
+  int64_t tokens = cast<MemRefType>(input.getType()).getDimSize(1);
+  int64_t channels = cast<MemRefType>(input.getType()).getDimSize(2);
+  ArrayRef<int64_t> shape = cast<MemRefType>(matrix.getType()).getShape();
+  int64_t size = shape.back(), heads = channels / size;
+  nest.parallel(
+      {nest.size(input, 0), nest.builder.getIndexAttr(tokens),
+       nest.builder.getIndexAttr(heads)},
+      [&](ArrayRef<AffineExpr> ivs) {
+        nest.loop(size, [&](AffineExpr o) {
+          AffineExpr origin = ivs[2] * size;
+          Value total = nest.sum(size, /*lanes=*/true, [&](AffineExpr i) {
+            SmallVector<AffineExpr> row{nest.constantExpr(0)};
+            if (shape.size() == 4)
+              row.push_back(shape[1] == 1 ? nest.constantExpr(0) : ivs[2]);
+            row.append({o, i});
+            return nest.mul(nest.load(matrix, row),
+                            nest.load(input, {ivs[0], ivs[1], origin + i}));
+          });
+          nest.store(total, output, {ivs[0], ivs[1], origin + o});
+        });
+      });
 }
 
 void mlir::bfly::emitFoldWeights(KernelEmitter &emitter, FoldWeightsOp op) {

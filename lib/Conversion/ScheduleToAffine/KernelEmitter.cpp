@@ -11,7 +11,8 @@ using namespace mlir::bfly;
 
 KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
                              ValueRange arguments)
-    : builder(builder), source(source) {
+    : builder(builder), source(source),
+      results(arguments.drop_front(source.getNumOperands())) {
   Block &body = source.getBody().front();
   unsigned inputs = body.getNumArguments();
   buffers.map(body.getArguments(), arguments.take_front(inputs));
@@ -47,10 +48,13 @@ Value KernelEmitter::getBuffer(Value tensor) {
       break;
     }
   }
+  // Between operations of a kernel nothing is rounded to a storage type.
+  Type elementType = type.getElementType();
+  if (isa<FloatType>(elementType))
+    elementType = getComputeType(type);
   Value buffer = memref::AllocOp::create(
-      builder, tensor.getLoc(),
-      MemRefType::get(type.getShape(), type.getElementType()), dynamicSizes,
-      builder.getI64IntegerAttr(64));
+      builder, tensor.getLoc(), MemRefType::get(type.getShape(), elementType),
+      dynamicSizes, builder.getI64IntegerAttr(64));
   temporaries.push_back(buffer);
   buffers.map(tensor, buffer);
   return buffer;
@@ -71,6 +75,14 @@ LogicalResult KernelEmitter::emit(Operation *op) {
     return emitLayerNorm(*this, norm), success();
   if (auto fold = dyn_cast<FoldWeightsOp>(op))
     return emitFoldWeights(*this, fold), success();
+  if (auto project = dyn_cast<ProjectOp>(op)) {
+    bool inChain = llvm::all_of(op->getUsers(), [](Operation *user) {
+      return isa<AttentionStageOp>(user);
+    });
+    if (!inChain)
+      emitProject(*this, project);
+    return success();
+  }
   if (auto mean = dyn_cast<MeanOp>(op)) {
     double tokens = mean.getInput().getType().getDimSize(1);
     emitTokenSum(*this, op, mean.getInput(), mean.getResult(), 1 / tokens);
@@ -126,6 +138,14 @@ LogicalResult KernelEmitter::emit() {
   for (Operation &op : body.without_terminator())
     if (failed(emit(&op)))
       return failure();
+  // A value that is yielded twice, or that is an operand, has its buffer
+  // elsewhere.
+  for (auto [value, target] :
+       llvm::zip_equal(body.getTerminator()->getOperands(), results)) {
+    Value buffer = getBuffer(value);
+    if (buffer != target)
+      memref::CopyOp::create(builder, source.getLoc(), buffer, target);
+  }
   for (Value buffer : temporaries)
     memref::DeallocOp::create(builder, source.getLoc(), buffer);
   return success();

@@ -37,6 +37,7 @@ private:
 
   OpBuilder &builder;
   KernelOp source;
+  SmallVector<Value> results;
   IRMapping buffers;
   SmallVector<Value> temporaries;
 };
@@ -50,6 +51,8 @@ LogicalResult emitSpectralChain(KernelEmitter &emitter, Operation *sink);
 /// A chain of attention stages that ends at `sink`.
 LogicalResult emitAttentionChain(KernelEmitter &emitter, Value sink);
 void emitFoldWeights(KernelEmitter &emitter, FoldWeightsOp op);
+/// A projection on its own; within a chain the stages' nest does it.
+void emitProject(KernelEmitter &emitter, ProjectOp op);
 void emitLinear(KernelEmitter &emitter, LinearOp op);
 void emitLayerNorm(KernelEmitter &emitter, LayerNormOp op);
 /// The mean over the tokens of `input`, times `factor` N; `result` is its

@@ -1,0 +1,83 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// What a kernel costs: the bytes that it must move, its flops, and the state
+// that it holds on chip.
+
+#ifndef BFLY_SCHEDULE_COSTMODEL_H
+#define BFLY_SCHEDULE_COSTMODEL_H
+
+#include "bfly/IR/Bfly.h"
+#include "bfly/Schedule/Machine.h"
+
+namespace mlir::bfly {
+
+/// An amount that grows with a dynamic batch B: fixed + perBatch * B. Where
+/// the batch is static all of it is fixed.
+struct Amount {
+  double fixed = 0;
+  double perBatch = 0;
+
+  double at(double batch) const { return fixed + perBatch * batch; }
+  Amount &operator+=(Amount other) {
+    fixed += other.fixed;
+    perBatch += other.perBatch;
+    return *this;
+  }
+  friend Amount operator*(Amount amount, double factor) {
+    return {amount.fixed * factor, amount.perBatch * factor};
+  }
+};
+
+/// Elements of a tensor, whose first dimension may be dynamic.
+Amount countElements(RankedTensorType type);
+
+/// Bytes of a tensor in memory.
+Amount countBytes(RankedTensorType type);
+
+/// The arithmetic of one operation on tensors at network or schedule level:
+///
+/// - a transform of N points: 5 N log2 N a complex channel, half of that a
+///   real one where two share a transform. Where `length` is not N it is that
+///   of Bluestein's convolution: two transforms of `length` points, their
+///   product with the kernel, and two with the chirp;
+/// - an attention stage: the projections that its scoring makes (SPEC.md's
+///   table), the dot products, the sigmoids and the mixing;
+/// - a map: the operations of its region a bin, a complex product being 6 and
+///   one by a real number 2; twice, and 4 more, where it is hermitian;
+/// - linear, layer norm, mean, folding and projecting: their definitions.
+///
+/// Additions, multiplications, divisions and functions count 1 each; moving
+/// data counts nothing.
+Amount getFlops(Operation *op, int64_t length);
+
+/// What a kernel on tensors costs.
+struct KernelCost {
+  /// Operands read once and results written once: no schedule moves less.
+  Amount bytes;
+  Amount flops;
+};
+KernelCost getKernelCost(KernelOp kernel);
+
+/// The length of a kernel's transforms: the product of its plan's radices, or
+/// N without a plan; 0 if it has no transform.
+int64_t getTransformLength(KernelOp kernel);
+
+/// Bytes of state that a kernel holds while it works on one slab of channels
+/// (transforms), one sequence (attention) or one tile of rows (dense): of the
+/// groups of its plan one by one, or one number where the plan has no groups.
+/// Empty without a plan.
+SmallVector<int64_t> getStateBytes(KernelOp kernel);
+
+/// What a machine can do at best, a second.
+struct MachineCeilings {
+  double bytesPerSecond = 0;
+  double flopsPerSecond = 0;
+};
+
+/// Ceilings by a machine's description, where nobody has measured.
+MachineCeilings getNominalCeilings(const Machine &machine);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_SCHEDULE_COSTMODEL_H

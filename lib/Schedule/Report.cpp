@@ -1,0 +1,503 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "bfly/Schedule/Report.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::bfly;
+namespace json = llvm::json;
+
+// Values ---------------------------------------------------------------------
+
+/// Whole numbers without a fraction, as far as a double holds them exactly.
+static json::Value toJSON(double number) {
+  if (std::abs(number) < 9e15 && number == std::floor(number))
+    return static_cast<int64_t>(number);
+  return number;
+}
+
+static std::string toString(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+/// "file:line:column", or "" where nobody knows.
+static std::string toString(Location loc) {
+  std::string text;
+  loc->walk([&](Location part) {
+    auto file = dyn_cast<FileLineColLoc>(part);
+    if (!file)
+      return WalkResult::advance();
+    text = llvm::formatv("{0}:{1}:{2}", file.getFilename().getValue(),
+                         file.getLine(), file.getColumn());
+    return WalkResult::interrupt();
+  });
+  return text;
+}
+
+/// Two fields, "name" and "name_per_batch".
+static void setAmount(json::Object &object, StringRef name, Amount amount) {
+  object[name] = toJSON(amount.fixed);
+  object[(name + "_per_batch").str()] = toJSON(amount.perBatch);
+}
+
+static json::Array getTypes(TypeRange types) {
+  json::Array result;
+  for (Type type : types)
+    result.push_back(toString(type));
+  return result;
+}
+
+// What a kernel holds --------------------------------------------------------
+
+namespace {
+
+/// Facts about a kernel that more than one part of its report needs.
+struct Contents {
+  SmallVector<Operation *> ops;
+  SmallVector<AttentionStageOp> stages;
+  SpectrumMapOp map;
+  /// The sequence that the network works on, (B, N, D).
+  RankedTensorType sequence;
+  bool half = false, mirrored = false, binZero = false;
+  bool padded = false, cut = false, folded = false, wide = false;
+  int64_t transforms = 0;
+
+  StringRef getKind() const {
+    return transforms || map ? "transform"
+           : !stages.empty() ? "attention"
+                             : "dense";
+  }
+};
+
+} // namespace
+
+static Contents getContents(KernelOp kernel) {
+  Contents contents;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (isa<BflyDialect>(op.getDialect()))
+      contents.ops.push_back(&op);
+    for (Value result : op.getResults())
+      if (auto type = dyn_cast<RankedTensorType>(result.getType()))
+        if (isa<FloatType, ComplexType>(type.getElementType()))
+          contents.wide |= getComputeType(type).isF64();
+    if (auto fft = dyn_cast<FftOp>(op)) {
+      ++contents.transforms;
+      contents.half |= fft.isHalf();
+      contents.sequence = fft.getInput().getType();
+    } else if (auto ifft = dyn_cast<IfftOp>(op)) {
+      ++contents.transforms;
+      contents.half |= ifft.isHalf();
+      contents.sequence = ifft.getResult().getType();
+    } else if (auto map = dyn_cast<SpectrumMapOp>(op)) {
+      contents.map = map;
+      contents.mirrored |= map.getHermitian();
+      if (!contents.sequence)
+        contents.sequence = map.getInput().getType();
+    } else if (auto bin = dyn_cast<SpectrumBinOp>(op)) {
+      contents.binZero |= bin.getIndex() == 0;
+    } else if (auto stage = dyn_cast<AttentionStageOp>(op)) {
+      contents.stages.push_back(stage);
+      contents.sequence = stage.getState().getType();
+    }
+    contents.padded |= isa<tensor::PadOp>(op);
+    contents.cut |= isa<tensor::ExtractSliceOp>(op);
+    contents.folded |= isa<FoldWeightsOp>(op);
+  }
+  if (!contents.sequence && kernel.getNumResults())
+    contents.sequence = cast<RankedTensorType>(kernel.getResult(0).getType());
+  return contents;
+}
+
+/// The exact rewrites, and the choices of the same kind, that can be seen in a
+/// kernel.
+static SmallVector<StringRef> getRewrites(KernelOp kernel,
+                                          const Contents &contents) {
+  SmallVector<StringRef> rewrites;
+  if (contents.half) {
+    rewrites.push_back("half_spectrum");
+    rewrites.push_back("two_channels_a_transform");
+  }
+  if (contents.mirrored)
+    rewrites.push_back("hermitian_part");
+  if (contents.binZero)
+    rewrites.push_back("mean_is_bin_zero");
+  if (contents.transforms &&
+      getTransformLength(kernel) != contents.sequence.getDimSize(1))
+    rewrites.push_back("bluestein");
+  llvm::SetVector<StringRef> scorings;
+  for (AttentionStageOp stage : contents.stages)
+    if (stage.getScoring() != Scoring::Definition)
+      scorings.insert(stringifyScoring(stage.getScoring()));
+  rewrites.append(scorings.begin(), scorings.end());
+  if (contents.padded)
+    rewrites.push_back("padding_in_kernel");
+  return rewrites;
+}
+
+/// Where what `kernel` makes goes to, if that is what kept it small.
+static std::string getOutsideReason(KernelOp kernel) {
+  for (Operation *user : kernel->getUsers()) {
+    if (isa<KernelOp>(user))
+      return "every operation has a kernel of its own";
+    if (user->hasTrait<OpTrait::IsTerminator>())
+      return "what it makes is a result of the function";
+    return ("what it makes is read by '" + user->getName().getStringRef() +
+            "', which no kernel holds")
+        .str();
+  }
+  return "nothing reads what it makes";
+}
+
+/// Why a piece of a mixer is a kernel of its own; "" where none is.
+static std::string getUnfusedReason(KernelOp kernel, const Contents &contents) {
+  if (auto reason = kernel->getAttrOfType<StringAttr>("bfly.unfused"))
+    return reason.getValue().str();
+  if (contents.ops.size() != 1)
+    return "";
+  Operation *only = contents.ops.front();
+  if (auto stage = dyn_cast<AttentionStageOp>(only))
+    if (getNumStages(stage.getState().getType().getDimSize(1)) == 1)
+      return "";
+  if (!isa<FftOp, IfftOp, SpectrumMapOp, SpectrumBinOp, MeanOp,
+           AttentionStageOp, FoldWeightsOp, ProjectOp>(only))
+    return "";
+  return getOutsideReason(kernel);
+}
+
+static json::Object getNetworkReport(KernelOp kernel,
+                                     const Contents &contents) {
+  json::Object network{{"kind", contents.getKind()}};
+  if (!contents.sequence)
+    return network;
+  RankedTensorType type = contents.sequence;
+  network["element"] = toString(type.getElementType());
+  ArrayRef<int64_t> shape = type.getShape();
+  if (type.getRank() == 3) {
+    network["batch"] =
+        type.isDynamicDim(0) ? json::Value(nullptr) : json::Value(shape[0]);
+    network["tokens"] = shape[1];
+    network["channels"] = shape[2];
+  }
+  if (contents.transforms)
+    network["length"] = getTransformLength(kernel);
+  if (SpectrumMapOp map = contents.map)
+    network["tokens"] = static_cast<int64_t>(map.getTokens());
+  if (!contents.stages.empty()) {
+    AttentionStageOp first = contents.stages.front();
+    network["stages"] = static_cast<int64_t>(contents.stages.size());
+    network["first_stage"] = static_cast<int64_t>(first.getStage());
+    network["heads"] = static_cast<int64_t>(first.getHeads());
+    network["scoring"] = stringifyScoring(first.getScoring());
+  }
+  return network;
+}
+
+// The plan and its state -----------------------------------------------------
+
+static json::Object getPlanReport(PlanAttr plan) {
+  json::Array groups;
+  for (GroupAttr group : plan.getGroups())
+    groups.push_back(json::Object{{"first", group.getFirst()},
+                                  {"last", group.getLast()},
+                                  {"place", stringifyPlace(group.getPlace())}});
+  return json::Object{{"machine", plan.getMachine().getValue()},
+                      {"lanes", plan.getLanes()},
+                      {"tile", plan.getTile()},
+                      {"radices", json::Array(plan.getRadices())},
+                      {"groups", std::move(groups)},
+                      {"parallel", plan.getParallel().getValue()}};
+}
+
+/// Bytes of a place; 0 where it has no end.
+static int64_t getCapacity(Place place, const Machine &machine) {
+  switch (place) {
+  case Place::Registers:
+    return machine.vectorRegisters * machine.lanes * 4;
+  case Place::L1:
+    return machine.l1;
+  case Place::L2:
+    return machine.l2;
+  case Place::L3:
+    return machine.l3;
+  default:
+    return 0;
+  }
+}
+
+/// The smallest cache that holds `bytes`.
+static Place getPlaceFor(int64_t bytes, const Machine &machine) {
+  for (Place place : {Place::L1, Place::L2, Place::L3})
+    if (bytes <= getCapacity(place, machine))
+      return place;
+  return Place::Memory;
+}
+
+static std::optional<Machine> getPlannedMachine(KernelOp kernel,
+                                                const ReportOptions &options) {
+  if (PlanAttr plan = kernel.getPlanAttr())
+    return getMachine(plan.getMachine().getValue(), options.threads);
+  return std::nullopt;
+}
+
+static json::Array getStateReport(KernelOp kernel,
+                                  const std::optional<Machine> &machine) {
+  json::Array state;
+  SmallVector<int64_t> bytes = getStateBytes(kernel);
+  PlanAttr plan = kernel.getPlanAttr();
+  for (auto [i, size] : llvm::enumerate(bytes)) {
+    json::Object entry{{"bytes", size}};
+    std::optional<Place> place;
+    if (i < plan.getGroups().size()) {
+      GroupAttr group = plan.getGroups()[i];
+      place = group.getPlace();
+      entry["first"] = group.getFirst();
+      entry["last"] = group.getLast();
+    } else if (machine) {
+      place = getPlaceFor(size, *machine);
+    }
+    if (place) {
+      entry["place"] = stringifyPlace(*place);
+      if (machine && getCapacity(*place, *machine))
+        entry["capacity"] = getCapacity(*place, *machine);
+    }
+    state.push_back(std::move(entry));
+  }
+  return state;
+}
+
+// Times ----------------------------------------------------------------------
+
+namespace {
+
+/// Seconds at each of a machine's ceilings.
+struct Bound {
+  double memory = 0, arithmetic = 0;
+  MachineCeilings ceilings;
+
+  double seconds() const { return std::max(memory, arithmetic); }
+  StringRef name() const {
+    return memory >= arithmetic ? "memory" : "arithmetic";
+  }
+};
+
+} // namespace
+
+static MachineCeilings getCeilings(const std::optional<Machine> &machine,
+                                   const ReportOptions &options) {
+  MachineCeilings ceilings = options.ceilings;
+  if (machine) {
+    MachineCeilings nominal = getNominalCeilings(*machine);
+    if (!(ceilings.bytesPerSecond > 0))
+      ceilings.bytesPerSecond = nominal.bytesPerSecond;
+    if (!(ceilings.flopsPerSecond > 0))
+      ceilings.flopsPerSecond = nominal.flopsPerSecond;
+  }
+  return ceilings;
+}
+
+static std::optional<Bound> getBound(KernelOp kernel, const KernelCost &cost,
+                                     bool wide, const ReportOptions &options) {
+  MachineCeilings ceilings =
+      getCeilings(getPlannedMachine(kernel, options), options);
+  if (!(ceilings.bytesPerSecond > 0) || !(ceilings.flopsPerSecond > 0))
+    return std::nullopt;
+  // A vector holds half as many numbers of f64.
+  if (wide)
+    ceilings.flopsPerSecond /= 2;
+  double batch = static_cast<double>(options.batch);
+  return Bound{cost.bytes.at(batch) / ceilings.bytesPerSecond,
+               cost.flops.at(batch) / ceilings.flopsPerSecond, ceilings};
+}
+
+// Kernels --------------------------------------------------------------------
+
+json::Object mlir::bfly::getKernelReport(KernelOp kernel,
+                                         const ReportOptions &options) {
+  Contents contents = getContents(kernel);
+  KernelCost cost = getKernelCost(kernel);
+  json::Object report{{"name", kernel.getName()},
+                      {"location", toString(kernel.getLoc())}};
+  if (auto function = kernel->getParentOfType<FunctionOpInterface>())
+    report["function"] = function.getName();
+  report["inputs"] = getTypes(kernel.getInputs().getTypes());
+  report["results"] = getTypes(kernel.getResultTypes());
+  report["network"] = getNetworkReport(kernel, contents);
+
+  json::Array ops;
+  int64_t length = getTransformLength(kernel);
+  for (Operation *op : contents.ops) {
+    json::Object entry{{"name", op->getName().getStringRef()},
+                       {"location", toString(op->getLoc())},
+                       {"result", toString(op->getResult(0).getType())}};
+    setAmount(entry, "flops", getFlops(op, length));
+    ops.push_back(std::move(entry));
+  }
+  report["ops"] = std::move(ops);
+  report["rewrites"] = json::Array(getRewrites(kernel, contents));
+  std::string unfused = getUnfusedReason(kernel, contents);
+  if (!unfused.empty())
+    report["unfused"] = unfused;
+
+  setAmount(report, "bytes", cost.bytes);
+  setAmount(report, "flops", cost.flops);
+  double batch = static_cast<double>(options.batch);
+  if (cost.bytes.at(batch) > 0)
+    report["intensity"] = cost.flops.at(batch) / cost.bytes.at(batch);
+  if (PlanAttr plan = kernel.getPlanAttr()) {
+    report["plan"] = getPlanReport(plan);
+    report["state"] =
+        getStateReport(kernel, getPlannedMachine(kernel, options));
+  }
+  if (auto bound = getBound(kernel, cost, contents.wide, options)) {
+    report["memory_seconds"] = bound->memory;
+    report["arithmetic_seconds"] = bound->arithmetic;
+    report["seconds"] = bound->seconds();
+    report["bound"] = bound->name();
+  }
+  return report;
+}
+
+/// "1.5 MB", with three digits.
+static std::string toText(double amount, StringRef unit, double base) {
+  static constexpr StringRef prefixes[] = {"", "k", "M", "G", "T", "P"};
+  unsigned prefix = 0;
+  while (amount >= base && prefix + 1 < std::size(prefixes)) {
+    amount /= base;
+    ++prefix;
+  }
+  std::string digits = amount < 10 && prefix ? llvm::formatv("{0:f2}", amount)
+                       : amount < 100 && prefix
+                           ? llvm::formatv("{0:f1}", amount)
+                           : llvm::formatv("{0:f0}", amount);
+  return digits + " " + prefixes[prefix].str() + unit.str();
+}
+
+static std::string toText(Amount amount, StringRef unit) {
+  if (amount.perBatch == 0)
+    return toText(amount.fixed, unit, 1000);
+  std::string each = toText(amount.perBatch, unit, 1000) + " a sequence";
+  return amount.fixed == 0 ? each
+                           : toText(amount.fixed, unit, 1000) + " + " + each;
+}
+
+std::string mlir::bfly::summarize(KernelOp kernel,
+                                  const ReportOptions &options) {
+  Contents contents = getContents(kernel);
+  KernelCost cost = getKernelCost(kernel);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "kernel \"" << kernel.getName() << "\": " << toText(cost.bytes, "B")
+     << " moved, " << toText(cost.flops, "flop");
+  SmallVector<int64_t> state = getStateBytes(kernel);
+  PlanAttr plan = kernel.getPlanAttr();
+  for (auto [i, group] :
+       llvm::enumerate(plan ? plan.getGroups() : ArrayRef<GroupAttr>()))
+    os << (i ? ", then " : "; state ") << toText(double(state[i]), "B", 1000)
+       << " in " << stringifyPlace(group.getPlace());
+  SmallVector<StringRef> rewrites = getRewrites(kernel, contents);
+  if (!rewrites.empty())
+    os << "; " << llvm::join(rewrites, ", ");
+  if (auto bound = getBound(kernel, cost, contents.wide, options))
+    os << "; " << bound->name() << " bound, "
+       << llvm::formatv("{0:f2}", bound->seconds() * 1e6) << " us at "
+       << toText(bound->ceilings.bytesPerSecond, "B/s", 1000) << " and "
+       << toText(bound->ceilings.flopsPerSecond, "flop/s", 1000);
+  std::string unfused = getUnfusedReason(kernel, contents);
+  if (!unfused.empty())
+    os << "; not fused: " << unfused;
+  return text;
+}
+
+// Modules --------------------------------------------------------------------
+
+/// What runs between kernels: bytes in and out.
+static json::Object getOutsideReport(Operation *op) {
+  json::Object report{{"name", op->getName().getStringRef()},
+                      {"location", toString(op->getLoc())}};
+  if (auto function = op->getParentOfType<FunctionOpInterface>())
+    report["function"] = function.getName();
+  Amount bytes;
+  auto count = [&](TypeRange types) {
+    for (Type type : types)
+      if (auto tensor = dyn_cast<RankedTensorType>(type))
+        bytes += countBytes(tensor);
+  };
+  // What a result is written over is not read.
+  for (Value operand : op->getOperands())
+    if (!operand.getDefiningOp<tensor::EmptyOp>())
+      count(operand.getType());
+  count(op->getResultTypes());
+  setAmount(report, "bytes", bytes);
+  if (isa<BflyDialect>(op->getDialect()))
+    report["unfused"] = "kernels are not formed yet";
+  return report;
+}
+
+/// Whether an operation between kernels does anything worth a line.
+static bool isWork(Operation *op) {
+  if (op->hasTrait<OpTrait::ConstantLike>() ||
+      op->hasTrait<OpTrait::IsTerminator>() ||
+      isa<KernelOp, tensor::EmptyOp, tensor::DimOp, FunctionOpInterface>(op))
+    return false;
+  return llvm::any_of(op->getResultTypes(), llvm::IsaPred<RankedTensorType>);
+}
+
+json::Value mlir::bfly::getReport(ModuleOp module,
+                                  const ReportOptions &options) {
+  json::Array kernels, outside;
+  Amount bytes, flops;
+  double seconds = 0;
+  std::optional<Machine> machine;
+  module->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (auto kernel = dyn_cast<KernelOp>(op)) {
+      KernelCost cost = getKernelCost(kernel);
+      bytes += cost.bytes;
+      flops += cost.flops;
+      if (!machine)
+        machine = getPlannedMachine(kernel, options);
+      json::Object report = getKernelReport(kernel, options);
+      seconds += report.getNumber("seconds").value_or(0);
+      kernels.push_back(std::move(report));
+      return WalkResult::skip();
+    }
+    if (isa<FunctionOpInterface, ModuleOp>(op))
+      return WalkResult::advance();
+    if (isWork(op))
+      outside.push_back(getOutsideReport(op));
+    return WalkResult::skip();
+  });
+
+  json::Object total;
+  setAmount(total, "bytes", bytes);
+  setAmount(total, "flops", flops);
+  total["kernels"] = static_cast<int64_t>(kernels.size());
+  json::Object report{{"batch", options.batch},
+                      {"kernels", std::move(kernels)},
+                      {"outside", std::move(outside)}};
+  if (machine) {
+    report["machine"] =
+        json::Object{{"name", machine->name},   {"threads", machine->threads},
+                     {"lanes", machine->lanes}, {"l1", machine->l1},
+                     {"l2", machine->l2},       {"l3", machine->l3}};
+    MachineCeilings ceilings = getCeilings(machine, options);
+    bool measured = options.ceilings.bytesPerSecond > 0 &&
+                    options.ceilings.flopsPerSecond > 0;
+    report["ceilings"] =
+        json::Object{{"bytes_per_second", ceilings.bytesPerSecond},
+                     {"flops_per_second", ceilings.flopsPerSecond},
+                     {"source", measured ? "measured" : "nominal"}};
+    total["seconds"] = seconds;
+  }
+  report["total"] = std::move(total);
+  return report;
+}

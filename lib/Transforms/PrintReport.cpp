@@ -1,0 +1,66 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Say what a schedule costs, kernel by kernel.
+//
+// Before: schedule level (network level has no kernels to report on).
+// After: the same; a remark at every kernel, and the report in a file.
+
+#include "bfly/Schedule/Report.h"
+#include "bfly/Transforms/Passes.h"
+
+#include "llvm/Support/Error.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace mlir::bfly {
+#define GEN_PASS_DEF_PRINTREPORTPASS
+#include "bfly/Transforms/Passes.h.inc"
+} // namespace mlir::bfly
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+namespace {
+
+struct PrintReportPass
+    : public bfly::impl::PrintReportPassBase<PrintReportPass> {
+  using PrintReportPassBase::PrintReportPassBase;
+
+  void runOnOperation() override {
+    ReportOptions options;
+    options.ceilings = {bytesPerSecond, flopsPerSecond};
+    options.threads = threads;
+    options.batch = batch;
+    if (threads < 1 || threads > 4096 || batch < 0) {
+      getOperation().emitError(
+          "threads must be between 1 and 4096, and batch not negative");
+      return signalPassFailure();
+    }
+    getOperation().walk([&](KernelOp kernel) {
+      if (remarks)
+        kernel.emitRemark() << summarize(kernel, options);
+      return WalkResult::skip();
+    });
+    if (!file.empty() && failed(write(getReport(getOperation(), options))))
+      signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+
+private:
+  LogicalResult write(const llvm::json::Value &report) {
+    auto print = [&](raw_ostream &os) {
+      os << llvm::formatv("{0:2}", report) << "\n";
+      return llvm::Error::success();
+    };
+    // Standard output has the module.
+    llvm::Error error =
+        file == "-" ? print(llvm::errs()) : llvm::writeToOutput(file, print);
+    if (!error)
+      return success();
+    return getOperation().emitError("cannot write the report to '")
+           << file << "': " << llvm::toString(std::move(error));
+  }
+};
+
+} // namespace

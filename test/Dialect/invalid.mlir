@@ -1,0 +1,1139 @@
+// RUN: bfly-opt %s -split-input-file -verify-diagnostics
+
+// Every diagnostic of every verifier, under the label of the constraint in the
+// operation's description.
+
+// bfly.spectral_filter --------------------------------------------------------
+
+func.func @f(%x: tensor<2x?x4xf32>) {
+  // expected-error @+1 {{(C1) only the first dimension may be dynamic: 'tensor<2x?x4xf32>'}}
+  %y = bfly.spectral_filter %x : tensor<2x?x4xf32> -> tensor<2x?x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x0x4xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1: 'tensor<2x0x4xf32>'}}
+  %y = bfly.spectral_filter %x : tensor<2x0x4xf32> -> tensor<2x0x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C1) input and result must have the same shape and compute type}}
+  %y = bfly.spectral_filter %x : tensor<2x8x4xf32> -> tensor<2x8x3xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C1) input and result must have the same shape and compute type}}
+  %y = bfly.spectral_filter %x : tensor<2x8x4xf32> -> tensor<2x8x4xf64> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) needs one list of dimensions a parameter, got 0 for 1}}
+  %y = "bfly.spectral_filter"(%x, %p) <{param_dims = []}> ({
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }) : (tensor<2x8x4xf32>, tensor<4xf32>) -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) parameter 0 of rank 1 needs as many dimension names}}
+  %y = bfly.spectral_filter %x params(%p[batch, channel] : tensor<4xf32>) : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<4x8xf32>) {
+  // expected-error @+1 {{(C2) the dimensions of parameter 0 must be among batch, bin, channel, in that order}}
+  %y = bfly.spectral_filter %x params(%p[channel, bin] : tensor<4x8xf32>) : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<3xf32>) {
+  // expected-error @+1 {{(C3) parameter 0 has 3 for dimension channel of 4}}
+  %y = bfly.spectral_filter %x params(%p[channel] : tensor<3xf32>) : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<5xf32>) {
+  // expected-error @+1 {{(C3) parameter 0 has 5 for dimension bin of 8}}
+  %y = bfly.spectral_filter %x params(%p[bin] : tensor<5xf32>) : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<?xf32>) {
+  // expected-error @+1 {{(C3) parameter 0 has a dynamic size for dimension channel}}
+  %y = bfly.spectral_filter %x params(%p[channel] : tensor<?xf32>) : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<4xf64>) {
+  // expected-error @+1 {{(C4) parameter of type 'tensor<4xf64>' does not compute in 'f32'}}
+  %y = bfly.spectral_filter %x params(%p[channel] : tensor<4xf64>) : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f64):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<4xf32>) {
+  // expected-error @+1 {{(C4) the region must take ('complex<f32>', 'index', 'f32'), got ('complex<f32>', 'index')}}
+  %y = bfly.spectral_filter %x params(%p[channel] : tensor<4xf32>) : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C5) the region must yield one 'complex<f32>'}}
+  %y = bfly.spectral_filter %x : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %r = complex.re %bin : complex<f32>
+    bfly.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C5) the region must yield one 'complex<f32>'}}
+  %y = bfly.spectral_filter %x : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xf32>) {
+  // expected-error @+1 {{(C6) the number of elements of 'tensor<2x4611686018427387904x4xf32>' does not fit}}
+  %y = bfly.spectral_filter %x : tensor<2x4611686018427387904x4xf32> -> tensor<2x4611686018427387904x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x576460752303423488x1xf32>) {
+  // expected-error @+1 {{(C6) the number of elements of 'tensor<1x576460752303423488x1xf32>' does not fit}}
+  %y = bfly.spectral_filter %x : tensor<1x576460752303423488x1xf32> -> tensor<1x576460752303423488x1xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  %y = bfly.spectral_filter %x : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    // expected-error @+1 {{(C7) cannot be in the region: only operations on scalars without side effects can}}
+    %t = tensor.empty() : tensor<4xf32>
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func private @impure() -> f32
+func.func @f(%x: tensor<2x8x4xf32>) {
+  %y = bfly.spectral_filter %x : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    // expected-error @+1 {{(C7) cannot be in the region: only operations on scalars without side effects can}}
+    %v = func.call @impure() : () -> f32
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  %y = bfly.spectral_filter %x : tensor<2x8x4xf32> -> tensor<2x8x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    // expected-error @+1 {{(C7) cannot be in the region: only operations on scalars without side effects can}}
+    %e = scf.execute_region -> f32 {
+      %z = arith.constant 0.0 : f32
+      scf.yield %z : f32
+    }
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %p: tensor<4xf32>) {
+  // expected-error @+1 {{expected batch, bin or channel}}
+  %y = bfly.spectral_filter %x params(%p[token] : tensor<4xf32>)
+  return
+}
+
+// bfly.butterfly_attention ----------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<2x8x?xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) only the first dimension may be dynamic}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(1) : tensor<2x8x?xf32>, tensor<3x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C2) heads must divide the 4 channels, got 3}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(3) : tensor<2x8x4xf32>, tensor<3x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C2) heads must divide the 4 channels, got 0}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(0) : tensor<2x8x4xf32>, tensor<3x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf64>) {
+  // expected-error @+1 {{(C3) weights must be of the input's element type, got 'tensor<3x4x4xf64>'}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(1) : tensor<2x8x4xf32>, tensor<3x4x4xf64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x2xf32>) {
+  // expected-error @+1 {{(C4) weights 'tensor<3x4x2xf32>' are none of (L, 4, 4), (L, 2, 2, 2) and (L, 2, 2)}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(2) : tensor<2x8x4xf32>, tensor<3x4x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<2x4x4xf32>) {
+  // expected-error @+1 {{(C4) 8 tokens have 3 stages, but there are weights for 2}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(1) : tensor<2x8x4xf32>, tensor<2x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C5) scale must be finite}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(1) scale(0x7FF0000000000000) : tensor<2x8x4xf32>, tensor<3x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C6) the number of elements of}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(1) : tensor<2x4611686018427387904x4xf32>, tensor<3x4x4xf32>
+  return
+}
+
+// bfly.layer_norm -------------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<f32>) {
+  // expected-error @+1 {{(C1) the input needs a dimension to normalise over}}
+  %y = bfly.layer_norm %x epsilon(1.0e-5) : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x0xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1}}
+  %y = bfly.layer_norm %x epsilon(1.0e-5) : tensor<2x0xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?xf32>) {
+  // expected-error @+1 {{(C1) the number of channels must be static}}
+  %y = bfly.layer_norm %x epsilon(1.0e-5) : tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<3xf32>) {
+  // expected-error @+1 {{(C2) weight must be tensor<4x'f32'>, got 'tensor<3xf32>'}}
+  %y = bfly.layer_norm %x weight(%w : tensor<3xf32>) epsilon(1.0e-5) : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<4xf64>) {
+  // expected-error @+1 {{(C2) bias must be tensor<4x'f32'>, got 'tensor<4xf64>'}}
+  %y = bfly.layer_norm %x bias(%w : tensor<4xf64>) epsilon(1.0e-5) : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>) {
+  // expected-error @+1 {{(C3) epsilon must be positive and finite}}
+  %y = bfly.layer_norm %x epsilon(0.0) : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4611686018427387904x4xf32>) {
+  // expected-error @+1 {{(C4) the number of elements of}}
+  %y = bfly.layer_norm %x epsilon(1.0e-5) : tensor<4611686018427387904x4xf32>
+  return
+}
+
+// bfly.linear -----------------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{(C1) the input's rank must be at least 2, got 'tensor<4xf32>'}}
+  %y = bfly.linear %x, %w : tensor<4xf32>, tensor<6x4xf32> -> tensor<6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x?xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{(C1) only the first dimension may be dynamic}}
+  %y = bfly.linear %x, %w : tensor<2x?xf32>, tensor<6x4xf32> -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<6x3xf32>) {
+  // expected-error @+1 {{(C2) weight must be (out, 4) of 'f32', got 'tensor<6x3xf32>'}}
+  %y = bfly.linear %x, %w : tensor<2x4xf32>, tensor<6x3xf32> -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<6x4xbf16>) {
+  // expected-error @+1 {{(C2) weight must be (out, 4) of 'f32', got 'tensor<6x4xbf16>'}}
+  %y = bfly.linear %x, %w : tensor<2x4xf32>, tensor<6x4xbf16> -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<6x4xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{(C3) bias must be tensor<6x'f32'>, got 'tensor<4xf32>'}}
+  %y = bfly.linear %x, %w bias(%b : tensor<4xf32>) : tensor<2x4xf32>, tensor<6x4xf32> -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{(C4) the result must be 'tensor<2x6xf32>', got 'tensor<2x4xf32>'}}
+  %y = bfly.linear %x, %w : tensor<2x4xf32>, tensor<6x4xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4611686018427387904x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{(C5) the number of elements of}}
+  %y = bfly.linear %x, %w : tensor<4611686018427387904x4xf32>, tensor<6x4xf32> -> tensor<4611686018427387904x6xf32>
+  return
+}
+
+// bfly.mean -------------------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<2x0x4xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1}}
+  %y = bfly.mean %x : tensor<2x0x4xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C2) the result must be 'tensor<2x4xf32>', got 'tensor<2x8xf32>'}}
+  %y = bfly.mean %x : tensor<2x8x4xf32> -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xf32>) {
+  // expected-error @+1 {{(C3) the number of elements of}}
+  %y = bfly.mean %x : tensor<2x4611686018427387904x4xf32> -> tensor<2x4xf32>
+  return
+}
+
+// bfly.fft and bfly.ifft ------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<2x?x4xf32>) {
+  // expected-error @+1 {{(C1) only the first dimension may be dynamic}}
+  %y = bfly.fft %x : tensor<2x?x4xf32> -> tensor<2x8x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1: 'tensor<2x0x4xcomplex<f32>>'}}
+  %y = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x0x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C1) batch and channels must agree}}
+  %y = bfly.fft %x : tensor<2x8x4xf32> -> tensor<3x8x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C2) 8 real tokens have 8 bins, or half of them 5, got 4}}
+  %y = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C2) 8 complex tokens have 8 bins, got 5}}
+  %y = bfly.fft %x : tensor<2x8x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xbf16>) {
+  // expected-error @+1 {{(C3) the spectrum must be complex<'f32'>}}
+  %y = bfly.fft %x : tensor<2x8x4xbf16> -> tensor<2x8x4xcomplex<f64>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xf32>) {
+  // expected-error @+1 {{(C4) the number of elements of}}
+  %y = bfly.fft %x : tensor<2x4611686018427387904x4xf32> -> tensor<2x4611686018427387904x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) batch and channels must agree}}
+  %y = bfly.ifft %x : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x6x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C2) 8 real tokens have 8 bins, or half of them 5, got 6}}
+  %y = bfly.ifft %x : tensor<2x6x4xcomplex<f32>> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C2) 8 complex tokens have 8 bins, got 5}}
+  %y = bfly.ifft %x : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C3) the spectrum must be complex<'f64'>}}
+  %y = bfly.ifft %x : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xf64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C4) the number of elements of}}
+  %y = bfly.ifft %x : tensor<2x4611686018427387904x4xcomplex<f32>> -> tensor<2x4611686018427387904x4xf32>
+  return
+}
+
+// bfly.spectrum_map; (C2) to (C5) and (C7) share their checks with bfly.spectral_filter ---
+
+// -----
+
+func.func @f(%f: tensor<2x?x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) only the first dimension may be dynamic}}
+  %a = bfly.spectrum_map %f tokens(8) : tensor<2x?x4xcomplex<f32>> -> tensor<2x?x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) input and result must have the same shape}}
+  %a = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>, %p: tensor<6xf32>) {
+  // expected-error @+1 {{(C3) parameter 0 has 6 for dimension bin of 5}}
+  %a = bfly.spectrum_map %f params(%p[bin] : tensor<6xf32>) tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>, %p: tensor<5xf32>) {
+  // expected-error @+1 {{(C3) parameter 0 has 5 for dimension bin of 8}}
+  %a = bfly.spectrum_map %f params(%p[bin] : tensor<5xf32>) tokens(8) hermitian : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index, %s: f32):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C5) the region yields 'complex<f32>', but the result is 'tensor<2x5x4xf32>'}}
+  %a = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C5) the region yields 'f32', but the result is 'tensor<2x5x4xcomplex<f32>>'}}
+  %a = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %r = complex.re %bin : complex<f32>
+    bfly.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C5) the region yields 'f32', but the result is 'tensor<2x5x4xf64>'}}
+  %a = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xf64> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %r = complex.re %bin : complex<f32>
+    bfly.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C5) a hermitian map yields complex numbers}}
+  %a = bfly.spectrum_map %f tokens(8) hermitian : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %r = complex.re %bin : complex<f32>
+    bfly.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x4611686018427387904x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C6) the number of elements of}}
+  %a = bfly.spectrum_map %f tokens(4611686018427387904) : tensor<2x4611686018427387904x4xcomplex<f32>> -> tensor<2x4611686018427387904x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C8) 5 bins are neither 7 nor half of them, 4}}
+  %a = bfly.spectrum_map %f tokens(7) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C8) 5 bins are neither 0 nor half of them, 1}}
+  %a = bfly.spectrum_map %f tokens(0) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin : complex<f32>
+  }
+  return
+}
+
+// bfly.bin --------------------------------------------------------------------
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) there is no bin 5 in}}
+  %m = bfly.bin %f[5] factor(1.0) : tensor<2x5x4xcomplex<f32>> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) there is no bin -1 in}}
+  %m = bfly.bin %f[-1] factor(1.0) : tensor<2x5x4xcomplex<f32>> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C2) the result must be (B, D) of a type that computes in 'f32', got 'tensor<2x5xf32>'}}
+  %m = bfly.bin %f[0] factor(1.0) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C2) the result must be (B, D) of a type that computes in 'f32', got 'tensor<2x4xf64>'}}
+  %m = bfly.bin %f[0] factor(1.0) : tensor<2x5x4xcomplex<f32>> -> tensor<2x4xf64>
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C3) factor must be finite}}
+  %m = bfly.bin %f[0] factor(0x7FF8000000000000) : tensor<2x5x4xcomplex<f32>> -> tensor<2x4xf32>
+  return
+}
+
+// bfly.fold_weights -----------------------------------------------------------
+
+// -----
+
+func.func @f(%w: tensor<4x4xf32>) {
+  // expected-error @+1 {{(C1) weights must be static square matrices, of rank 3 or 4}}
+  %m = bfly.fold_weights %w, %w : tensor<4x4xf32> -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<2x4x3xf32>) {
+  // expected-error @+1 {{(C1) weights must be static square matrices, of rank 3 or 4}}
+  %m = bfly.fold_weights %w, %w : tensor<2x4x3xf32> -> tensor<2x4x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<?x4x4xf32>) {
+  // expected-error @+1 {{(C1) weights must be static square matrices, of rank 3 or 4}}
+  %m = bfly.fold_weights %w, %w : tensor<?x4x4xf32> -> tensor<?x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<4611686018427387904x4x4xf32>) {
+  // expected-error @+1 {{(C1) the number of elements of}}
+  %m = bfly.fold_weights %w, %w : tensor<4611686018427387904x4x4xf32> -> tensor<4611686018427387904x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%w: tensor<2x4x4xbf16>) {
+  // expected-error @+1 {{(C2) the result must have the weights' shape, of their compute type, got 'tensor<2x4x4xbf16>'}}
+  %m = bfly.fold_weights %w, %w : tensor<2x4x4xbf16> -> tensor<2x4x4xbf16>
+  return
+}
+
+// bfly.project ----------------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<2x0x4xf32>, %w: tensor<1x2x2xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1}}
+  %r = bfly.project %x, %w heads(2) : tensor<2x0x4xf32>, tensor<1x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<1x2x2xf32>) {
+  // expected-error @+1 {{(C2) heads must divide the 4 channels, got 3}}
+  %r = bfly.project %x, %w heads(3) : tensor<2x8x4xf32>, tensor<1x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<1x4x4xf32>) {
+  // expected-error @+1 {{(C3) the matrix must be (1, 2, 2, 2) or (1, 2, 2) of 'f32', got 'tensor<1x4x4xf32>'}}
+  %r = bfly.project %x, %w heads(2) : tensor<2x8x4xf32>, tensor<1x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x2x2xf32>) {
+  // expected-error @+1 {{(C3) the matrix must be (1, 2, 2, 2) or (1, 2, 2) of 'f32', got 'tensor<3x2x2xf32>'}}
+  %r = bfly.project %x, %w heads(2) : tensor<2x8x4xf32>, tensor<3x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<1x2x2xbf16>) {
+  // expected-error @+1 {{(C3) the matrix must be (1, 2, 2, 2) or (1, 2, 2) of 'f32', got 'tensor<1x2x2xbf16>'}}
+  %r = bfly.project %x, %w heads(2) : tensor<2x8x4xf32>, tensor<1x2x2xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xf32>, %w: tensor<1x2x2xf32>) {
+  // expected-error @+1 {{(C4) the number of elements of}}
+  %r = bfly.project %x, %w heads(2) : tensor<2x4611686018427387904x4xf32>, tensor<1x2x2xf32>
+  return
+}
+
+// bfly.attention_stage --------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<2x8x0xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x8x0xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) the number of elements of}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x4611686018427387904x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x6x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) the number of tokens must be a power of two, got 6}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C2) heads must divide the 4 channels, got 3}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(3) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C3) 8 tokens have 3 stages, got stage 3}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(3) heads(1) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C3) 8 tokens have 3 stages, got stage -1}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(-1) heads(1) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C4) chained takes 2 weights, got 1}}
+  %y = bfly.attention_stage %x weights(%w : tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) chained : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C4) folded takes 1 weights, got 2}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) folded : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C4) carried takes 0 weights, got 1}}
+  %y = bfly.attention_stage %x weights(%w : tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) carried : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>, %u: tensor<1x4x4xf32>) {
+  // expected-error @+1 {{(C4) query and key weights must have one type}}
+  %y = bfly.attention_stage %x weights(%w, %u : tensor<3x4x4xf32>, tensor<1x4x4xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf64>) {
+  // expected-error @+1 {{(C4) weights 'tensor<3x4x4xf64>' do not compute in 'f32'}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf64>, tensor<3x4x4xf64>) stage(0) heads(1) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x3x3xf32>) {
+  // expected-error @+1 {{(C5) weights 'tensor<3x3x3xf32>' are none of (L, 4, 4), (L, 2, 2, 2) and (L, 2, 2)}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x3x3xf32>, tensor<3x3x3xf32>) stage(0) heads(2) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<2x4x4xf32>) {
+  // expected-error @+1 {{(C5) there are weights for 2 stages, but none for stage 2}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<2x4x4xf32>, tensor<2x4x4xf32>) stage(2) heads(1) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C6) folded scores need one head or weights per head}}
+  %y = bfly.attention_stage %x weights(%w : tensor<3x4x4xf32>) stage(0) heads(2) scale(1.0) folded : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C7) an image and its result, of the state's type, go with carried scores and with no others}}
+  %y = bfly.attention_stage %x stage(0) heads(1) scale(1.0) carried : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>, %i: tensor<2x8x4xf32>) {
+  // expected-error @+1 {{(C7) an image and its result, of the state's type, go with carried scores and with no others}}
+  %y:2 = bfly.attention_stage %x image(%i : tensor<2x8x4xf32> -> tensor<2x8x4xf32>) weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>, %i: tensor<2x8x4xf64>) {
+  // expected-error @+1 {{(C7) an image and its result, of the state's type, go with carried scores and with no others}}
+  %y:2 = bfly.attention_stage %x image(%i : tensor<2x8x4xf64> -> tensor<2x8x4xf64>) stage(0) heads(1) scale(1.0) carried : tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C8) scale must be finite}}
+  %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(1) scale(0x7FF0000000000000) definition : tensor<2x8x4xf32>
+  return
+}
+
+// bfly.kernel -----------------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{(C1) the block's arguments must have the types of the operands}}
+  "bfly.kernel"(%x) <{name = "k"}> ({
+  ^bb0(%a: tensor<3xf32>):
+    bfly.yield
+  }) : (tensor<4xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) the yielded values must have the types of the results}}
+  %y = bfly.kernel "k" (%a = %x) : (tensor<4xf32>) -> tensor<3xf32> {
+    bfly.yield %a : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4xf32>, %m: memref<4xf32>) {
+  // expected-error @+1 {{(C3) operands and results are all tensors, or operands are buffers and there is no result}}
+  bfly.kernel "k" (%a = %x, %b = %m) : (tensor<4xf32>, memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%t: tensor<4xf32>, %m: memref<4xf32>) {
+  // expected-error @+1 {{(C3) operands and results are all tensors, or operands are buffers and there is no result}}
+  %y = bfly.kernel "k" (%b = %m) : (memref<4xf32>) -> tensor<4xf32> {
+    %c = bufferization.to_tensor %b : memref<4xf32> to tensor<4xf32>
+    bfly.yield %c : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{expected 1 operand types, got 2}}
+  bfly.kernel "k" (%b = %m) : (memref<4xf32>, f32) {
+  }
+  return
+}
+
+// #bfly.plan ------------------------------------------------------------------
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{lanes must be between 1 and 1024}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 0, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{tile must be at least 1}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 0, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{radices must be between 2 and 64}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [1], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{groups must follow one another from stage 0}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<1 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{groups must follow one another from stage 0}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>, <2 to 3 in memory>], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{parallel must be "batch" or "tile"}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "both"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// bfly.dft, bfly.rotate, bfly.table, bfly.tile_product ------------------------
+
+// -----
+
+func.func @f(%a: f32) {
+  // expected-error @+1 {{(C1) needs an even number of values, at least 2, and as many results; got 3 and 3}}
+  %y:3 = "bfly.dft"(%a, %a, %a) : (f32, f32, f32) -> (f32, f32, f32)
+  return
+}
+
+// -----
+
+func.func @f(%a: f32) {
+  // expected-error @+1 {{(C1) the denominator must be positive}}
+  %r, %i = bfly.rotate %a, %a by 1 of 0 : f32
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C1) the order must be positive and the table (rows, 2), got 0}}
+  %w = bfly.table roots(0) : memref<8x2xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C1) the order must be positive and the table (rows, 2), got 8}}
+  %w = bfly.table roots(8) : memref<8x3xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C2) the spectrum of a chirp of 5 needs a power of two of at least 9 rows, got 8}}
+  %w = bfly.table chirp_spectrum(5) : memref<8x2xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C2) the spectrum of a chirp of 5 needs a power of two of at least 9 rows, got 12}}
+  %w = bfly.table chirp_spectrum(5) : memref<12x2xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C3) a table of order 4 has at most as many rows, got 8}}
+  %w = bfly.table roots(4) : memref<8x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x8xf32>, %b: memref<2x8x4xf32>, %c: memref<4x8xf32>) {
+  // expected-error @+1 {{(C1) rows or depth differ}}
+  bfly.tile_product %a, %b, %c : memref<3x8xf32>, memref<2x8x4xf32>, memref<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<4x7xf32>, %b: memref<2x8x4xf32>, %c: memref<4x8xf32>) {
+  // expected-error @+1 {{(C1) rows or depth differ}}
+  bfly.tile_product %a, %b, %c : memref<4x7xf32>, memref<2x8x4xf32>, memref<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<4x8xf32>, %b: memref<3x8x4xf32>, %c: memref<4x8xf32>) {
+  // expected-error @+1 {{(C2) 'memref<3x8x4xf32>' has no panels for 'memref<4x8xf32>'}}
+  bfly.tile_product %a, %b, %c : memref<4x8xf32>, memref<3x8x4xf32>, memref<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<4x8xf32>, %b: memref<2x8x4xf64>, %c: memref<4x8xf32>) {
+  // expected-error @+1 {{(C3) element types differ}}
+  bfly.tile_product %a, %b, %c : memref<4x8xf32>, memref<2x8x4xf64>, memref<4x8xf32>
+  return
+}
