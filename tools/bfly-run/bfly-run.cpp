@@ -4,6 +4,7 @@
 // bfly-run: compiles a function, runs it, and compares or measures it. Its
 // flags are those of IREE's run tool where that has them.
 
+#include "../EntryPoints.h"
 #include "Arrays.h"
 #include "Benchmark.h"
 #include "Flags.h"
@@ -258,7 +259,7 @@ static Error run() {
   return Error::success();
 }
 
-int main(int argc, char **argv) {
+int bflyRunMain(int argc, char **argv) {
   // Errors that have nobody to return to are still one line and exit code 1.
   install_fatal_error_handler(
       [](void *, const char *reason, bool) { stop(reason); });
