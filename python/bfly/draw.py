@@ -544,7 +544,7 @@ class Picture:
                 self.filter(step, column, top, bottom)
         if rows < int(step.network.get("length", step.network["tokens"])):
             text = f"a scheme: {rows} of {step.network.get('length', step.network['tokens'])} rows, all stages"
-            canvas.text(store.x + store.width, bottom + 17, text, 10, FAINT, "end")
+            canvas.text(store.x + store.width, bottom + 24, text, 10, FAINT, "end")
 
     def stage_labels(self, step, stages, top):
         """Over the columns: the stride of each attention stage, a bracket for each radix pass."""
