@@ -148,6 +148,15 @@ llvm::Expected<Invocation>
 Executable::bind(ArrayRef<const HostArray *> inputs,
                  ArrayRef<const HostArray *> parameters,
                  ArrayRef<HostArray *> results) const {
+  // Types before shapes: messages about shapes name the type too.
+  for (auto [infos, arrays] :
+       {std::pair(ArrayRef(interface.inputs), inputs),
+        std::pair(ArrayRef(interface.parameters), parameters)})
+    for (auto [info, array] : llvm::zip(infos, arrays))
+      if (array->elementType() != info.type)
+        return makeError(info.name + " has type " + array->typeString() +
+                         ", but function '" + interface.name + "' takes " +
+                         info.typeString());
   auto batch = interface.matchShapes(shapesOf(inputs), shapesOf(parameters));
   if (!batch)
     return batch.takeError();
@@ -161,10 +170,6 @@ Executable::bind(ArrayRef<const HostArray *> inputs,
   // Positions first: the words move while they grow.
   std::vector<std::pair<size_t, bool>> places;
   auto add = [&](const ValueInfo &info, const HostArray &array) -> llvm::Error {
-    if (array.elementType() != info.type)
-      return makeError(info.name + " has type " + array.typeString() +
-                       ", but function '" + interface.name + "' takes " +
-                       info.typeString());
     if (llvm::Error error = array.checkBooleans())
       return error;
     places.push_back({call.words.size(), info.isScalar});
@@ -199,7 +204,8 @@ Executable::bind(ArrayRef<const HostArray *> inputs,
   for (size_t i = 0; i < results.size(); ++i) {
     const ValueInfo &info = interface.results[i];
     HostArray &result = *results[i];
-    if (result.shape() != ArrayRef<int64_t>(interface.resultShape(i, *batch)))
+    if (result.elementType() != info.type ||
+        result.shape() != ArrayRef<int64_t>(interface.resultShape(i, *batch)))
       return makeError("the array for " + info.name + " has type " +
                        result.typeString() + ", but the result has " +
                        formatType(info.type, interface.resultShape(i, *batch)));

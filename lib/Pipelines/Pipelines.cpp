@@ -36,8 +36,9 @@ static void buildNetwork(OpPassManager &manager,
   RewriteAttentionPassOptions attention;
   attention.scoring = options.scoring;
   functions.addPass(createRewriteAttentionPass(attention));
+  // No CSE: two filters of one input that shared its transform could not be a
+  // kernel each, and the spectrum would go through memory.
   functions.addPass(createCanonicalizerPass());
-  functions.addPass(createCSEPass());
 }
 
 // The same dialects, networks inside bfly.kernel with a plan.
@@ -94,6 +95,7 @@ static void buildLLVM(OpPassManager &manager) {
     functions.addPass(createExpandRotatePass());
     functions.addPass(createApproximateMathPass());
     functions.addPass(createMapParallelToThreadsPass());
+    functions.addPass(createLowerAffinePass());
   }
   manager.addPass(createExpandTablesPass());
   manager.addPass(createCanonicalizerPass());
@@ -103,10 +105,10 @@ static void buildLLVM(OpPassManager &manager) {
   expand.includeBf16 = true;
   manager.addPass(arith::createArithExpandOpsPass(expand));
   manager.addPass(createConvertSCFToOpenMPPass());
+  // Addresses of views become affine maps once more.
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
   manager.addPass(createCanonicalizerPass());
-  manager.addPass(createSCFToControlFlowPass());
   manager.addPass(createConvertVectorToLLVMPass());
   manager.addPass(createConvertComplexToLLVMPass());
   manager.addPass(createConvertMathToLLVMPass());
@@ -116,6 +118,7 @@ static void buildLLVM(OpPassManager &manager) {
   FinalizeMemRefToLLVMConversionPassOptions memory;
   memory.useGenericFunctions = true;
   manager.addPass(createFinalizeMemRefToLLVMConversionPass(memory));
+  manager.addPass(createSCFToControlFlowPass());
   manager.addNestedPass<func::FuncOp>(LLVM::createLLVMRequestCWrappersPass());
   manager.addPass(createConvertOpenMPToLLVMPass());
   manager.addPass(createConvertControlFlowToLLVMPass());

@@ -395,7 +395,8 @@ void AttentionNest::loadState(AffineExpr batch, bool parallel) {
   AffineExpr zero = nest.constantExpr(0);
   nest.loop(tokens / tile, [&](AffineExpr t) {
     auto rows = [&](Value buffer) {
-      return nest.window(buffer, {zero, t * tile, zero}, {1, tile, channels}, 2);
+      return nest.window(buffer, {zero, t * tile, zero}, {1, tile, channels},
+                         2);
     };
     this->project(rows(state), panels[{project.getMatrix(), 1u}], zero,
                   rows(image));
@@ -430,7 +431,7 @@ void AttentionNest::emitSequence(AffineExpr batch, bool parallelTiles) {
   int64_t stages = chain.stages.size();
   if (constantGeometry) {
     nest.loop(stages, [&](AffineExpr i) {
-      emitStage(chain.stages.front(), i, i % 2, (i + 1) % 2, parallelTiles);
+      emitStage(chain.stages.front(), i, i % 2, -(i % 2) + 1, parallelTiles);
     });
   } else {
     for (auto [index, stage] : llvm::enumerate(chain.stages))

@@ -7,8 +7,8 @@
 #include "KernelEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -303,13 +303,14 @@ LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
     return op->emitOpError("cannot be part of a kernel");
   NestBuilder nest = emitter.makeNest(op);
   // A constant of one value needs no buffer.
-  SmallVector<std::pair<Value, TypedAttr>> inputs;
+  SmallVector<std::pair<Value, double>> inputs;
   for (Value operand : op->getOperands()) {
     DenseElementsAttr constant;
     if (matchPattern(operand, m_Constant(&constant)) && constant.isSplat())
-      inputs.push_back({Value(), constant.getSplatValue<FloatAttr>()});
+      inputs.push_back(
+          {Value(), constant.getSplatValue<FloatAttr>().getValueAsDouble()});
     else
-      inputs.push_back({emitter.getBuffer(operand), TypedAttr()});
+      inputs.push_back({emitter.getBuffer(operand), 0.0});
   }
   Value output = emitter.getBuffer(op->getResult(0));
   auto type = cast<MemRefType>(output.getType());
@@ -320,24 +321,18 @@ LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
     nest.lanes(type.getShape().back(), [&](AffineExpr lane) {
       SmallVector<AffineExpr> indices(row);
       indices.push_back(lane);
-      // The operation itself works in its own type, as its author wrote it.
-      NestBuilder exact = nest;
       SmallVector<Value> operands;
-      for (auto [input, constant] : inputs) {
-        if (constant) {
-          operands.push_back(
-              arith::ConstantOp::create(nest.builder, nest.loc, constant));
-          continue;
-        }
-        exact.compute =
-            cast<FloatType>(cast<MemRefType>(input.getType()).getElementType());
-        operands.push_back(exact.load(input, indices));
+      for (auto [input, constant] : inputs)
+        operands.push_back(input ? nest.load(input, indices)
+                                 : nest.constant(constant));
+      // Conversions between storage types are what load and store do.
+      Value value = operands.front();
+      if (!isa<arith::ExtFOp, arith::TruncFOp>(op)) {
+        OperationState state(nest.loc, op->getName(), operands,
+                             TypeRange(nest.compute), op->getAttrs());
+        value = nest.builder.create(state)->getResult(0);
       }
-      OperationState state(nest.loc, op->getName(), operands,
-                           TypeRange(type.getElementType()), op->getAttrs());
-      Operation *scalar = nest.builder.create(state);
-      exact.compute = cast<FloatType>(type.getElementType());
-      exact.store(scalar->getResult(0), output, indices);
+      nest.store(value, output, indices);
     });
   };
   if (rows.empty())

@@ -48,10 +48,13 @@ Value KernelEmitter::getBuffer(Value tensor) {
       break;
     }
   }
+  // Between operations of a kernel nothing is rounded to a storage type.
+  Type elementType = type.getElementType();
+  if (isa<FloatType>(elementType))
+    elementType = getComputeType(type);
   Value buffer = memref::AllocOp::create(
-      builder, tensor.getLoc(),
-      MemRefType::get(type.getShape(), type.getElementType()), dynamicSizes,
-      builder.getI64IntegerAttr(64));
+      builder, tensor.getLoc(), MemRefType::get(type.getShape(), elementType),
+      dynamicSizes, builder.getI64IntegerAttr(64));
   temporaries.push_back(buffer);
   buffers.map(tensor, buffer);
   return buffer;

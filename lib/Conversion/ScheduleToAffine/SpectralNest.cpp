@@ -204,8 +204,13 @@ ComplexPair SpectralNest::applyMap(SpectrumMapOp map, ComplexPair bin,
 
 ComplexPair SpectralNest::applyMaps(ComplexPair bin, AffineExpr k,
                                     AffineExpr mirror, AffineExpr channel) {
+  // 0 - x and x + 0, for a real bin and its conjugate to have the same zero:
+  // a region may have a branch cut there.
   auto conjugate = [&](ComplexPair value) -> ComplexPair {
-    return {value.re, arith::NegFOp::create(nest.builder, nest.loc, value.im)};
+    return {value.re, nest.sub(nest.constant(0), value.im)};
+  };
+  auto positiveZero = [&](ComplexPair value) -> ComplexPair {
+    return {value.re, nest.add(value.im, nest.constant(0))};
   };
   for (SpectrumMapOp map : chain.maps) {
     if (!map.getHermitian()) {
@@ -213,7 +218,7 @@ ComplexPair SpectralNest::applyMaps(ComplexPair bin, AffineExpr k,
       continue;
     }
     // (f(F, k) + conj f(conj F, N-k)) / 2.
-    ComplexPair here = applyMap(map, bin, k, channel);
+    ComplexPair here = applyMap(map, positiveZero(bin), k, channel);
     ComplexPair there =
         conjugate(applyMap(map, conjugate(bin), mirror, channel));
     Value half = nest.constant(0.5);
