@@ -84,7 +84,7 @@ def mean_text(batch, n, d, dtype):
 def attention_text(batch, n, d, heads, weights, dtype, scale=None):
     """Butterfly attention; `weights` is the shape of both."""
     x, w = tensor(batch, n, d, of=dtype), tensor(*weights, of=dtype)
-    scaled = "" if scale is None else f"scale({scale!r} : f64)"
+    scaled = "" if scale is None else f"scale({scale:.17e})"
     return f"""func.func @attention(%x: {x}, %wq: {w}, %wk: {w}) -> {x} {{
   %y = bfly.butterfly_attention %x, %wq, %wk heads({heads}) {scaled} : {x}, {w}
   return %y : {x}
