@@ -182,7 +182,7 @@ def Bfly_FoldWeightsOp : Bfly_Op<"fold_weights", [
   let summary = "M = Wq^T Wk, for every stage and head";
   let description = [{
     With the weights of one head folded ahead of time, a stage's scores are
-    V_j . (M delta): one projection instead of two (SPEC.md's rewrite *fold*).
+    V_j . (M delta): one projection instead of two (*folded* in docs/definitions.md).
     The trailing two dimensions are the matrices; the result is of the compute
     type.
 

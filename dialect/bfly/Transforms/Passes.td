@@ -92,7 +92,7 @@ def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"
   let summary = "The exact rewrites of butterfly attention's scores";
   let description = [{
     Chooses how the stages that are written as their `definition` score
-    (SPEC.md, *Exact rewrites*), by the flops of their projections over all
+    (docs/definitions.md), by the flops of their projections over all
     tokens; a scoring that somebody chose stays. Stages that follow one another
     with the same weights get the same scoring.
 
