@@ -132,7 +132,7 @@ def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
   let results = (outs Bfly_AnySequence:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $input custom<BroadcastParams>($params, type($params), $param_dims)
+    $input `` custom<BroadcastParams>($params, type($params), $param_dims)
     `tokens` `(` $tokens `)` (`hermitian` $hermitian^)? attr-dict
     `:` type($input) `->` type($result) $body
   }];
@@ -299,7 +299,7 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
     $state (`image` `(` $image^ `:` type($image) `->` type($image_result) `)`)?
     (`weights` `(` $weights^ `:` type($weights) `)`)?
     `stage` `(` $stage `)` `heads` `(` $heads `)` `scale` `(` $scale `)`
-    $scoring attr-dict `:` type($state)
+    `` $scoring attr-dict `:` type($state)
   }];
   let hasVerifier = 1;
 }
