@@ -51,6 +51,9 @@ Amount countBytes(RankedTensorType type);
 /// data counts nothing.
 Amount getFlops(Operation *op, int64_t length);
 
+/// Whether a kernel is at schedule level, where what it costs can be told.
+bool isOnTensors(KernelOp kernel);
+
 /// What a kernel on tensors costs.
 struct KernelCost {
   /// Operands read once and results written once: no schedule moves less.

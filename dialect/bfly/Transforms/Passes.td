@@ -220,20 +220,19 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
     module goes to standard output. Where the batch is dynamic amounts have a
     fixed part and one for each sequence.
 
-    Example:
+    For this kernel,
     ```mlir
-    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32,
-        radices = [16, 8, 8], groups = [<0 to 2 in l2>], parallel = "tile">
-        : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
+        groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
       %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
       %r = bfly.ifft %f : tensor<4x513x64xcomplex<f32>> -> tensor<4x1024x64xf32>
       bfly.yield %r : tensor<4x1024x64xf32>
     }
     ```
-    stays, and the remark is
+    the remark is
     ```
-    remark: kernel "filter": 2.10 MB moved, 13.4 Mflop; state 131 kB in l2; half_spectrum,
-        two_channels_a_transform; memory bound, 104.86 us at 20.0 GB/s and 320 Gflop/s
+    kernel "filter": 2.10 MB moved, 13.1 Mflop; state 131 kB in l2; half_spectrum,
+    two_channels_a_transform; memory bound, 104.86 us at 20.0 GB/s and 320 Gflop/s
     ```
   }];
   let options = [
