@@ -93,8 +93,13 @@ def test_saturated_scores(rng, scale):
 
 
 def assert_same_elsewhere(out, clean, touched, all_of_it=True):
-    """`out` differs from `clean` only where `touched` is true; there, nothing is finite (if `all_of_it`)."""
-    assert out[~touched].tobytes() == clean[~touched].tobytes(), "it reached what does not depend on it"
+    """`out` differs from `clean` only where `touched` is true; there, nothing is finite (if `all_of_it`).
+
+    Elsewhere the last bits may differ: two real channels share a complex transform, and one that is alone rounds
+    otherwise."""
+    scale = np.abs(clean[~touched]).max(initial=0)
+    close = np.abs(out[~touched] - clean[~touched]) <= 1e-5 * scale
+    assert close.all(), "it reached what does not depend on it"
     if all_of_it:
         assert not np.isfinite(out[touched]).any(), "a NaN was lost"
 
