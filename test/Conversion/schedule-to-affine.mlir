@@ -50,8 +50,8 @@ func.func @attention(%x: tensor<4x16x16xf32>, %q: tensor<4x16x16xf32>, %k: tenso
   // CHECK: bfly.tile_product
   // CHECK: bfly.tile_product
   // CHECK: math.exp
-  // CHECK-DAG: affine.store %{{.*}}, %[[V]][-(%[[I]] mod 2) + 1, %{{.*}} * 4 + %{{[a-z0-9_]*}}, %{{.*}}]
-  // CHECK-DAG: affine.store %{{.*}}, %[[V]][-(%[[I]] mod 2) + 1, %{{.*}} + 8, %{{.*}}]
+  // CHECK-DAG: affine.store %{{.*}}, %[[V]][-%[[I]] + (%[[I]] floordiv 2) * 2 + 1, %{{.*}} * 4 + %{{[a-z0-9_]*}}, %{{.*}}]
+  // CHECK-DAG: affine.store %{{.*}}, %[[V]][-%[[I]] + (%[[I]] floordiv 2) * 2 + 1, %{{.*}} + 8, %{{.*}}]
   // CHECK-NOT: bfly.tile_product
   %y = bfly.kernel "attention" (%a = %x, %b = %q, %c = %k) plan <machine = "cpu", lanes = 16, tile = 4, radices = [], groups = [<0 to 3 in l2>], parallel = "batch"> : (tensor<4x16x16xf32>, tensor<4x16x16xf32>, tensor<4x16x16xf32>) -> tensor<4x16x16xf32> {
     %0 = bfly.attention_stage %a weights(%b, %c : tensor<4x16x16xf32>, tensor<4x16x16xf32>) stage(0) heads(2) scale(1.0) chained : tensor<4x16x16xf32>
