@@ -32,12 +32,14 @@ __all__ = [
     "fourier_filter",
     "layer_norm",
     "linear",
+    "load",
     "rounding",
     "sinusoidal_table",
     "spectral_filter",
     "spectral_filter_floor",
     "stages",
     "storage_type",
+    "store",
 ]
 
 
