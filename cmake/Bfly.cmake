@@ -31,7 +31,7 @@ function(bfly_link_llvm target)
       -l:libz.a -l:libzstd.a -lrt -ldl -lm)
     # What is not called is left out, and pointers are relocated from a bitmap, which glibc reads from 2.36 on.
     target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections,-O2
-      -Wl,--as-needed,--exclude-libs,ALL,-z,pack-relative-relocs,--strip-all)
+      -Wl,--as-needed,-z,pack-relative-relocs,--strip-all)
   else()
     set(archives)
     foreach(lib ${ARGN})
