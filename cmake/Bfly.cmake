@@ -17,18 +17,22 @@ endfunction()
 
 # bfly_link_llvm(TARGET static MLIR libraries...): with the shared libMLIR, plus the few archives that it leaves out;
 # statically (BFLY_STATIC), every MLIR archive in one group, since MLIR's own CMake targets drag in the shared LLVM.
+# llvm-config names Z3 and libxml2 as well, which nothing linked here calls.
 function(bfly_link_llvm target)
   if(BFLY_STATIC)
     file(GLOB archives ${LLVM_LIBRARY_DIR}/libMLIR*.a)
     list(FILTER archives EXCLUDE REGEX "Test|CAPI|MLIRMlirOptMain|Shared")
     execute_process(
-      COMMAND ${LLVM_TOOLS_BINARY_DIR}/llvm-config --link-static --libs --system-libs
-              orcjit native x86 nvptx passes frontendopenmp perfjitevents jitlink
+      COMMAND ${LLVM_TOOLS_BINARY_DIR}/llvm-config --link-static --libs
+              orcjit native x86 nvptx passes frontendopenmp perfjitevents jitlink supportlsp
       OUTPUT_VARIABLE llvm_libs OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
     separate_arguments(llvm_libs)
-    target_link_libraries(${target} PRIVATE -L${LLVM_LIBRARY_DIR} -Wl,--start-group
-      ${archives} -Wl,--end-group ${llvm_libs} -static-libstdc++ -static-libgcc
-      -Wl,--gc-sections -Wl,--exclude-libs,ALL)
+    target_link_libraries(${target} PRIVATE -L${LLVM_LIBRARY_DIR} ${archives} ${llvm_libs}
+      -l:libz.a -l:libzstd.a -lrt -ldl -lm)
+    # What is not called is left out, equal functions are kept once, and pointers are relocated from a bitmap (which
+    # glibc reads from 2.36 on).
+    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections,--icf=safe,-O2
+      -Wl,--as-needed,--exclude-libs,ALL,-z,pack-relative-relocs,--strip-all)
   else()
     set(archives)
     foreach(lib ${ARGN})

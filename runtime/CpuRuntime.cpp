@@ -154,6 +154,18 @@ Header *newBlock(uint64_t alignment, uint64_t bytes) {
   return header;
 }
 
+/// Idle threads of this thread's team spin for a while, in case there is more
+/// to do at once. A millisecond covers the gaps within a call; OpenMP's 200
+/// would take the processor from whoever works next, such as a BLAS.
+void limitSpinning() {
+  static thread_local bool limited = false;
+  if (limited)
+    return;
+  limited = true;
+  if (!std::getenv("KMP_BLOCKTIME"))
+    kmp_set_blocktime(1);
+}
+
 } // namespace
 
 extern "C" {
@@ -222,6 +234,7 @@ int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
   // volatile: they are read after a longjmp.
   volatile int threadsBefore = omp_get_max_threads();
   volatile int result = 0;
+  limitSpinning();
   if (threads > 0)
     omp_set_num_threads(threads);
   Call call;

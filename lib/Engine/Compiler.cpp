@@ -11,6 +11,7 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
+#include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -21,10 +22,6 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SourceMgr.h"
-
-#if __has_include("bfly/Schedule/Report.h")
-#include "bfly/Schedule/Report.h"
-#endif
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -255,24 +252,22 @@ llvm::Expected<std::string> Program::ir(const Signature &function,
 }
 
 llvm::Expected<llvm::json::Object>
-Program::report(const Signature &function,
-                const CompileSettings &settings) const {
+Program::report(const Signature &function, const CompileSettings &settings,
+                const ReportSettings &reportSettings) const {
   auto held = lock();
   auto lowered = lower(function, "schedule", settings);
   if (!lowered)
     return lowered.takeError();
-#if __has_include("bfly/Schedule/Report.h")
-  llvm::json::Value report = getReport(lowered->get());
-#else
-  llvm::json::Value report = llvm::json::Array();
-#endif
-  llvm::json::Object result;
-  if (auto *object = report.getAsObject())
-    result = std::move(*object);
-  else
-    result["kernels"] = std::move(report);
-  result["function"] = function.name;
-  result["signature"] = function.str();
-  result["device"] = settings.device.str();
-  return result;
+  ReportOptions options;
+  options.ceilings = {reportSettings.bytesPerSecond,
+                      reportSettings.flopsPerSecond};
+  options.threads =
+      settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
+  options.batch = reportSettings.batch;
+  llvm::json::Value value = getReport(lowered->get(), options);
+  llvm::json::Object &report = *value.getAsObject();
+  report["function"] = function.name;
+  report["signature"] = function.str();
+  report["device"] = settings.device.str();
+  return std::move(report);
 }

@@ -457,6 +457,7 @@ json::Value mlir::bfly::getReport(ModuleOp module,
   json::Array kernels, outside;
   Amount bytes, flops;
   double seconds = 0;
+  int64_t order = 0;
   std::optional<Machine> machine;
   module->walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (auto kernel = dyn_cast<KernelOp>(op)) {
@@ -467,13 +468,17 @@ json::Value mlir::bfly::getReport(ModuleOp module,
         machine = getPlannedMachine(kernel, options);
       json::Object report = getKernelReport(kernel, options);
       seconds += report.getNumber("seconds").value_or(0);
+      report["order"] = order++;
       kernels.push_back(std::move(report));
       return WalkResult::skip();
     }
     if (isa<FunctionOpInterface, ModuleOp>(op))
       return WalkResult::advance();
-    if (isWork(op))
-      outside.push_back(getOutsideReport(op));
+    if (isWork(op)) {
+      json::Object report = getOutsideReport(op);
+      report["order"] = order++;
+      outside.push_back(std::move(report));
+    }
     return WalkResult::skip();
   });
 

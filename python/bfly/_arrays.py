@@ -12,10 +12,10 @@ import sys
 
 import numpy as np
 
-from . import _library
+from . import _bfloat16, _library
 from ._errors import BflyError
 
-# By the C API's number: MLIR's name, NumPy's type (None: ml_dtypes'), DLPack's code and bits.
+# By the C API's number: MLIR's name, NumPy's type (None: see _bfloat16), DLPack's code and bits.
 _TYPES = [
     ("f64", np.float64, (2, 64)),
     ("f32", np.float32, (2, 32)),
@@ -110,7 +110,7 @@ def _kind(value):
 
 def _number_of_numpy(dtype):
     number = _NUMBER_OF_NUMPY.get(dtype)
-    # ml_dtypes need not be installed for arrays that are not its own.
+    # By name: ml_dtypes need not be installed.
     return BF16 if number is None and dtype.name == "bfloat16" else number
 
 
@@ -178,21 +178,16 @@ def view_number(value, dtype, name):
         if isinstance(value, float) and wanted.kind in "iub":
             raise TypeError
         with np.errstate(over="raise"):
-            return _view_numpy(np.array(value, wanted), name)
+            array = _bfloat16.from_float(value) if dtype == BF16 else np.array(value, wanted)
+            return _view_numpy(array, name)
     except (TypeError, OverflowError, FloatingPointError):
         raise BflyError(f"{name}: {value!r} is no {TYPE_NAMES[dtype]}") from None
 
 
 def numpy_dtype(number):
-    """NumPy's type for one of the C API's; bf16 needs ml_dtypes."""
+    """NumPy's type for one of the C API's."""
     dtype = _TYPES[number][1]
-    if dtype is not None:
-        return np.dtype(dtype)
-    try:
-        import ml_dtypes
-    except ImportError:
-        raise BflyError("bf16 arrays of NumPy need the package ml_dtypes") from None
-    return np.dtype(ml_dtypes.bfloat16)
+    return _bfloat16.dtype() if dtype is None else np.dtype(dtype)
 
 
 def device_name(device):

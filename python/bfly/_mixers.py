@@ -123,7 +123,8 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None, device=No
 
     def make():
         sequence, matrices = _tensor(view.shape, dtype), _tensor(shape, dtype)
-        scaled = "" if scale is None else f" scale({scale!r} : f64)"
+        # MLIR's numbers have a point, which repr leaves out of 1e-20.
+        scaled = "" if scale is None else f" scale({scale:.17e})"
         return compile(
             f"""func.func @butterfly_attention(%x: {sequence}, %wq: {matrices}, %wk: {matrices}) -> {sequence} {{
   %y = bfly.butterfly_attention %x, %wq, %wk heads({heads}){scaled} : {sequence}, {matrices}

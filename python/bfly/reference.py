@@ -18,6 +18,8 @@ import math
 
 import numpy as np
 
+from . import _bfloat16
+
 __all__ = [
     "bound",
     "butterfly_attention",
@@ -44,7 +46,7 @@ def _f64(array, name, shape=None):
     array = np.asarray(array)
     if np.issubdtype(array.dtype, np.complexfloating):
         raise ValueError(f"{name}: real numbers are expected, got {array.dtype}")
-    array = array.astype(np.float64)
+    array = (_bfloat16.to_float(array) if _bfloat16.is_bfloat16(array) else array).astype(np.float64)
     # NumPy would broadcast a wrong shape into a plausible answer; an oracle must not.
     if shape is not None and array.shape != tuple(shape):
         raise ValueError(f"{name}: shape {array.shape}, expected {tuple(shape)}")
@@ -377,21 +379,24 @@ def fftnet_model(tokens, parameters):
 
 
 def storage_type(name):
-    """NumPy's type for a storage type by its MLIR name: f64, f32, f16 or bf16 (from ml_dtypes)."""
+    """NumPy's type for a storage type by its MLIR name: f64, f32, f16 or bf16 (ml_dtypes' if installed, else bytes)."""
     if name == "bf16":
-        import ml_dtypes  # NumPy has no bf16; nothing else needs the package
-
-        return np.dtype(ml_dtypes.bfloat16)
+        return _bfloat16.dtype()
     known = {"f64": np.float64, "f32": np.float32, "f16": np.float16}
     if name not in known:
         raise ValueError(f"dtype: {name!r}, expected one of f64, f32, f16, bf16")
     return np.dtype(known[name])
 
 
+def store(values, name):
+    """Real numbers rounded to the storage type `name`, as an array of that type."""
+    return _bfloat16.from_float(values) if name == "bf16" else np.asarray(values).astype(storage_type(name))
+
+
 def rounding(name):
     """A function that rounds an array to the storage type `name` and gives it back as float64."""
-    dtype = storage_type(name)
-    return lambda value: np.asarray(value).astype(dtype).astype(np.float64)
+    storage_type(name)
+    return lambda value: _f64(store(value, name), "value")
 
 
 def error(out, ref, floor=None):

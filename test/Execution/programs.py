@@ -22,13 +22,16 @@ def normal(rng, dtype, *shape, scale=1.0):
     if dtype.startswith("complex"):
         values = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
         return (scale * values).astype(np.complex64 if "f32" in dtype else np.complex128)
-    return (scale * rng.standard_normal(shape)).astype(reference.storage_type(dtype))
+    return reference.store(scale * rng.standard_normal(shape), dtype)
 
 
 def poison(array):
     """Fills an array with what must not survive: NaN, or for integers the least one."""
     kind = array.dtype.kind
-    array[...] = np.nan if kind not in "iub" else np.iinfo(array.dtype).min if kind != "b" else True
+    if kind == "V":  # bf16, which NumPy may be unable to write a number to
+        array.view(np.uint16)[...] = 0xFFFF
+    else:
+        array[...] = np.nan if kind not in "iub" else np.iinfo(array.dtype).min if kind != "b" else True
     return array
 
 
@@ -81,7 +84,7 @@ def mean_text(batch, n, d, dtype):
 def attention_text(batch, n, d, heads, weights, dtype, scale=None):
     """Butterfly attention; `weights` is the shape of both."""
     x, w = tensor(batch, n, d, of=dtype), tensor(*weights, of=dtype)
-    scaled = "" if scale is None else f"scale({scale!r} : f64)"
+    scaled = "" if scale is None else f"scale({scale:.17e})"
     return f"""func.func @attention(%x: {x}, %wq: {w}, %wk: {w}) -> {x} {{
   %y = bfly.butterfly_attention %x, %wq, %wk heads({heads}) {scaled} : {x}, {w}
   return %y : {x}

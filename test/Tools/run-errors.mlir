@@ -11,9 +11,9 @@
 // FOLDER: error: {{.*}}
 
 // RUN: not bfly-run %s --input=2xf32 2>&1 | FileCheck %s --check-prefix=WHICH
-// WHICH: error: {{.*}}: which function? There are f, batches, odd
+// WHICH: error: {{.*}}: which function? There are f, batches, odd, element
 // RUN: not bfly-run %s --function=g 2>&1 | FileCheck %s --check-prefix=NONE
-// NONE: error: {{.*}}: there is no public function 'g' with a body, but f, batches, odd
+// NONE: error: {{.*}}: there is no public function 'g' with a body, but f, batches, odd, element
 // RUN: not bfly-run %s --function=odd --input=2xf32 2>&1 | FileCheck %s --check-prefix=ODD
 // ODD: error: {{.*}}: function 'odd' cannot be run: result 0 is not a tensor
 
@@ -62,6 +62,10 @@
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --compile-options=colour=red 2>&1 | FileCheck %s --check-prefix=OPTIONS
 // OPTIONS: error: compile options 'colour=red': {{.*}}colour
 
+// What the function does wrong is an error, too.
+// RUN: not bfly-run %s --function=element --input=i64=100000000000 2>&1 | FileCheck %s --check-prefix=CRASH
+// CRASH: error: {{.*}}: function 'element' crashed
+
 // Nothing was written by any of them.
 // RUN: find %t -type f | count 0
 
@@ -75,6 +79,13 @@ func.func @batches(%x: tensor<?x4xf32>, %y: tensor<?x4xf32>) -> tensor<?x4xf32> 
 func.func @odd(%x: tensor<2xf32>) -> i32 {
   %c = arith.constant 1 : i32
   return %c : i32
+}
+func.func @element(%i: i64) -> tensor<1xf32> {
+  %list = arith.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %j = arith.index_cast %i : i64 to index
+  %element = tensor.extract %list[%j] : tensor<2xf32>
+  %y = tensor.from_elements %element : tensor<1xf32>
+  return %y : tensor<1xf32>
 }
 func.func private @hidden(%x: tensor<2xf32>) -> tensor<2xf32> {
   return %x : tensor<2xf32>

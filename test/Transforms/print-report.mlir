@@ -144,6 +144,7 @@ func.func @unfused(%x: tensor<1x4x4xf32>) -> tensor<1x3x4xcomplex<f32>> {
 // Network operations that are in no kernel yet.
 // CHECK: "outside": [
 // CHECK: "name": "bfly.mean",
+// CHECK-NEXT: "order": 2,
 // CHECK-NEXT: "unfused": "kernels are not formed yet"
 func.func @dense(%x: tensor<1x3x8xf32>, %g: tensor<8xf32>, %w: tensor<16x8xf32>, %b: tensor<16xf32>) -> (tensor<1x3x16xf32>, tensor<1x8xf32>) {
   // expected-remark @below {{kernel "layer_norm": 224 B moved, 168 flop}}

@@ -3,10 +3,11 @@
 
 // bfly-lsp-server: completion, hover and diagnostics for bfly IR in editors.
 
+#include "../EntryPoints.h"
 #include "bfly/Pipelines/Pipelines.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
 
-int main(int argc, char **argv) {
+int bflyLspServerMain(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::bfly::registerDialects(registry);
   return mlir::failed(mlir::MlirLspServerMain(argc, argv, registry));

@@ -3,6 +3,7 @@
 
 // bfly-opt: mlir-opt with bfly's dialect, passes and pipeline.
 
+#include "../EntryPoints.h"
 #include "bfly/Pipelines/Pipelines.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
@@ -15,7 +16,7 @@ static void hideOptionsOfLLVM() {
       entry.second->setHiddenFlag(llvm::cl::Hidden);
 }
 
-int main(int argc, char **argv) {
+int bflyOptMain(int argc, char **argv) {
   hideOptionsOfLLVM();
   mlir::DialectRegistry registry;
   mlir::bfly::registerDialects(registry);

@@ -32,30 +32,43 @@ static double now(clockid_t clock) {
   return time.tv_sec + 1e-9 * time.tv_nsec;
 }
 
-/// A figure of a kernel: a fixed part, and one for each batch element.
-static double figure(const json::Object &kernel, StringRef name,
+/// A figure of the report: a fixed part, and one for each sequence of a batch.
+static double figure(const json::Object &object, StringRef name,
                      int64_t batch) {
-  double perBatch = kernel.getNumber((name + "_per_batch").str()).value_or(0);
-  return kernel.getNumber(name).value_or(0) +
-         perBatch * std::max<int64_t>(batch, 0);
+  double perBatch = object.getNumber((name + "_per_batch").str()).value_or(0);
+  return object.getNumber(name).value_or(0) + perBatch * batch;
 }
 
-Expected<Measurement> mlir::bfly::measure(Invocation &call, std::string name,
-                                          int threads, int64_t iterations,
-                                          const json::Object &report,
-                                          int64_t batch) {
-  Measurement result;
-  result.name = std::move(name);
-  result.threads = threads;
-  result.ceilings = Ceilings::measure(threads);
+Work Work::of(const json::Object &report, int64_t batch,
+              const Ceilings &ceilings) {
+  Work work;
+  batch = std::max<int64_t>(batch, 1);
+  if (const json::Object *total = report.getObject("total")) {
+    work.bytes = figure(*total, "bytes", batch);
+    work.flops = figure(*total, "flops", batch);
+    work.boundSeconds = total->getNumber("seconds").value_or(0);
+  }
+  if (const json::Array *outside = report.getArray("outside")) {
+    for (const json::Value &entry : *outside) {
+      double bytes = figure(*entry.getAsObject(), "bytes", batch);
+      work.bytes += bytes;
+      if (ceilings.bytesPerSecond > 0)
+        work.boundSeconds += bytes / ceilings.bytesPerSecond;
+    }
+  }
+  return work;
+}
+
+Error mlir::bfly::measure(Invocation &call, int64_t iterations,
+                          Measurement &result) {
   if (Error error = call.run())
-    return std::move(error);
+    return error;
   double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
   double begin = now(CLOCK_MONOTONIC);
   double elapsed = 0;
   do {
     if (Error error = call.run())
-      return std::move(error);
+      return error;
     ++result.iterations;
     elapsed = now(CLOCK_MONOTONIC) - begin;
   } while (iterations > 0 ? result.iterations < iterations
@@ -63,24 +76,7 @@ Expected<Measurement> mlir::bfly::measure(Invocation &call, std::string name,
   result.realSeconds = elapsed / result.iterations;
   result.cpuSeconds =
       (now(CLOCK_PROCESS_CPUTIME_ID) - cpuBegin) / result.iterations;
-
-  if (const json::Array *kernels = report.getArray("kernels")) {
-    for (const json::Value &value : *kernels) {
-      const json::Object *kernel = value.getAsObject();
-      if (!kernel)
-        continue;
-      double bytes = figure(*kernel, "bytes", batch);
-      double flops = figure(*kernel, "flops", batch);
-      result.work.bytes += bytes;
-      result.work.flops += flops;
-      double memory = result.ceilings.bytesPerSecond > 0
-                          ? bytes / result.ceilings.bytesPerSecond
-                          : 0;
-      result.boundSeconds +=
-          std::max(memory, flops / result.ceilings.flopsPerSecond);
-    }
-  }
-  return result;
+  return Error::success();
 }
 
 namespace {
@@ -137,6 +133,7 @@ json::Object Measurement::toJSON() const {
       {"bound_share", boundShare()},
       {"bytes", work.bytes},
       {"flops", work.flops},
+      {"bound_seconds", work.boundSeconds},
       {"omp_threads", threads},
       {"copy_bytes_per_second", ceilings.bytesPerSecond},
       {"peak_flops_per_second", ceilings.flopsPerSecond},

@@ -18,18 +18,23 @@ class raw_ostream;
 
 namespace mlir::bfly {
 
-/// What one call does, from the report.
-struct Work {
-  double bytes = 0;
-  double flops = 0;
-};
-
 /// What the machine can do, measured.
 struct Ceilings {
   double bytesPerSecond = 0;
   double flopsPerSecond = 0;
 
   static Ceilings measure(int threads);
+};
+
+/// What one call does, and for how long at the machine's ceilings: the sums
+/// over a report's kernels, and over what runs between them.
+struct Work {
+  double bytes = 0;
+  double flops = 0;
+  double boundSeconds = 0;
+
+  static Work of(const llvm::json::Object &report, int64_t batch,
+                 const Ceilings &ceilings);
 };
 
 struct Measurement {
@@ -41,21 +46,17 @@ struct Measurement {
   double cpuSeconds = 0;
   Work work;
   Ceilings ceilings;
-  /// Time at the ceilings, kernel by kernel; 0 if the report has no kernels.
-  double boundSeconds = 0;
 
   double boundShare() const {
-    return realSeconds > 0 ? boundSeconds / realSeconds : 0;
+    return realSeconds > 0 ? work.boundSeconds / realSeconds : 0;
   }
   llvm::json::Object toJSON() const;
 };
 
 /// Calls once to warm up, then `iterations` times, or for half a second if that
-/// is 0. `batch` scales the report's figures that are per batch element.
-llvm::Expected<Measurement> measure(Invocation &call, std::string name,
-                                    int threads, int64_t iterations,
-                                    const llvm::json::Object &report,
-                                    int64_t batch);
+/// is 0. Fills in the times.
+llvm::Error measure(Invocation &call, int64_t iterations,
+                    Measurement &measurement);
 
 void printConsole(llvm::raw_ostream &os, const Measurement &measurement);
 void printJSON(llvm::raw_ostream &os, const Measurement &measurement,

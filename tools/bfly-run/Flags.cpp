@@ -6,6 +6,7 @@
 #include "bfly/Engine/Compiler.h"
 #include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cstdlib>
@@ -22,6 +23,10 @@ Flags &mlir::bfly::flags() {
 void mlir::bfly::parseFlags(int argc, char **argv) {
   cl::ResetCommandLineParser();
   cl::HideUnrelatedOptions(flags().category);
+  cl::SetVersionPrinter([](raw_ostream &os) {
+    os << "bfly-run " << BFLY_VERSION << ", with MLIR " << LLVM_VERSION_STRING
+       << "\n";
+  });
   std::string problem;
   raw_string_ostream os(problem);
   if (cl::ParseCommandLineOptions(

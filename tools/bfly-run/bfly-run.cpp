@@ -4,6 +4,7 @@
 // bfly-run: compiles a function, runs it, and compares or measures it. Its
 // flags are those of IREE's run tool where that has them.
 
+#include "../EntryPoints.h"
 #include "Arrays.h"
 #include "Benchmark.h"
 #include "Flags.h"
@@ -52,46 +53,53 @@ static Error printLevels(const Program &program, const Signature &function,
   return Error::success();
 }
 
-/// Everything that comes before running.
+/// Compiles; `seconds` is how long that took.
 static Expected<std::unique_ptr<Executable>>
 compile(const Program &program, const Signature &function,
-        const CompileSettings &settings, json::Object &report) {
+        const CompileSettings &settings, double &seconds) {
   Progress progress("compiling " + program.sourceName().str());
   auto begin = std::chrono::steady_clock::now();
   auto executable = Executable::create(program, function, settings);
-  if (!executable)
-    return executable;
-  std::chrono::duration<double> elapsed =
-      std::chrono::steady_clock::now() - begin;
-  if (flags().report.getNumOccurrences() ||
-      flags().benchmark.getNumOccurrences()) {
-    auto kernels = program.report(function, settings);
-    if (!kernels)
-      return kernels.takeError();
-    report = std::move(*kernels);
-    report["compile_seconds"] = elapsed.count();
-  }
+  seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+          .count();
   return executable;
 }
 
-static Error benchmark(Invocation &call, const Signature &function,
-                       const CompileSettings &settings, int64_t batch,
-                       json::Object &report) {
+/// Measures if that was asked for, and makes the report.
+static Error makeReport(const Program &program, const Signature &function,
+                        const CompileSettings &settings, Invocation &call,
+                        int64_t batch, json::Object &report) {
+  bool measured = flags().benchmark.getNumOccurrences();
+  Progress progress("measuring " + function.name);
+  Measurement result;
+  result.threads =
+      settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
+  if (measured)
+    result.ceilings = Ceilings::measure(result.threads);
+  ReportSettings reportSettings;
+  reportSettings.bytesPerSecond = result.ceilings.bytesPerSecond;
+  reportSettings.flopsPerSecond = result.ceilings.flopsPerSecond;
+  reportSettings.batch = std::max<int64_t>(batch, 1);
+  auto made = program.report(function, settings, reportSettings);
+  if (!made)
+    return made.takeError();
+  report = std::move(*made);
+  if (!measured)
+    return Error::success();
+
+  result.name =
+      "BM_" + function.name + "/" + settings.device.str() + "/real_time";
+  result.work = Work::of(report, batch, result.ceilings);
   int64_t calls = 0;
   StringRef(flags().benchmark).getAsInteger(10, calls);
-  int threads =
-      settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
-  Progress progress("measuring " + function.name);
-  auto measurement = measure(
-      call, "BM_" + function.name + "/" + settings.device.str() + "/real_time",
-      threads, calls, report, batch);
-  if (!measurement)
-    return measurement.takeError();
-  report["benchmark"] = measurement->toJSON();
+  if (Error error = measure(call, calls, result))
+    return error;
+  report["benchmark"] = result.toJSON();
   if (flags().format == BenchmarkFormat::JSON)
-    printJSON(outs(), *measurement, "bfly-run");
+    printJSON(outs(), result, "bfly-run");
   else
-    printConsole(outs(), *measurement);
+    printConsole(outs(), result);
   return Error::success();
 }
 
@@ -184,10 +192,10 @@ static Error run() {
     return expected.takeError();
 
   std::unique_ptr<Executable> executable;
-  json::Object report;
+  double compileSeconds = 0;
   if (!survives([&] {
         ErrorAsOutParameter checked(failure);
-        auto compiled = compile(*program, function, settings, report);
+        auto compiled = compile(*program, function, settings, compileSeconds);
         if (compiled)
           executable = std::move(*compiled);
         else
@@ -210,10 +218,16 @@ static Error run() {
   if (!call)
     return call.takeError();
   {
+    // An index out of bounds is the function's own fault.
     Progress progress("running " + function.name);
-    if (Error error = call->run())
-      return error;
+    if (!CrashRecoveryContext().RunSafely([&] {
+          ErrorAsOutParameter checked(failure);
+          failure = call->run();
+        }))
+      stop(flags().source + ": function '" + function.name + "' crashed");
   }
+  if (failure)
+    return failure;
   // Only JSON on stdout where JSON was asked for.
   bool measured = flags().benchmark.getNumOccurrences();
   bool quiet = measured && flags().format == BenchmarkFormat::JSON;
@@ -227,9 +241,12 @@ static Error run() {
                                      *expected, tolerance))
       return error;
   }
-  if (measured)
-    if (Error error = benchmark(*call, function, settings, *batch, report))
+  json::Object report;
+  if (measured || flags().report.getNumOccurrences())
+    if (Error error =
+            makeReport(*program, function, settings, *call, *batch, report))
       return error;
+  report["compile_seconds"] = compileSeconds;
   if (Error error = writeOutputs(*outputs, *results, report))
     return error;
   if (outputs->empty() && expected->empty() && !measured) {
@@ -242,7 +259,7 @@ static Error run() {
   return Error::success();
 }
 
-int main(int argc, char **argv) {
+int bflyRunMain(int argc, char **argv) {
   // Errors that have nobody to return to are still one line and exit code 1.
   install_fatal_error_handler(
       [](void *, const char *reason, bool) { stop(reason); });

@@ -26,7 +26,11 @@ def ConvertMixerToNetworkPass
     After:
     ```mlir
     %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x8x4xcomplex<f32>>
-    %a = bfly.spectrum_map %f params() tokens(8) … {
+    %a = bfly.spectrum_map %f params() tokens(8)
+        : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xcomplex<f32>> {
+    ^bb0(%bin: complex<f32>, %k: index):
+      bfly.yield %bin : complex<f32>
+    }
     %y = bfly.ifft %a : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xf32>
     ```
   }];
@@ -44,17 +48,34 @@ def ConvertScheduleToAffinePass
 
     Before:
     ```mlir
-    %m = bfly.kernel "mean" (%a = %x) plan … : (tensor<2x8x4xf32>) -> tensor<2x4xf32> {
+    %m = bfly.kernel "mean" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 4,
+        radices = [], groups = [], parallel = "batch">
+        : (tensor<2x8x4xf32>) -> tensor<2x4xf32> {
       %0 = bfly.mean %a : tensor<2x8x4xf32> -> tensor<2x4xf32>
       bfly.yield %0 : tensor<2x4xf32>
     }
     ```
     After:
     ```mlir
+    %0 = bufferization.to_buffer %x read_only : tensor<2x8x4xf32> to memref<2x8x4xf32>
     %alloc = memref.alloc() : memref<2x4xf32>
-    bfly.kernel "mean" (%a = %0, %b = %alloc) plan … : (memref<2x8x4xf32>, memref<2x4xf32>) {
+    bfly.kernel "mean" (%a = %0, %b = %alloc) plan <machine = "cpu", lanes = 16, tile = 4,
+        radices = [], groups = [], parallel = "batch"> : (memref<2x8x4xf32>, memref<2x4xf32>) {
+      %eighth = arith.constant 0.125 : f32
+      %zero = arith.constant 0.0 : f32
       affine.parallel (%i) = (0) to (2) {
-        …
+        affine.for %c = 0 to 4 {
+          %sum = affine.for %n = 0 to 8 iter_args(%partial = %zero) -> f32 {
+            %1 = affine.load %a[%i, %n, %c] : memref<2x8x4xf32>
+            %2 = arith.addf %partial, %1 : f32
+            affine.yield %2 : f32
+          }
+          %mean = arith.mulf %sum, %eighth : f32
+          affine.store %mean, %b[%i, %c] : memref<2x4xf32>
+        } {bfly.lanes}
+      }
+    }
+    %m = bufferization.to_tensor %alloc restrict writable : memref<2x4xf32> to tensor<2x4xf32>
     ```
   }];
   let dependentDialects = ["::mlir::bfly::BflyDialect", "::mlir::affine::AffineDialect",

@@ -73,6 +73,15 @@ struct CompileSettings {
   std::string pipelineOptions;
 };
 
+/// What a report's times are given for.
+struct ReportSettings {
+  /// The machine's ceilings where they were measured; 0 for nominal ones.
+  double bytesPerSecond = 0;
+  double flopsPerSecond = 0;
+  /// The size of a dynamic batch.
+  int64_t batch = 1;
+};
+
 /// The levels that a module can be lowered to, from "mixer" (the source, with
 /// its parameters as arguments) down to "llvm".
 llvm::ArrayRef<llvm::StringLiteral> getLevels();
@@ -108,10 +117,11 @@ public:
                                  llvm::StringRef level,
                                  const CompileSettings &settings) const;
 
-  /// The report of the schedule: an object whose "kernels" have "bytes",
-  /// "flops" and the plan (see bfly/Schedule/Report.h).
+  /// The report of the schedule (bfly/Schedule/Report.h) as an object, with
+  /// "function", "signature" and "device".
   llvm::Expected<llvm::json::Object>
-  report(const Signature &function, const CompileSettings &settings) const;
+  report(const Signature &function, const CompileSettings &settings,
+         const ReportSettings &reportSettings = {}) const;
 
   /// What messages call the source.
   llvm::StringRef sourceName() const { return name; }

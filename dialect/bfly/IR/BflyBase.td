@@ -47,21 +47,21 @@ class Bfly_Attr<string name, string mnemonic_> : AttrDef<Bfly_Dialect, name> {
   let mnemonic = mnemonic_;
 }
 
-// Documentation is in the order of the levels.
+// Documentation comes in the order of these summaries.
 def Bfly_MixerLevel : OpDocGroup {
-  let summary = "Mixer level";
+  let summary = "Level 1: mixer";
   let description = "Whole layers on tensors: what people write and importers make.";
 }
 def Bfly_NetworkLevel : OpDocGroup {
-  let summary = "Network level";
+  let summary = "Level 2: network";
   let description = "Transforms, spectra and attention stages, on tensors.";
 }
 def Bfly_ScheduleLevel : OpDocGroup {
-  let summary = "Schedule level";
+  let summary = "Level 3: schedule";
   let description = "Network operations gathered in one kernel, with its plan.";
 }
 def Bfly_AffineLevel : OpDocGroup {
-  let summary = "Affine level";
+  let summary = "Level 4: affine";
   let description = "What the nests hold beside upstream's loops and loads.";
 }
 

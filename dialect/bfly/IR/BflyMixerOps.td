@@ -230,7 +230,11 @@ def Bfly_YieldOp : Bfly_Op<"yield", [Pure, Terminator, ReturnLike]> {
 
     Example:
     ```mlir
-    bfly.yield %a : complex<f32>
+    %a = bfly.spectrum_map %f params() tokens(8)
+        : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+    ^bb0(%bin: complex<f32>, %k: index):
+      bfly.yield %bin : complex<f32>
+    }
     ```
   }];
   let arguments = (ins Variadic<AnyType>:$values);

@@ -65,13 +65,21 @@ def RewriteSpectraPass : Pass<"bfly-rewrite-spectra", "::mlir::func::FuncOp"> {
     Before:
     ```mlir
     %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x8x4xcomplex<f32>>
-    %a = bfly.spectrum_map %f … tokens(8) : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xcomplex<f32>> {
+    %a = bfly.spectrum_map %f params() tokens(8) : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xcomplex<f32>> {
+    ^bb0(%bin: complex<f32>, %k: index):
+      %0 = complex.mul %bin, %bin : complex<f32>
+      bfly.yield %0 : complex<f32>
+    }
     %y = bfly.ifft %a : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xf32>
     ```
     After:
     ```mlir
     %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
-    %a = bfly.spectrum_map %f … tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+    %a = bfly.spectrum_map %f params() tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+    ^bb0(%bin: complex<f32>, %k: index):
+      %0 = complex.mul %bin, %bin : complex<f32>
+      bfly.yield %0 : complex<f32>
+    }
     %y = bfly.ifft %a : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
     ```
   }];
@@ -176,12 +184,21 @@ def ChoosePlanPass : Pass<"bfly-choose-plan", "::mlir::func::FuncOp"> {
 
     Before:
     ```mlir
-    bfly.kernel "filter" (%a = %x) : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+    %y = bfly.kernel "filter" (%a = %x) : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+      %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
+      %r = bfly.ifft %f : tensor<4x513x64xcomplex<f32>> -> tensor<4x1024x64xf32>
+      bfly.yield %r : tensor<4x1024x64xf32>
+    }
     ```
     After:
     ```mlir
-    bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32,
+    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32,
         radices = [16, 8, 8], groups = [<0 to 2 in l2>], parallel = "tile">
+        : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+      %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
+      %r = bfly.ifft %f : tensor<4x513x64xcomplex<f32>> -> tensor<4x1024x64xf32>
+      bfly.yield %r : tensor<4x1024x64xf32>
+    }
     ```
   }];
   let options = [
@@ -323,12 +340,19 @@ def ExpandTablesPass : Pass<"bfly-expand-tables", "::mlir::ModuleOp"> {
 
     Before:
     ```mlir
-    %w = bfly.table roots(4) : memref<2x2xf32>
+    func.func @f() -> memref<2x2xf32> {
+      %w = bfly.table roots(4) : memref<2x2xf32>
+      return %w : memref<2x2xf32>
+    }
     ```
     After:
     ```mlir
     memref.global "private" constant @bfly_roots_4_2_f32 : memref<2x2xf32>
         = dense<[[1.0, 0.0], [0.0, -1.0]]>
+    func.func @f() -> memref<2x2xf32> {
+      %w = memref.get_global @bfly_roots_4_2_f32 : memref<2x2xf32>
+      return %w : memref<2x2xf32>
+    }
     ```
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
@@ -339,6 +363,22 @@ def ExpandComplexPass : InterfacePass<"bfly-expand-complex", "::mlir::FunctionOp
   let description = [{
     Upstream's conversion, with an absolute value that neither overflows nor
     underflows and needs no division, so that the lanes vectorise.
+
+    Before:
+    ```mlir
+    %c = complex.mul %a, %b : complex<f32>
+    %r = complex.re %c : complex<f32>
+    ```
+    After:
+    ```mlir
+    %0 = complex.re %a : complex<f32>
+    %1 = complex.im %a : complex<f32>
+    %2 = complex.re %b : complex<f32>
+    %3 = complex.im %b : complex<f32>
+    %4 = arith.mulf %0, %2 : f32
+    %5 = arith.mulf %1, %3 : f32
+    %r = arith.subf %4, %5 : f32
+    ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::complex::ComplexDialect"];
@@ -462,6 +502,11 @@ def ApproximateMathPass
     A vector of exponentials would be a call to the C library for each lane. Upstream's
     polynomial, within two units in the last place, stays in vector registers. Scalars
     and f64 keep the library's.
+
+    Example, of what becomes multiply-adds:
+    ```mlir
+    %y = math.exp %x : vector<16xf32>
+    ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];

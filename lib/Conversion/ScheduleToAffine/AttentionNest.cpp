@@ -431,7 +431,7 @@ void AttentionNest::emitSequence(AffineExpr batch, bool parallelTiles) {
   int64_t stages = chain.stages.size();
   if (constantGeometry) {
     nest.loop(stages, [&](AffineExpr i) {
-      emitStage(chain.stages.front(), i, i % 2, (i + 1) % 2, parallelTiles);
+      emitStage(chain.stages.front(), i, i % 2, -(i % 2) + 1, parallelTiles);
     });
   } else {
     for (auto [index, stage] : llvm::enumerate(chain.stages))

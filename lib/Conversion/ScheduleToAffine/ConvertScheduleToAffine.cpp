@@ -104,6 +104,14 @@ struct ConvertScheduleToAffinePass
     : public bfly::impl::ConvertScheduleToAffinePassBase<
           ConvertScheduleToAffinePass> {
   void runOnOperation() override {
+    // The caller's arrays are the caller's: bufferization may not update an
+    // argument in place.
+    func::FuncOp function = getOperation();
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (isa<RankedTensorType>(function.getArgument(i).getType()))
+        function.setArgAttr(
+            i, bufferization::BufferizationDialect::kWritableAttrName,
+            BoolAttr::get(&getContext(), false));
     SmallVector<KernelOp> kernels;
     getOperation().walk([&](KernelOp kernel) { kernels.push_back(kernel); });
     for (KernelOp kernel : kernels) {

@@ -1,0 +1,121 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Butterfly attention against the oracle: every form of weights, every scoring, lengths, heads, types; fused and not."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from programs import attention_text, butterfly_problem, check_butterfly, compile, run
+
+FORMS = ["dense", "per_head", "one_head"]
+SCORINGS = ["definition", "pair_difference", "chained", "folded", "carried"]
+
+
+def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=None, **options):
+    problem = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
+    text = attention_text(batch, n, d, heads, problem[1].shape, dtype, scale)
+    out = run(compile(text, fuse, **options), *problem)
+    check_butterfly(out, problem, heads, form, dtype, scale)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 64, 100, 128, 255, 256, 257, 1000, 1024])
+def test_lengths(rng, n):
+    check(rng, 2, n, 16, 2, "dense", "f32")
+    check(rng, 1, n, 12, 3, "per_head", "f64")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 11, 32, 100, 256])
+def test_lengths_op_by_op(rng, n):
+    check(rng, 2, n, 10, 5, "dense", "f64", fuse=False)
+    check(rng, 3, n, 16, 2, "per_head", "f32", fuse=False)
+
+
+@pytest.mark.parametrize("n", [4096, 5000])
+def test_long(rng, n):
+    check(rng, 1, n, 16, 4, "dense", "f32")
+    check(rng, 1, n, 16, 4, "one_head", "f32")
+
+
+def test_the_longest(rng):
+    check(rng, 1, 65536, 8, 2, "per_head", "f32")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("d, heads", [(1, 1), (2, 1), (3, 3), (7, 1), (8, 8), (30, 5), (33, 3), (64, 1), (64, 8), (100, 4)])
+def test_channels_and_heads(rng, d, heads, form):
+    check(rng, 2, 16, d, heads, form, "f32")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("heads", [1, 4])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_scorings(rng, scoring, form, heads, shared):
+    check(rng, 2, 32, 16, heads, form, "f32", shared, scoring=scoring)
+    check(rng, 1, 12, 8, heads, form, "f64", shared, fuse=False, scoring=scoring)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("n", [2, 9, 64])
+def test_weights_shared_by_the_stages(rng, n, heads, form):
+    check(rng, 2, n, 24, heads, form, "f32", shared=True)
+    check(rng, 1, n, 6, heads, form, "f64", shared=True)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("n, shared", [(2, False), (16, True), (20, False), (128, False)])
+def test_16_bits(rng, n, shared, form, dtype):
+    check(rng, 2, n, 32, 4, form, dtype, shared)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+def test_16_bits_op_by_op(rng, dtype):
+    check(rng, 2, 20, 32, 4, "dense", dtype, fuse=False)
+    check(rng, 2, 16, 32, 1, "per_head", dtype, fuse=False)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, -0.5, 3.25, 1e-3])
+def test_scale(rng, scale):
+    check(rng, 2, 12, 8, 2, "dense", "f32", scale=scale)
+    check(rng, 2, 8, 8, 2, "per_head", "f64", scale=scale, fuse=False)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5])
+@pytest.mark.parametrize("n", [2, 8, 33])
+def test_batches(rng, batch, n):
+    check(rng, batch, n, 16, 2, "dense", "f32")
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dynamic_batch(rng, form, fuse):
+    n, d, heads = 20, 16, 2
+    shape = butterfly_problem(rng, 1, n, d, heads, form, False, "f32")[1].shape
+    kernel = compile(attention_text(None, n, d, heads, shape, "f32"), fuse)
+    for batch in (3, 1, 8):
+        problem = butterfly_problem(rng, batch, n, d, heads, form, False, "f32")
+        check_butterfly(run(kernel, *problem), problem, heads, form, "f32")
+    assert kernel(np.zeros((0, n, d), np.float32), *problem[1:]).shape == (0, n, d)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(
+    batch=st.integers(1, 4),
+    n=st.integers(1, 200),
+    heads=st.integers(1, 6),
+    dh=st.integers(1, 20),
+    form=st.sampled_from(FORMS),
+    dtype=st.sampled_from(["f32", "f64", "bf16", "f16"]),
+    shared=st.booleans(),
+    fuse=st.booleans(),
+    scoring=st.sampled_from(["auto", *SCORINGS]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_random_shapes(batch, n, heads, dh, form, dtype, shared, fuse, scoring, seed):
+    # Of a few numbers the mix may cancel, and then no order of f32 operations is within the bound.
+    hypothesis.assume(batch * n * heads * dh >= 64)
+    rng = np.random.default_rng(seed)
+    check(rng, batch, n, heads * dh, heads, form, dtype, shared, fuse, scoring=scoring)

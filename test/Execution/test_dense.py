@@ -1,0 +1,107 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Linear, layer norm and mean against the oracle."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from programs import compile, linear_text, mean_text, norm_text, normal, run
+
+from bfly import reference
+
+# Of a sum of products with a result in the type: half a unit for rounding it, and in f32 and f64 the sum itself.
+TOLERANCE = {"f64": 1e-14, "f32": 1e-6, "f16": 4e-4, "bf16": 3e-3}
+
+
+def check_linear(rng, rows, inner, outer, dtype, bias=True, relu=False, dynamic=False):
+    arrays = [normal(rng, dtype, *rows, inner), normal(rng, dtype, outer, inner, scale=inner**-0.5)]
+    arrays += [normal(rng, dtype, outer)] if bias else []
+    kernel = compile(linear_text((None, *rows[1:]) if dynamic else rows, inner, outer, dtype, bias, relu))
+    out = run(kernel, *arrays)
+    # Relu may leave next to nothing: what it is applied to is the measure.
+    floor = np.linalg.norm(reference.linear(*arrays))
+    assert reference.error(out, reference.linear(*arrays, relu=relu), floor) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 7, 8, 9, 16, 31, 33, 64, 100, 127, 130])
+@pytest.mark.parametrize("outer", [1, 5, 16, 33, 300])
+def test_linear(rng, rows, outer):
+    check_linear(rng, (rows,), 48, outer, "f32", relu=rows % 2 == 0)
+
+
+@pytest.mark.parametrize("inner", [1, 2, 3, 15, 16, 17, 100, 257, 1024])
+def test_linear_depths(rng, inner):
+    check_linear(rng, (6,), inner, 40, "f32", bias=False)
+    check_linear(rng, (2, 9), inner, 21, "f64", relu=True)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "bf16", "f16"])
+@pytest.mark.parametrize("rows, inner, outer", [((1,), 8, 8), ((37,), 20, 130), ((3, 16), 64, 64), ((2, 3, 5), 7, 3)])
+def test_linear_of_other_types(rng, rows, inner, outer, dtype):
+    check_linear(rng, rows, inner, outer, dtype)
+    check_linear(rng, rows, inner, outer, dtype, bias=False, relu=True)
+
+
+def test_linear_of_a_dynamic_batch(rng):
+    for rows in ((4, 9), (1, 9), (17,)):
+        check_linear(rng, rows, 24, 50, "f32", dynamic=True)
+
+
+@pytest.mark.parametrize("weight, bias", [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "f16"])
+def test_layer_norm(rng, dtype, weight, bias):
+    for shape in ((2, 5, 64), (3, 7), (1, 2, 3, 33), (2, 1, 1000), (4, 2, 2), (None, 6, 20)):
+        sizes = tuple(size or 3 for size in shape)
+        arrays = {"x": normal(rng, dtype, *sizes, scale=2.0)}
+        arrays |= {"weight": normal(rng, dtype, sizes[-1])} if weight else {}
+        arrays |= {"bias": normal(rng, dtype, sizes[-1])} if bias else {}
+        out = run(compile(norm_text(shape, dtype, weight, bias)), *arrays.values())
+        assert reference.error(out, reference.layer_norm(**arrays)) <= 2 * TOLERANCE[dtype]
+
+
+def test_layer_norm_of_one_channel_and_of_equal_channels(rng):
+    """No variance: what is left is epsilon's doing, and zero times anything finite."""
+    for shape in ((2, 3, 1), (2, 3, 8)):
+        x = np.broadcast_to(normal(rng, "f32", *shape[:-1], 1), shape).copy()
+        assert np.abs(run(compile(norm_text(shape, "f32", False, False)), x)).max() < 1e-3
+        bias = normal(rng, "f32", shape[-1])
+        out = run(compile(norm_text(shape, "f32", False, True)), x, bias)
+        np.testing.assert_allclose(out, np.broadcast_to(bias, shape), atol=1e-3)
+
+
+def test_layer_norm_keeps_small_variation_of_a_large_mean(rng):
+    """E[x²] − E[x]² would have lost it."""
+    x = (1000 + normal(rng, "f64", 4, 64)).astype(np.float32)
+    out = run(compile(norm_text((4, 64), "f32", False, False)), x)
+    assert reference.error(out, reference.layer_norm(x)) <= 1e-4
+    tiny = normal(rng, "f32", 4, 64)
+    for epsilon in (1e-12, 1e-2):
+        out = run(compile(norm_text((4, 64), "f32", False, False, epsilon)), tiny)
+        assert reference.error(out, reference.layer_norm(tiny, eps=epsilon)) <= 2e-6
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "f16"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 7, 3), (3, 64, 33), (1, 1000, 8), (2, 12, 100)])
+def test_mean(rng, shape, dtype):
+    x = normal(rng, dtype, *shape)
+    oracle = x.astype(np.float64).mean(axis=1)
+    out = run(compile(mean_text(*shape, dtype)), x)
+    assert reference.error(out, oracle, np.linalg.norm(x.astype(np.float64)) / shape[1]) <= TOLERANCE[dtype]
+    out = run(compile(mean_text(None, *shape[1:], dtype)), x)
+    assert reference.error(out, oracle, np.linalg.norm(x.astype(np.float64)) / shape[1]) <= TOLERANCE[dtype]
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(
+    rows=st.lists(st.integers(1, 12), min_size=1, max_size=3),
+    inner=st.integers(1, 200),
+    outer=st.integers(1, 300),
+    dtype=st.sampled_from(["f32", "f64", "bf16", "f16"]),
+    bias=st.booleans(),
+    relu=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_random_linear(rows, inner, outer, dtype, bias, relu, seed):
+    hypothesis.assume(np.prod(rows) * outer >= 16)
+    check_linear(np.random.default_rng(seed), tuple(rows), inner, outer, dtype, bias, relu)

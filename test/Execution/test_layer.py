@@ -1,0 +1,55 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The whole FFTNet layer: norms, filter, residual, with parameters by name."""
+
+import numpy as np
+import pytest
+from programs import compile, layer_parameters, layer_text, normal, run
+
+from bfly import reference
+
+
+def problem(rng, batch, n, d, hidden, dtype, norms):
+    parameters = {}
+    for name, shape in layer_parameters(d, hidden, norms).items():
+        scale = shape[-1] ** -0.5 if len(shape) == 2 else 0.5 * n**0.5 if name.startswith("modrelu") else 1.0
+        parameters[name] = normal(rng, dtype, *shape, scale=scale)
+    return normal(rng, dtype, batch, n, d), parameters
+
+
+@pytest.mark.parametrize("norms", [True, False])
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("batch, n, d", [(2, 16, 8), (1, 60, 33), (3, 37, 16), (2, 128, 64), (1, 1, 4)])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_layer(rng, dtype, batch, n, d, fuse, norms):
+    x, parameters = problem(rng, batch, n, d, 4 * d, dtype, norms)
+    out = run(compile(layer_text(batch, n, d, 4 * d, dtype, norms), fuse), x, parameters=parameters)
+    oracle = reference.fftnet_layer(x, parameters)
+    # The norm at the end and the one at the start may each double a small error.
+    assert reference.error(out, oracle) <= 4 * reference.bound("spectral_filter", dtype, n)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+def test_layer_16_bits(rng, dtype):
+    x, parameters = problem(rng, 2, 64, 32, 64, dtype, True)
+    out = run(compile(layer_text(2, 64, 32, 64, dtype)), x, parameters=parameters)
+    oracle = reference.fftnet_layer(x, parameters)
+    assert reference.error(out, oracle) <= 6 * reference.bound("spectral_filter", dtype, 64)
+
+
+def test_layer_of_a_dynamic_batch(rng):
+    kernel = compile(layer_text(None, 24, 8, 16, "f32"))
+    for batch in (1, 4):
+        x, parameters = problem(rng, batch, 24, 8, 16, "f32", True)
+        out = run(kernel, x, parameters=parameters)
+        oracle = reference.fftnet_layer(x, parameters)
+        assert reference.error(out, oracle) <= 4 * reference.bound("spectral_filter", "f32", 24)
+
+
+def test_parameters_keep_their_names(rng):
+    kernel = compile(layer_text(2, 8, 4, 8, "f32"))
+    # In the order of their declaration.
+    assert [value.name for value in kernel.parameters] == list(layer_parameters(4, 8))
+    x, parameters = problem(rng, 2, 8, 4, 8, "f32", True)
+    backwards = dict(reversed(list(parameters.items())))
+    np.testing.assert_array_equal(kernel(x, parameters=backwards), kernel(x, parameters=parameters))

@@ -1,0 +1,111 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Every level is a program: what is printed there, compiled again, gives the same bits."""
+
+import numpy as np
+import pytest
+from programs import (
+    attention_text,
+    butterfly_problem,
+    compile,
+    fftnet_problem,
+    fftnet_text,
+    filter_text,
+    layer_parameters,
+    layer_text,
+    linear_text,
+    mean_text,
+    norm_text,
+    normal,
+    run,
+)
+
+import bfly
+
+
+def attention(rng, batch, n, d, heads, form, dtype, shared=False):
+    arrays = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
+    return attention_text(batch, n, d, heads, arrays[1].shape, dtype), arrays
+
+
+def fftnet(rng, batch, n, d, hidden, dtype):
+    return fftnet_text(batch, n, d, hidden, dtype), fftnet_problem(rng, batch, n, d, hidden, dtype)
+
+
+CASES = {
+    "fftnet": lambda rng: fftnet(rng, 2, 32, 20, 24, "f32"),
+    "fftnet-prime-f64": lambda rng: fftnet(rng, 1, 37, 5, 24, "f64"),
+    "fftnet-bf16": lambda rng: fftnet(rng, 3, 60, 16, 8, "bf16"),
+    "attention": lambda rng: attention(rng, 2, 32, 16, 4, "dense", "f32"),
+    "attention-padded": lambda rng: attention(rng, 1, 13, 16, 2, "dense", "f64"),
+    "attention-per-head": lambda rng: attention(rng, 2, 16, 12, 3, "per_head", "f32"),
+    "attention-shared": lambda rng: attention(rng, 2, 16, 12, 3, "one_head", "f32", True),
+    "attention-f16": lambda rng: attention(rng, 2, 16, 16, 2, "dense", "f16"),
+    "linear": lambda rng: (
+        linear_text((9,), 20, 33, "f32", True, True),
+        (normal(rng, "f32", 9, 20), normal(rng, "f32", 33, 20), normal(rng, "f32", 33)),
+    ),
+    "norm": lambda rng: (norm_text((4, 33), "f32", False, False), (normal(rng, "f32", 4, 33),)),
+    "mean": lambda rng: (mean_text(2, 9, 5, "f64"), (normal(rng, "f64", 2, 9, 5),)),
+    "complex": lambda rng: (
+        filter_text(
+            2,
+            12,
+            5,
+            "complex<f32>",
+            [("w", ("bin", "channel"), "complex<f32>")],
+            "    %a = complex.mul %bin, %w : COMPLEX",
+        ),
+        (normal(rng, "complex<f32>", 2, 12, 5), normal(rng, "complex<f32>", 12, 5)),
+    ),
+}
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("name", CASES)
+def test_levels(rng, name, fuse):
+    text, arrays = CASES[name](rng)
+    kernel = compile(text, fuse)
+    expected = run(kernel, *arrays)
+    for level in ("mixer", "network", "schedule", "affine"):
+        printed = kernel.ir(level)
+        again = compile(printed, fuse)
+        assert [v[1:] for v in again.inputs] == [v[1:] for v in kernel.inputs], level
+        assert run(again, *arrays).tobytes() == expected.tobytes(), level
+        assert again.ir(level) == printed, level
+
+
+def test_layer_levels_keep_parameters(rng):
+    kernel = compile(layer_text(2, 20, 8, 8, "f32"))
+    parameters = {name: normal(rng, "f32", *shape) for name, shape in layer_parameters(8, 8).items()}
+    x = normal(rng, "f32", 2, 20, 8)
+    expected = run(kernel, x, parameters=parameters)
+    for level in ("mixer", "network", "schedule", "affine"):
+        again = compile(kernel.ir(level))
+        assert [value.name for value in again.parameters] == list(parameters), level
+        assert run(again, x, parameters=parameters).tobytes() == expected.tobytes(), level
+
+
+def test_a_dynamic_batch_at_every_level(rng):
+    text, arrays = fftnet_text(None, 16, 8, 8, "f32"), fftnet_problem(rng, 5, 16, 8, 8, "f32")
+    kernel = compile(text)
+    for level in ("mixer", "network", "schedule", "affine"):
+        again = compile(kernel.ir(level))
+        assert again.inputs[0].shape == (None, 16, 8)
+        assert run(again, *arrays).tobytes() == kernel(*arrays).tobytes(), level
+
+
+def test_each_mixer_is_one_kernel_and_op_by_op_it_is_many():
+    filter_ir = compile(fftnet_text(2, 64, 32, 16, "f32")).ir("schedule")
+    attention_ir = compile(attention_text(2, 64, 32, 4, (6, 32, 32), "f32")).ir("schedule")
+    for text in (filter_ir, attention_ir):
+        assert text.count("bfly.kernel ") == 1
+    assert compile(attention_text(2, 64, 32, 4, (6, 32, 32), "f32"), False).ir("schedule").count("bfly.kernel ") >= 6
+
+
+def test_llvm_is_printed(rng):
+    kernel = compile(norm_text((4, 33), "f32", False, False))
+    assert "llvm.func @norm" in kernel.ir("llvm")
+    with pytest.raises(bfly.BflyError, match="level"):
+        kernel.ir("gpu")
+    assert np.isfinite(run(kernel, normal(rng, "f32", 4, 33))).all()

@@ -1,0 +1,115 @@
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-choose-plan))' -split-input-file -verify-diagnostics | FileCheck %s
+
+// Two real channels share a complex transform: a slab is twice as wide as a vector.
+// CHECK-LABEL: func @short
+func.func @short(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
+  // CHECK: plan <machine = "cpu", lanes = 16, tile = 32, radices = [16, 16], groups = [<0 to 1 in l1>], parallel = "tile">
+  %y = bfly.kernel "filter" (%a = %x) : (tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
+    %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x129x64xcomplex<f32>> -> tensor<4x256x64xf32>
+    bfly.yield %r : tensor<4x256x64xf32>
+  }
+  return %y : tensor<4x256x64xf32>
+}
+
+// -----
+
+// A slab that outgrows the second-level cache: one pass over all of it, the rest a pair of sub-transforms at a time.
+// CHECK-LABEL: func @long
+func.func @long(%x: tensor<1x65536x64xf32>) -> tensor<1x65536x64xf32> {
+  // CHECK: radices = [16, 16, 16, 16], groups = [<0 to 0 in l3>, <1 to 3 in l{{[23]}}>]
+  %y = bfly.kernel "filter" (%a = %x) : (tensor<1x65536x64xf32>) -> tensor<1x65536x64xf32> {
+    %f = bfly.fft %a : tensor<1x65536x64xf32> -> tensor<1x32769x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<1x32769x64xcomplex<f32>> -> tensor<1x65536x64xf32>
+    bfly.yield %r : tensor<1x65536x64xf32>
+  }
+  return %y : tensor<1x65536x64xf32>
+}
+
+// -----
+
+// f64: half as many lanes. 60 = 4 * 5 * 3.
+// CHECK-LABEL: func @mixed_radix
+func.func @mixed_radix(%x: tensor<4x60x64xf64>) -> tensor<4x60x64xf64> {
+  // CHECK: lanes = 8, tile = 16, radices = [4, 5, 3]
+  %y = bfly.kernel "filter" (%a = %x) : (tensor<4x60x64xf64>) -> tensor<4x60x64xf64> {
+    %f = bfly.fft %a : tensor<4x60x64xf64> -> tensor<4x31x64xcomplex<f64>>
+    %r = bfly.ifft %f : tensor<4x31x64xcomplex<f64>> -> tensor<4x60x64xf64>
+    bfly.yield %r : tensor<4x60x64xf64>
+  }
+  return %y : tensor<4x60x64xf64>
+}
+
+// -----
+
+// 37 is a prime above 13: Bluestein's convolution of 128 points.
+// CHECK-LABEL: func @bluestein
+func.func @bluestein(%x: tensor<4x37x64xf32>) -> tensor<4x37x64xf32> {
+  // CHECK: radices = [16, 8]
+  %y = bfly.kernel "filter" (%a = %x) : (tensor<4x37x64xf32>) -> tensor<4x37x64xf32> {
+    %f = bfly.fft %a : tensor<4x37x64xf32> -> tensor<4x19x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x19x64xcomplex<f32>> -> tensor<4x37x64xf32>
+    bfly.yield %r : tensor<4x37x64xf32>
+  }
+  return %y : tensor<4x37x64xf32>
+}
+
+// -----
+
+// Too few sequences for the threads, and long ones: the tiles of a stage are what runs in parallel.
+// CHECK-LABEL: func @attention
+func.func @attention(%x: tensor<1x1024x256xf32>, %w: tensor<10x256x256xf32>) -> tensor<1x1024x256xf32> {
+  // CHECK: plan <machine = "cpu", lanes = 16, tile = 64, radices = [], groups = [<0 to 0 in l3>], parallel = "tile">
+  %y = bfly.kernel "stage" (%a = %x, %b = %w) : (tensor<1x1024x256xf32>, tensor<10x256x256xf32>) -> tensor<1x1024x256xf32> {
+    %r = bfly.attention_stage %a weights(%b, %b : tensor<10x256x256xf32>, tensor<10x256x256xf32>) stage(0) heads(8) scale(1.0) chained : tensor<1x1024x256xf32>
+    bfly.yield %r : tensor<1x1024x256xf32>
+  }
+  return %y : tensor<1x1024x256xf32>
+}
+
+// -----
+
+// A plan that somebody wrote is kept.
+// CHECK-LABEL: func @overridden
+func.func @overridden(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
+  // CHECK: radices = [8, 8, 4]
+  %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8, 8, 4], groups = [<0 to 2 in l1>], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
+    %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x129x64xcomplex<f32>> -> tensor<4x256x64xf32>
+    bfly.yield %r : tensor<4x256x64xf32>
+  }
+  return %y : tensor<4x256x64xf32>
+}
+
+// -----
+
+func.func @wrong_radices(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
+  // expected-error @below {{has a plan whose radices multiply to 64, not to the 256 tokens nor to a power of two of at least 511}}
+  %y = bfly.kernel "fft" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8, 8], groups = [<0 to 1 in l1>], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
+    %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
+    bfly.yield %f : tensor<4x129x64xcomplex<f32>>
+  }
+  return %y : tensor<4x129x64xcomplex<f32>>
+}
+
+// -----
+
+func.func @wrong_machine(%x: tensor<4x256x64xf32>) -> tensor<4x64xf32> {
+  // expected-error @below {{has a plan for machine "abacus", not for "cpu"}}
+  %y = bfly.kernel "mean" (%a = %x) plan <machine = "abacus", lanes = 16, tile = 16, radices = [], groups = [], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x64xf32> {
+    %f = bfly.mean %a : tensor<4x256x64xf32> -> tensor<4x64xf32>
+    bfly.yield %f : tensor<4x64xf32>
+  }
+  return %y : tensor<4x64xf32>
+}
+
+// -----
+
+func.func @wrong_groups(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
+  // expected-error @below {{has a plan whose groups do not cover its 2 passes}}
+  %y = bfly.kernel "fft" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [16, 16], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
+    %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
+    bfly.yield %f : tensor<4x129x64xcomplex<f32>>
+  }
+  return %y : tensor<4x129x64xcomplex<f32>>
+}
