@@ -88,7 +88,7 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None, device=No
     """Butterfly attention (FFT-IA, Tantisukarom 2025): log2 N stages of a softmax over two tokens; see
     `bfly.reference.butterfly_attention` for the definition.
 
-    x        (B, N, D), f64, f32, bf16 or f16. N that is no power of two is padded with zero tokens, as SPEC.md says.
+    x        (B, N, D), f64, f32, bf16 or f16. N that is no power of two is padded with zero tokens.
     wq, wk   of x's type. weights="dense": (L, D, D), each head sees all channels; weights="per_head": (L, H, dh, dh), or
              (L, dh, dh) shared by the heads. L = ceil(log2 N); 1 in its place shares the weights among the stages.
     heads    H, a divisor of D; dh = D / H.
