@@ -98,23 +98,21 @@ private:
 
 thread_local Cache cache;
 
+/// A parallel region, even one of a single thread, cannot be left by a jump:
+/// OpenMP waits for this thread at its end.
+bool canLeave() { return currentCall && omp_get_level() == currentCall->level; }
+
 [[noreturn]] void fail(uint64_t requested, uint64_t available) {
-  Call *call = currentCall;
-  // A parallel region, even one of a single thread, cannot be left by a jump:
-  // OpenMP waits for this thread at its end.
-  if (!call || omp_get_level() != call->level) {
+  if (!canLeave()) {
     char line[128];
-    int length = std::snprintf(
-        line, sizeof(line),
-        "error: out of memory: %llu bytes of scratch memory are not to be had "
-        "in a parallel region\n",
-        static_cast<unsigned long long>(requested));
-    ssize_t written = write(STDERR_FILENO, line, length);
-    (void)written;
-    _exit(1);
+    std::snprintf(line, sizeof(line),
+                  "out of memory: %llu bytes of scratch memory are not to be "
+                  "had in a parallel region",
+                  static_cast<unsigned long long>(requested));
+    bflyRuntimeFail(line);
   }
-  call->failure = {requested, available};
-  longjmp(call->leave, 1);
+  currentCall->failure = {requested, available, ""};
+  longjmp(currentCall->leave, 1);
 }
 
 /// Asks for huge pages in the whole pages of [begin, begin + bytes).
@@ -216,6 +214,20 @@ void _mlir_memref_to_llvm_free(void *pointer) {
 
 void bflyRuntimeTrim(void) { cache.clear(); }
 
+void bflyRuntimeFail(const char *message) {
+  if (!canLeave()) {
+    char line[sizeof(BflyRuntimeFailure::message) + 16];
+    int length = std::snprintf(line, sizeof(line), "error: %s\n", message);
+    ssize_t written = write(STDERR_FILENO, line, length);
+    (void)written;
+    _exit(1);
+  }
+  BflyRuntimeFailure &failure = currentCall->failure;
+  failure.requested = failure.available = 0;
+  std::snprintf(failure.message, sizeof(failure.message), "%s", message);
+  longjmp(currentCall->leave, 1);
+}
+
 int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
                     uint64_t (*availableMemory)(void),
                     BflyRuntimeFailure *failure) {
@@ -227,7 +239,7 @@ int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
     omp_set_num_threads(threads);
   Call call;
   call.availableMemory = availableMemory;
-  call.failure = {0, 0};
+  call.failure.message[0] = '\0';
   call.blocks = nullptr;
   call.outer = currentCall;
   call.level = omp_get_level();

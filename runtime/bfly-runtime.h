@@ -29,19 +29,29 @@ void memrefCopy(int64_t elementBytes, void *source, void *target);
 /* Gives this thread's kept blocks back to the system. */
 void bflyRuntimeTrim(void);
 
-/* Why a call failed, in bytes. */
+/* Why a call failed. */
 typedef struct BflyRuntimeFailure {
-  uint64_t requested; /* the allocation that could not be made */
+  uint64_t requested; /* the allocation that could not be made, in bytes */
   uint64_t available; /* what there was, or 0 if only the system knows */
+  char message[2048]; /* another reason than that; empty if it is the one */
 } BflyRuntimeFailure;
 
 /* Calls function(arguments) with `threads` threads (0: leave it as it is).
- * Returns 0, or 1 if scratch memory ran out; everything that the call had
- * allocated on this thread is then freed. `availableMemory` is asked before
- * large allocations, since the system grants more than it has; may be null. */
+ * Returns 0, or 1 if scratch memory ran out or bflyRuntimeFail was called;
+ * everything that the call had allocated on this thread is then freed.
+ * `availableMemory` is asked before large allocations, since the system grants
+ * more than it has; may be null. */
 int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
                     uint64_t (*availableMemory)(void),
                     BflyRuntimeFailure *failure);
+
+/* Leaves the innermost call on this thread, for whatever reason: it returns 1.
+ * Nothing between here and there may need its destructor. Where no call can be
+ * left, prints the reason and stops the process with exit code 1. */
+#if defined(__GNUC__)
+__attribute__((noreturn))
+#endif
+void bflyRuntimeFail(const char *message);
 
 /* The threads that a parallel region takes unless told otherwise. */
 int bflyRuntimeMaxThreads(void);

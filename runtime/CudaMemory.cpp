@@ -1,0 +1,423 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Memory of the device, copies, streams and events: for callers, and for
+// compiled code, which uses its caller's stream for all of it.
+
+#include "CudaState.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace bfly::cuda;
+
+static DevicePointer address(const void *pointer) {
+  return reinterpret_cast<DevicePointer>(pointer);
+}
+
+/// Whether a pointer is memory that only the host's part of a copy may touch
+/// later: all that is not the device's own.
+static bool isHostMemory(const void *pointer) {
+  int type = kMemoryTypeHost;
+  // Memory that was never registered is not known at all.
+  return driver()->cuPointerGetAttribute(&type, kPointerMemoryType,
+                                         address(pointer)) != 0 ||
+         type == kMemoryTypeHost;
+}
+
+bool bfly::cuda::allocate(Device &device, Stream stream, uint64_t bytes,
+                          void **pointer) {
+  const Driver &cuda = *driver();
+  DevicePointer result = 0;
+  auto attempt = [&] {
+    // No bytes are still a place.
+    size_t size = std::max<uint64_t>(bytes, 1);
+    return device.pool ? cuda.cuMemAllocFromPoolAsync(&result, size,
+                                                      device.pool, stream)
+                       : cuda.cuMemAlloc(&result, size);
+  };
+  Result status = attempt();
+  if (status == kErrorOutOfMemory) {
+    // What is kept for later is of use now.
+    trimPlans(device);
+    if (device.pool)
+      cuda.cuMemPoolTrimTo(device.pool, 0);
+    status = attempt();
+  }
+  if (status == kErrorOutOfMemory) {
+    size_t available = 0, total = 0;
+    cuda.cuMemGetInfo(&available, &total);
+    return fail("out of GPU memory: another %s are needed, but %s of %s on "
+                "cuda:%d (%s) are free",
+                formatBytes(bytes).c_str(), formatBytes(available).c_str(),
+                formatBytes(total).c_str(), device.info.ordinal,
+                device.info.name);
+  }
+  if (!check(status, device.pool ? "cuMemAllocFromPoolAsync" : "cuMemAlloc",
+             formatBytes(bytes).c_str()))
+    return false;
+  *pointer = reinterpret_cast<void *>(result);
+  return true;
+}
+
+bool bfly::cuda::release(Device &device, Stream stream, void *pointer) {
+  const Driver &cuda = *driver();
+  if (device.pool)
+    return check(cuda.cuMemFreeAsync(address(pointer), stream),
+                 "cuMemFreeAsync");
+  return check(cuda.cuMemFree(address(pointer)), "cuMemFree");
+}
+
+template <typename T> static bool holds(const std::vector<T> &list, T entry) {
+  // What was made last goes first most of the time.
+  return std::find(list.rbegin(), list.rend(), entry) != list.rend();
+}
+
+/// Takes an entry off a list if it was given back. Else the end of the call
+/// tries again. Returns `given`.
+template <typename T>
+static bool takeIf(bool given, std::vector<T> &list, T entry) {
+  if (given)
+    list.erase(std::next(std::find(list.rbegin(), list.rend(), entry)).base());
+  return given;
+}
+
+/// The memory of a memref without gaps; false with a recorded error for others.
+static bool hostRange(int64_t rank, void *descriptor, int64_t elementBytes,
+                      void *&begin, uint64_t &bytes) {
+  struct Header {
+    char *allocated, *aligned;
+    int64_t offset;
+    int64_t sizes[1];
+  };
+  auto *header = static_cast<Header *>(descriptor);
+  int64_t count = 1;
+  for (int64_t i = rank - 1; i >= 0; --i) {
+    if (header->sizes[i] > 1 && header->sizes[rank + i] != count)
+      return fail("memory of the host that is to be registered has gaps");
+    count *= header->sizes[i];
+  }
+  begin = header->aligned + header->offset * elementBytes;
+  bytes = static_cast<uint64_t>(count) * elementBytes;
+  return true;
+}
+
+extern "C" {
+
+// For callers.
+
+int bflyCudaCheckStream(int ordinal, void *stream) {
+  Device *device = getDevice(ordinal);
+  if (!device)
+    return -1;
+  // The default streams are those of whatever context is current.
+  if (reinterpret_cast<uintptr_t>(stream) <= 2)
+    return 0;
+  ContextScope scope(device);
+  Context context = nullptr;
+  if (!scope ||
+      !check(driver()->cuStreamGetCtx(static_cast<Stream>(stream), &context),
+             "cuStreamGetCtx", "this is no CUDA stream"))
+    return -1;
+  if (context != device->context) {
+    fail("the stream is not one of cuda:%d", ordinal);
+    return -1;
+  }
+  return 0;
+}
+
+int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal) {
+  const Driver *cuda = driver();
+  if (!cuda)
+    return -1;
+  *ordinal = -1;
+  int type = kMemoryTypeHost;
+  unsigned managed = 0;
+  if (cuda->cuPointerGetAttribute(&type, kPointerMemoryType,
+                                  address(pointer)) != 0)
+    return 0;
+  cuda->cuPointerGetAttribute(&managed, kPointerIsManaged, address(pointer));
+  if (type == kMemoryTypeHost && !managed)
+    return 0;
+  DevicePointer begin = 0;
+  size_t size = 0;
+  if (!check(cuda->cuPointerGetAttribute(ordinal, kPointerDeviceOrdinal,
+                                         address(pointer)),
+             "cuPointerGetAttribute") ||
+      !check(cuda->cuPointerGetAttribute(&begin, kPointerRangeStartAddress,
+                                         address(pointer)),
+             "cuPointerGetAttribute") ||
+      !check(cuda->cuPointerGetAttribute(&size, kPointerRangeSize,
+                                         address(pointer)),
+             "cuPointerGetAttribute"))
+    return -1;
+  uint64_t left = begin + size - address(pointer);
+  if (bytes > left) {
+    fail("%s are needed, but its GPU memory ends after %s",
+         formatBytes(bytes).c_str(), formatBytes(left).c_str());
+    return -1;
+  }
+  return 0;
+}
+
+int bflyCudaAllocate(int ordinal, void *stream, uint64_t bytes,
+                     void **pointer) {
+  Device *device = getDevice(ordinal);
+  ContextScope scope(device);
+  return scope && allocate(*device, static_cast<Stream>(stream), bytes, pointer)
+             ? 0
+             : -1;
+}
+
+int bflyCudaFree(int ordinal, void *stream, void *pointer) {
+  Device *device = getDevice(ordinal);
+  ContextScope scope(device);
+  return scope && release(*device, static_cast<Stream>(stream), pointer) ? 0
+                                                                         : -1;
+}
+
+int bflyCudaTrim(int ordinal) {
+  Device *device = getDevice(ordinal);
+  ContextScope scope(device);
+  if (!scope)
+    return -1;
+  trimPlans(*device);
+  return !device->pool || check(driver()->cuMemPoolTrimTo(device->pool, 0),
+                                "cuMemPoolTrimTo")
+             ? 0
+             : -1;
+}
+
+int bflyCudaCopy(int ordinal, void *stream, void *target, const void *source,
+                 uint64_t bytes) {
+  ContextScope scope(getDevice(ordinal));
+  if (!scope)
+    return -1;
+  if (bytes == 0)
+    return 0;
+  return check(driver()->cuMemcpyAsync(address(target), address(source), bytes,
+                                       static_cast<Stream>(stream)),
+               "cuMemcpyAsync", formatBytes(bytes).c_str())
+             ? 0
+             : -1;
+}
+
+int bflyCudaSynchronize(int ordinal, void *stream) {
+  ContextScope scope(getDevice(ordinal));
+  return scope && check(driver()->cuStreamSynchronize(
+                            static_cast<Stream>(stream)),
+                        "cuStreamSynchronize")
+             ? 0
+             : -1;
+}
+
+int bflyCudaStreamCreate(int ordinal, void **stream) {
+  ContextScope scope(getDevice(ordinal));
+  Stream made = nullptr;
+  if (!scope || !check(driver()->cuStreamCreate(&made, kStreamNonBlocking),
+                       "cuStreamCreate"))
+    return -1;
+  *stream = made;
+  return 0;
+}
+
+int bflyCudaStreamDestroy(int ordinal, void *stream) {
+  ContextScope scope(getDevice(ordinal));
+  return scope && check(driver()->cuStreamDestroy(static_cast<Stream>(stream)),
+                        "cuStreamDestroy")
+             ? 0
+             : -1;
+}
+
+// For compiled code.
+
+void *mgpuStreamCreate(void) {
+  Stream stream = nullptr;
+  orLeave([&] {
+    Call *call = currentCall();
+    if (call)
+      stream = call->stream;
+    return call != nullptr;
+  });
+  return stream;
+}
+
+void mgpuStreamDestroy(void *) {}
+
+void mgpuStreamSynchronize(void *) {
+  orLeave([] {
+    Call *call = currentCall();
+    if (!call || !call->hostCopies)
+      return call != nullptr;
+    call->hostCopies = false;
+    return check(driver()->cuStreamSynchronize(call->stream),
+                 "cuStreamSynchronize");
+  });
+}
+
+void mgpuStreamWaitEvent(void *, void *event) {
+  orLeave([&] {
+    Call *call = currentCall();
+    return call && check(driver()->cuStreamWaitEvent(
+                             call->stream, static_cast<Event>(event), 0),
+                         "cuStreamWaitEvent");
+  });
+}
+
+void *mgpuEventCreate(void) {
+  Event event = nullptr;
+  orLeave([&] {
+    Call *call = currentCall();
+    if (!call || !check(driver()->cuEventCreate(&event, kEventDisableTiming),
+                        "cuEventCreate"))
+      return false;
+    call->events.push_back(event);
+    return true;
+  });
+  return event;
+}
+
+void mgpuEventDestroy(void *event) {
+  orLeave([&] {
+    Call *call = currentCall();
+    auto made = static_cast<Event>(event);
+    if (!call || !holds(call->events, made))
+      return call != nullptr;
+    return takeIf(check(driver()->cuEventDestroy(made), "cuEventDestroy"),
+                  call->events, made);
+  });
+}
+
+void mgpuEventSynchronize(void *event) {
+  orLeave([&] {
+    return currentCall() &&
+           check(driver()->cuEventSynchronize(static_cast<Event>(event)),
+                 "cuEventSynchronize");
+  });
+}
+
+void mgpuEventRecord(void *event, void *) {
+  orLeave([&] {
+    Call *call = currentCall();
+    return call && check(driver()->cuEventRecord(static_cast<Event>(event),
+                                                 call->stream),
+                         "cuEventRecord");
+  });
+}
+
+void *mgpuMemAlloc(uint64_t bytes, void *, uint8_t isHostShared) {
+  void *pointer = nullptr;
+  orLeave([&] {
+    Call *call = currentCall();
+    if (!call)
+      return false;
+    if (isHostShared) {
+      DevicePointer shared = 0;
+      if (!check(driver()->cuMemAllocManaged(
+                     &shared, std::max<uint64_t>(bytes, 1), kMemAttachGlobal),
+                 "cuMemAllocManaged", formatBytes(bytes).c_str()))
+        return false;
+      pointer = reinterpret_cast<void *>(shared);
+      call->managed.push_back(pointer);
+      // The host may look at what kernels wrote there.
+      call->hostCopies = true;
+      return true;
+    }
+    if (!allocate(*call->device, call->stream, bytes, &pointer))
+      return false;
+    call->memory.push_back(pointer);
+    return true;
+  });
+  return pointer;
+}
+
+void mgpuMemFree(void *pointer, void *) {
+  if (!pointer)
+    return;
+  orLeave([&] {
+    Call *call = currentCall();
+    if (!call)
+      return false;
+    if (holds(call->memory, pointer))
+      return takeIf(release(*call->device, call->stream, pointer), call->memory,
+                    pointer);
+    if (!holds(call->managed, pointer))
+      return fail("compiled code frees GPU memory that it did not allocate");
+    return takeIf(check(driver()->cuStreamSynchronize(call->stream),
+                        "cuStreamSynchronize") &&
+                      check(driver()->cuMemFree(address(pointer)), "cuMemFree"),
+                  call->managed, pointer);
+  });
+}
+
+void mgpuMemcpy(void *target, void *source, uint64_t bytes, void *) {
+  orLeave([&] {
+    Call *call = currentCall();
+    if (!call || bytes == 0)
+      return call != nullptr;
+    call->hostCopies |= isHostMemory(target) || isHostMemory(source);
+    return check(driver()->cuMemcpyAsync(address(target), address(source),
+                                         bytes, call->stream),
+                 "cuMemcpyAsync", formatBytes(bytes).c_str());
+  });
+}
+
+void mgpuMemset32(void *target, uint32_t value, uint64_t count, void *) {
+  orLeave([&] {
+    Call *call = currentCall();
+    return call && (count == 0 ||
+                    check(driver()->cuMemsetD32Async(address(target), value,
+                                                     count, call->stream),
+                          "cuMemsetD32Async"));
+  });
+}
+
+void mgpuMemset16(void *target, uint16_t value, uint64_t count, void *) {
+  orLeave([&] {
+    Call *call = currentCall();
+    return call && (count == 0 ||
+                    check(driver()->cuMemsetD16Async(address(target), value,
+                                                     count, call->stream),
+                          "cuMemsetD16Async"));
+  });
+}
+
+void mgpuMemHostRegisterMemRef(int64_t rank, void *descriptor,
+                               int64_t elementBytes) {
+  orLeave([&] {
+    Call *call = currentCall();
+    void *begin;
+    uint64_t bytes;
+    if (!call || !hostRange(rank, descriptor, elementBytes, begin, bytes))
+      return false;
+    Result status =
+        bytes ? driver()->cuMemHostRegister(begin, bytes, 0) : Result(0);
+    // The caller may have done so already.
+    if (bytes == 0 || status == kErrorHostMemoryAlreadyRegistered)
+      return true;
+    if (!check(status, "cuMemHostRegister"))
+      return false;
+    call->registered.push_back(begin);
+    call->hostCopies = true;
+    return true;
+  });
+}
+
+void mgpuMemHostUnregisterMemRef(int64_t rank, void *descriptor,
+                                 int64_t elementBytes) {
+  orLeave([&] {
+    Call *call = currentCall();
+    void *begin;
+    uint64_t bytes;
+    if (!call || !hostRange(rank, descriptor, elementBytes, begin, bytes))
+      return false;
+    return !holds(call->registered, begin) ||
+           takeIf(check(driver()->cuStreamSynchronize(call->stream),
+                        "cuStreamSynchronize") &&
+                      check(driver()->cuMemHostUnregister(begin),
+                            "cuMemHostUnregister"),
+                  call->registered, begin);
+  });
+}
+
+} // extern "C"
