@@ -9,7 +9,7 @@ import bfly
 from bfly import _bfloat16, reference
 
 NORM = """
-func.func @norm(%x: tensor<3x8xbf16>, %scale: tensor<bf16>) -> tensor<3x8xbf16> {
+func.func @norm(%x: tensor<3x8xbf16>, %scale: bf16) -> tensor<3x8xbf16> {
   %y = bfly.layer_norm %x epsilon(1.0e-5) : tensor<3x8xbf16>
   return %y : tensor<3x8xbf16>
 }
