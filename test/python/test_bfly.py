@@ -11,7 +11,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 import pytest
 
@@ -333,7 +332,7 @@ def test_memory_stays_level(norm, rng):
 @pytest.mark.parametrize("dtype", ["f64", "f32", "f16", "bf16"])
 def test_types(dtype, rng):
     text = SCALE.replace("f32", dtype)
-    x = rng.standard_normal((2, 4, 8)).astype(reference.storage_type(dtype))
+    x = reference.store(rng.standard_normal((2, 4, 8)), dtype)
     out = bfly.compile(text)(x)
     assert out.dtype == x.dtype
     assert reference.error(out, reference.layer_norm(x)) < {"f64": 1e-15, "f32": 1e-6, "f16": 1e-3, "bf16": 8e-3}[dtype]
@@ -345,16 +344,15 @@ def test_types(dtype, rng):
 def attention(rng, dtype="f32", batch=2, n=12, d=8, heads=2, form="dense", lead=None):
     lead = reference.stages(n) if lead is None else lead
     shape = {"dense": (d, d), "per_head": (heads, d // heads, d // heads), "one_head": (d // heads, d // heads)}[form]
-    kind = reference.storage_type(dtype)
-    x = rng.standard_normal((batch, n, d)).astype(kind)
-    return x, *((rng.standard_normal((lead, *shape)) * shape[-1] ** -0.5).astype(kind) for _ in range(2))
+    x = reference.store(rng.standard_normal((batch, n, d)), dtype)
+    weights = (rng.standard_normal((lead, *shape)) * shape[-1] ** -0.5 for _ in range(2))
+    return x, *(reference.store(weight, dtype) for weight in weights)
 
 
 def filter_arguments(rng, dtype="f32", batch=2, n=12, d=8, hidden=6):
-    kind = reference.storage_type(dtype)
     shapes = {"x": (batch, n, d), "w_base": (d,), "w1": (hidden, d), "b1": (hidden,), "w2": (d, hidden)}
     shapes |= {"b2": (d,), "bias": (d,)}
-    return {name: rng.standard_normal(shape).astype(kind) for name, shape in shapes.items()}
+    return {name: reference.store(rng.standard_normal(shape), dtype) for name, shape in shapes.items()}
 
 
 @pytest.mark.parametrize("form, weights", [("dense", "dense"), ("per_head", "per_head"), ("one_head", "per_head")])
@@ -546,4 +544,4 @@ def test_type_numbers_are_the_headers():
     for number, name in enumerate(names):
         assert f"BFLY_{name} = {number}" in header
     assert len(_arrays.TYPE_NAMES) == len(names)
-    assert ctypes.sizeof(ctypes.c_int32) == 4 and np.dtype(ml_dtypes.bfloat16).itemsize == 2
+    assert ctypes.sizeof(ctypes.c_int32) == 4 and _arrays.ITEM_SIZES[_arrays.BF16] == 2
