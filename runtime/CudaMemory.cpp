@@ -130,7 +130,7 @@ int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal) {
   const Driver *cuda = driver();
   if (!cuda)
     return -1;
-  *ordinal = -1;
+  *ordinal = BFLY_CUDA_HOST;
   int type = kMemoryTypeHost;
   unsigned managed = 0;
   if (cuda->cuPointerGetAttribute(&type, kPointerMemoryType,
@@ -157,6 +157,8 @@ int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal) {
          formatBytes(bytes).c_str(), formatBytes(left).c_str());
     return -1;
   }
+  if (managed)
+    *ordinal = BFLY_CUDA_MANAGED;
   return 0;
 }
 

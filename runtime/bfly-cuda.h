@@ -66,8 +66,10 @@ int bflyCudaCall(void (*function)(void **), void **arguments, int ordinal,
 
 /* An error unless `stream` is one of the device's. */
 int bflyCudaCheckStream(int ordinal, void *stream);
-/* Where memory is: `ordinal` is the device's number, -1 for memory of the
- * host. An error for bytes that lie beyond the end of their allocation. */
+/* Where memory is: `ordinal` is the device's number, or one of these. An error
+ * for bytes that lie beyond the end of their allocation. */
+#define BFLY_CUDA_HOST -1
+#define BFLY_CUDA_MANAGED -2 /* wherever it is used */
 int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal);
 /* Memory out of the device's pool, usable on `stream` from here on. */
 int bflyCudaAllocate(int ordinal, void *stream, uint64_t bytes, void **pointer);

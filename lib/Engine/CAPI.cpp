@@ -3,7 +3,7 @@
 
 #include "bfly/Engine/CAPI.h"
 
-#include "bfly-runtime.h"
+#include "bfly-cuda.h"
 #include "bfly/Engine/Executable.h"
 #include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
@@ -80,7 +80,7 @@ compile(llvm::Expected<std::unique_ptr<Program>> program,
   if (!program)
     return program.takeError();
   CompileSettings settings;
-  auto device = Device::open(options.device ? options.device : "cpu");
+  auto device = Device::parse(options.device ? options.device : "cpu");
   if (!device)
     return device.takeError();
   settings.device = *device;
@@ -110,34 +110,40 @@ compile(llvm::Expected<std::unique_ptr<Program>> program,
 }
 
 /// The caller's array as the engine has it. `name` is what errors call it.
-static llvm::Expected<HostArray> borrow(const bfly_array &array,
+static llvm::Expected<ArrayView> borrow(const bfly_array &array,
                                         const Twine &name) {
   if (array.dtype < BFLY_F64 || array.dtype > BFLY_I1)
     return makeError(name + " has dtype " + Twine(array.dtype) +
                      ", which is none");
   if (array.rank < 0 || (array.rank > 0 && !array.shape))
     return makeError(name + " has no shape");
-  if (array.device_type != BFLY_CPU)
-    return makeError(name + " is not in the memory of the CPU");
-  auto type = static_cast<ElementType>(array.dtype);
-  ArrayRef<int64_t> shape(array.shape, array.rank);
-  auto bytes = checkedSizeInBytes(type, shape);
+  ArrayView view;
+  if (array.device_type == BFLY_CUDA)
+    view.device = {Device::Kind::CUDA, array.device_id};
+  else if (array.device_type != BFLY_CPU)
+    return makeError(name + " is on a device of type " +
+                     Twine(array.device_type) +
+                     ", which is neither a CPU nor a CUDA device");
+  view.type = static_cast<ElementType>(array.dtype);
+  view.shape = ArrayRef<int64_t>(array.shape, array.rank);
+  auto bytes = checkedSizeInBytes(view.type, view.shape);
   if (!bytes)
     return makeError(name + ": " + toString(bytes.takeError()));
   // No elements may come with any pointer, none at all included.
   alignas(16) static char empty[16];
   if (!array.data && *bytes > 0)
     return makeError(name + " has no data");
-  auto borrowed =
-      HostArray::borrow(type, shape, *bytes > 0 ? array.data : empty, *bytes);
+  view.data = *bytes > 0 ? array.data : empty;
+  // Checks the alignment.
+  auto borrowed = HostArray::borrow(view.type, view.shape, view.data, *bytes);
   if (!borrowed)
     return makeError(name + ": " + toString(borrowed.takeError()));
-  return borrowed;
+  return view;
 }
 
 static llvm::Error borrowAll(const bfly_array *arrays, size_t count,
                              ArrayRef<ValueInfo> infos, StringRef kind,
-                             std::vector<HostArray> &result) {
+                             std::vector<ArrayView> &result) {
   if (count != infos.size() || (count && !arrays))
     return makeError(Twine(infos.size()) + " " + kind + " are needed, but " +
                      Twine(arrays ? count : 0) + " were given");
@@ -145,7 +151,7 @@ static llvm::Error borrowAll(const bfly_array *arrays, size_t count,
     auto array = borrow(arrays[i], infos[i].name);
     if (!array)
       return array.takeError();
-    result.push_back(std::move(*array));
+    result.push_back(*array);
   }
   return llvm::Error::success();
 }
@@ -154,9 +160,9 @@ static llvm::Error run(const bfly_kernel &kernel, const bfly_array *inputs,
                        size_t numInputs, const bfly_array *parameters,
                        size_t numParameters, const bfly_array *results,
                        size_t numResults, void *stream) {
-  if (stream)
+  if (stream && kernel.executable->settings().device.kind == Device::Kind::CPU)
     return makeError("there are no streams on a CPU");
-  std::vector<HostArray> arrays[3];
+  std::vector<ArrayView> arrays[3];
   if (llvm::Error error = borrowAll(
           inputs, numInputs, kernel.values(BFLY_INPUT), "inputs", arrays[0]))
     return error;
@@ -168,14 +174,10 @@ static llvm::Error run(const bfly_kernel &kernel, const bfly_array *inputs,
           borrowAll(results, numResults, kernel.values(BFLY_RESULT), "results",
                     arrays[2]))
     return error;
-  std::vector<const HostArray *> reads[2];
-  for (int kind : {0, 1})
-    for (const HostArray &array : arrays[kind])
-      reads[kind].push_back(&array);
-  std::vector<HostArray *> writes;
-  for (HostArray &array : arrays[2])
-    writes.push_back(&array);
-  return kernel.executable->invoke(reads[0], reads[1], writes);
+  auto call = kernel.executable->bind(arrays[0], arrays[1], arrays[2]);
+  if (!call)
+    return call.takeError();
+  return call->run(stream);
 }
 
 extern "C" {
@@ -291,6 +293,41 @@ void bfly_measure_ceilings(int32_t threads, double seconds,
                            double *bytes_per_second, double *flops_per_second) {
   *bytes_per_second = bflyRuntimeCopyBandwidth(threads, seconds);
   *flops_per_second = bflyRuntimePeakFlops(threads, seconds);
+}
+
+int bfly_measure_device(const char *device, double seconds,
+                        double *bytes_per_second, double *flops_per_second,
+                        double *matrix_flops_per_second) {
+  auto parsed = Device::parse(device ? device : "cpu");
+  llvm::Error error = parsed ? parsed->open() : parsed.takeError();
+  if (error) {
+    keep(std::move(error));
+    return -1;
+  }
+  double matrix = 0;
+  if (parsed->kind == Device::Kind::CPU) {
+    bfly_measure_ceilings(0, seconds, bytes_per_second, flops_per_second);
+  } else if (bflyCudaCopyBandwidth(parsed->ordinal, seconds,
+                                   bytes_per_second) ||
+             bflyCudaPeakFlops(parsed->ordinal, seconds, flops_per_second)) {
+    lastError = bflyCudaLastError();
+    return -1;
+  } else if (bflyCudaPeakMatrixFlops(parsed->ordinal, seconds, &matrix)) {
+    // cuBLASLt need not be there.
+    matrix = 0;
+  }
+  if (matrix_flops_per_second)
+    *matrix_flops_per_second = matrix;
+  return 0;
+}
+
+int bfly_open_device(const char *device) {
+  auto parsed = Device::parse(device ? device : "cpu");
+  llvm::Error error = parsed ? parsed->open() : parsed.takeError();
+  if (!error)
+    return 0;
+  keep(std::move(error));
+  return -1;
 }
 
 } // extern "C"

@@ -7,7 +7,7 @@
 #include "ForeignCode.h"
 #include "SizeGuard.h"
 #include "TextGuard.h"
-#include "bfly-runtime.h"
+#include "bfly-cuda.h"
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
@@ -29,7 +29,7 @@ using llvm::Twine;
 
 char CompileError::ID = 0;
 
-llvm::Expected<Device> Device::open(StringRef name) {
+llvm::Expected<Device> Device::parse(StringRef name) {
   Device device;
   auto [kind, ordinal] = name.split(':');
   if (kind == "cuda")
@@ -40,12 +40,25 @@ llvm::Expected<Device> Device::open(StringRef name) {
   if (name.contains(':') &&
       (ordinal.getAsInteger(10, device.ordinal) || device.ordinal < 0))
     return makeError("device " + quote(name) + " has no valid number");
-  if (device.kind == Kind::CUDA)
-    return makeError("device '" + name +
-                     "' is not there: this build has no CUDA support");
-  if (device.ordinal != 0)
+  if (device.kind == Kind::CPU && device.ordinal != 0)
     return makeError("device '" + name + "' is not there: cpu has number 0");
   return device;
+}
+
+llvm::Error Device::open() const {
+  if (kind == Kind::CPU)
+    return llvm::Error::success();
+  BflyCudaDevice info;
+  if (bflyCudaDeviceInfo(ordinal, &info))
+    return makeError("device '" + str() +
+                     "' is not there: " + bflyCudaLastError());
+  // The target's code runs on this architecture alone, on none that is newer.
+  if (info.major != 9 || info.minor != 0)
+    return makeError("device '" + str() +
+                     "' is of another architecture: " + info.name + " has sm_" +
+                     Twine(info.major) + Twine(info.minor) +
+                     ", and functions are compiled for " + target());
+  return llvm::Error::success();
 }
 
 std::string Device::str() const {

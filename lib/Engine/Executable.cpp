@@ -5,7 +5,8 @@
 
 #include "Diagnostics.h"
 #include "ForeignCode.h"
-#include "bfly-runtime.h"
+#include "StagedArrays.h"
+#include "bfly-cuda.h"
 #include "bfly/Engine/FileIO.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/ExecutionEngine/OptUtils.h"
@@ -37,6 +38,8 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> hostMachine() {
 llvm::Expected<std::unique_ptr<Executable>>
 Executable::create(const Program &program, const Signature &function,
                    const CompileSettings &settings) {
+  if (llvm::Error error = settings.device.open())
+    return std::move(error);
   auto held = program.lock();
   auto lowered = program.lower(function, "llvm", settings);
   if (!lowered)
@@ -134,27 +137,96 @@ Executable::allocateResults(ArrayRef<const HostArray *> inputs) const {
   return results;
 }
 
-/// Whether two arrays share a byte.
-static bool overlap(const HostArray &a, const HostArray &b) {
-  if (a.numElements() == 0 || b.numElements() == 0)
+ArrayView::ArrayView(const HostArray &array)
+    : type(array.elementType()), shape(array.shape()),
+      data(const_cast<void *>(array.data())), writable(array.isWritable()) {}
+
+uint64_t ArrayView::sizeInBytes() const {
+  uint64_t bytes = elementSize(type);
+  for (int64_t size : shape)
+    bytes *= size;
+  return bytes;
+}
+
+/// Whether two arrays share a byte. Host and GPUs have one space of addresses.
+static bool overlap(const ArrayView &a, const ArrayView &b) {
+  uint64_t bytesA = a.sizeInBytes(), bytesB = b.sizeInBytes();
+  if (bytesA == 0 || bytesB == 0)
     return false;
-  auto *beginA = static_cast<const char *>(a.data());
-  auto *beginB = static_cast<const char *>(b.data());
-  return std::less<>()(beginA, beginB + b.sizeInBytes()) &&
-         std::less<>()(beginB, beginA + a.sizeInBytes());
+  auto *beginA = static_cast<const char *>(a.data);
+  auto *beginB = static_cast<const char *>(b.data);
+  return std::less<>()(beginA, beginB + bytesB) &&
+         std::less<>()(beginB, beginA + bytesA);
+}
+
+/// An error unless a call on `device` can take the array.
+static llvm::Error checkPlace(const ArrayView &array, const ValueInfo &info,
+                              const Signature &function, Device device) {
+  if (array.device.kind == Device::Kind::CPU)
+    return llvm::Error::success();
+  if (info.isScalar)
+    return makeError(info.name +
+                     " is a number, which has to be in the memory "
+                     "of the CPU, and not on " +
+                     array.device.str());
+  if (device.kind == Device::Kind::CPU)
+    return makeError(info.name + " is not in the memory of the CPU");
+  auto wrongPlace = [&](const Device &actual) {
+    return makeError(info.name + " is on " + actual.str() + ", but function '" +
+                     function.name + "' runs on " + device.str());
+  };
+  if (!(array.device == device))
+    return wrongPlace(array.device);
+  uint64_t bytes = array.sizeInBytes();
+  if (bytes == 0)
+    return llvm::Error::success();
+  // A kernel that touched other memory would cost the process its GPU.
+  int ordinal;
+  if (bflyCudaPointer(array.data, bytes, &ordinal))
+    return makeError(info.name + ": " + bflyCudaLastError());
+  if (ordinal == BFLY_CUDA_MANAGED || ordinal == device.ordinal)
+    return llvm::Error::success();
+  if (ordinal < 0)
+    return makeError(info.name + " is said to be on " + device.str() +
+                     ", but its address is not one of GPU memory");
+  return wrongPlace({Device::Kind::CUDA, ordinal});
+}
+
+static std::vector<ArrayView> viewsOf(ArrayRef<const HostArray *> arrays) {
+  std::vector<ArrayView> views;
+  for (const HostArray *array : arrays)
+    views.emplace_back(*array);
+  return views;
+}
+
+static std::vector<SmallVector<int64_t, 4>>
+shapesOf(ArrayRef<ArrayView> arrays) {
+  std::vector<SmallVector<int64_t, 4>> shapes;
+  for (const ArrayView &array : arrays)
+    shapes.emplace_back(array.shape.begin(), array.shape.end());
+  return shapes;
 }
 
 llvm::Expected<Invocation>
 Executable::bind(ArrayRef<const HostArray *> inputs,
                  ArrayRef<const HostArray *> parameters,
                  ArrayRef<HostArray *> results) const {
+  std::vector<ArrayView> filled;
+  for (const HostArray *array : results)
+    filled.emplace_back(*array);
+  return bind(viewsOf(inputs), viewsOf(parameters), filled);
+}
+
+llvm::Expected<Invocation> Executable::bind(ArrayRef<ArrayView> inputs,
+                                            ArrayRef<ArrayView> parameters,
+                                            ArrayRef<ArrayView> results) const {
   // Types before shapes: messages about shapes name the type too.
   for (auto [infos, arrays] :
        {std::pair(ArrayRef(interface.inputs), inputs),
         std::pair(ArrayRef(interface.parameters), parameters)})
     for (auto [info, array] : llvm::zip(infos, arrays))
-      if (array->elementType() != info.type)
-        return makeError(info.name + " has type " + array->typeString() +
+      if (array.type != info.type)
+        return makeError(info.name + " has type " + array.typeString() +
                          ", but function '" + interface.name + "' takes " +
                          info.typeString());
   auto batch = interface.matchShapes(shapesOf(inputs), shapesOf(parameters));
@@ -165,81 +237,128 @@ Executable::bind(ArrayRef<const HostArray *> inputs,
                      Twine(interface.results.size()) + " results, but " +
                      Twine(results.size()) + " arrays were given for them");
 
+  Device device = compileSettings.device;
   Invocation call;
   call.executable = this;
+  struct Place {
+    const ValueInfo *info;
+    const ArrayView *array;
+    size_t word;
+    bool isResult;
+  };
   // Positions first: the words move while they grow.
-  std::vector<std::pair<size_t, bool>> places;
-  auto add = [&](const ValueInfo &info, const HostArray &array) -> llvm::Error {
-    if (llvm::Error error = array.checkBooleans())
-      return error;
-    places.push_back({call.words.size(), info.isScalar});
-    if (info.isScalar) {
-      call.words.push_back(0);
-      std::memcpy(&call.words.back(), array.data(), array.sizeInBytes());
-      return llvm::Error::success();
-    }
-    auto address = reinterpret_cast<intptr_t>(array.data());
-    llvm::append_values(call.words, address, address, 0);
-    llvm::append_range(call.words, array.shape());
-    int64_t stride = 1;
-    size_t strides = call.words.size();
-    for (int64_t size : llvm::reverse(array.shape())) {
-      call.words.push_back(stride);
-      stride *= std::max<int64_t>(size, 1);
-    }
-    std::reverse(call.words.begin() + strides, call.words.end());
-    return llvm::Error::success();
-  };
-  auto addAll = [&](ArrayRef<ValueInfo> infos, auto arrays) -> llvm::Error {
-    for (auto [info, array] : llvm::zip_equal(infos, arrays))
-      if (llvm::Error error = add(info, *array))
+  std::vector<Place> places;
+  auto addAll = [&](ArrayRef<ValueInfo> infos, ArrayRef<ArrayView> arrays,
+                    bool isResult) -> llvm::Error {
+    for (auto [info, array] : llvm::zip_equal(infos, arrays)) {
+      if (llvm::Error error = checkPlace(array, info, interface, device))
         return error;
+      bool isHost = array.device.kind == Device::Kind::CPU;
+      if (isHost && !isResult && array.type == ElementType::I1) {
+        auto host = HostArray::borrow(array.type, array.shape,
+                                      static_cast<const void *>(array.data),
+                                      array.sizeInBytes());
+        if (!host)
+          return host.takeError();
+        if (llvm::Error error = host->checkBooleans())
+          return error;
+      }
+      places.push_back({&info, &array, call.words.size(), isResult});
+      if (info.isScalar) {
+        call.words.push_back(0);
+        std::memcpy(&call.words.back(), array.data, array.sizeInBytes());
+        continue;
+      }
+      auto address = reinterpret_cast<intptr_t>(array.data);
+      llvm::append_values(call.words, address, address, 0);
+      llvm::append_range(call.words, array.shape);
+      int64_t stride = 1;
+      size_t strides = call.words.size();
+      for (int64_t size : llvm::reverse(array.shape)) {
+        call.words.push_back(stride);
+        stride *= std::max<int64_t>(size, 1);
+      }
+      std::reverse(call.words.begin() + strides, call.words.end());
+    }
     return llvm::Error::success();
   };
-  if (llvm::Error error = addAll(interface.inputs, inputs))
+  if (llvm::Error error = addAll(interface.inputs, inputs, false))
     return std::move(error);
-  if (llvm::Error error = addAll(interface.parameters, parameters))
+  if (llvm::Error error = addAll(interface.parameters, parameters, false))
     return std::move(error);
 
   for (size_t i = 0; i < results.size(); ++i) {
     const ValueInfo &info = interface.results[i];
-    HostArray &result = *results[i];
-    if (result.elementType() != info.type ||
-        result.shape() != ArrayRef<int64_t>(interface.resultShape(i, *batch)))
+    const ArrayView &result = results[i];
+    if (result.type != info.type ||
+        result.shape != ArrayRef<int64_t>(interface.resultShape(i, *batch)))
       return makeError("the array for " + info.name + " has type " +
                        result.typeString() + ", but the result has " +
                        formatType(info.type, interface.resultShape(i, *batch)));
-    if (!result.isWritable())
+    if (!result.writable)
       return makeError("the array for " + info.name + " is read-only");
-    auto clashes = [&](const HostArray *other) {
-      return other != &result && overlap(*other, result);
+    auto clashes = [&](const ArrayView &other) {
+      return overlap(other, result);
     };
     if (llvm::any_of(inputs, clashes) || llvm::any_of(parameters, clashes) ||
-        llvm::any_of(results.take_front(i), clashes) ||
-        llvm::is_contained(results.take_front(i), &result))
+        llvm::any_of(results.take_front(i), clashes))
       return makeError("the array for " + info.name +
                        " overlaps another array of the call");
   }
-  if (llvm::Error error = addAll(interface.results, results))
+  if (llvm::Error error = addAll(interface.results, results, true))
     return std::move(error);
 
   call.pointers.resize(places.size());
+  if (device.kind == Device::Kind::CUDA)
+    call.staged = std::make_unique<StagedArrays>(device.ordinal);
   for (auto [i, place] : llvm::enumerate(places)) {
-    call.pointers[i] = &call.words[place.first];
-    call.packed.push_back(place.second ? call.pointers[i] : &call.pointers[i]);
+    int64_t *words = &call.words[place.word];
+    call.pointers[i] = words;
+    call.packed.push_back(place.info->isScalar ? call.pointers[i]
+                                               : &call.pointers[i]);
+    if (call.staged && !place.info->isScalar &&
+        place.array->device.kind == Device::Kind::CPU)
+      call.staged->add(place.info->name, place.array->data,
+                       place.array->sizeInBytes(), place.isResult, words);
   }
   return call;
 }
 
-llvm::Error Invocation::run() {
+Invocation::Invocation() = default;
+Invocation::Invocation(Invocation &&) = default;
+Invocation &Invocation::operator=(Invocation &&) = default;
+Invocation::~Invocation() = default;
+
+llvm::Error Invocation::run(void *stream) {
+  if (!staged || staged->empty())
+    return launch(stream);
+  if (llvm::Error error = staged->upload(stream))
+    return error;
+  if (llvm::Error error = launch(stream))
+    return error;
+  return staged->download(stream);
+}
+
+llvm::Error Invocation::launch(void *stream) {
+  const CompileSettings &settings = executable->settings();
+  const std::string &name = executable->signature().name;
   BflyRuntimeFailure failure;
-  if (bflyRuntimeCall(executable->entry, packed.data(),
-                      executable->settings().threads, availableMemory,
-                      &failure) == 0)
+  if (staged) {
+    int ordinal = settings.device.ordinal;
+    if (bflyCudaCheckStream(ordinal, stream))
+      return makeError(bflyCudaLastError());
+    if (bflyCudaCall(executable->entry, packed.data(), ordinal, stream,
+                     &failure) == 0)
+      return llvm::Error::success();
+  } else if (bflyRuntimeCall(executable->entry, packed.data(), settings.threads,
+                             availableMemory, &failure) == 0) {
     return llvm::Error::success();
-  std::string message = "out of memory: function '" +
-                        executable->signature().name + "' needs another " +
-                        formatBytes(failure.requested);
+  }
+  if (failure.message[0])
+    return makeError("function '" + name + "' failed on " +
+                     settings.device.str() + ": " + failure.message);
+  std::string message = "out of memory: function '" + name +
+                        "' needs another " + formatBytes(failure.requested);
   if (failure.available)
     message += ", but there are " + formatBytes(failure.available);
   return makeError(message);

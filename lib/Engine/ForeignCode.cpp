@@ -21,12 +21,14 @@ using llvm::Twine;
 /// A frame larger than this does not fit on the stacks of OpenMP's threads.
 static constexpr uint64_t kMaxStackBytes = uint64_t(1) << 20;
 
-/// Inline assembly and code that runs when the module is loaded, at any level.
-static llvm::Error checkCode(ModuleOp module) {
+/// Inline assembly, machine code, and code that runs when the module is loaded,
+/// at any level. A lowered module has the kernels that bfly compiled.
+static llvm::Error checkCode(ModuleOp module, bool allowKernels) {
   Operation *found = nullptr;
   module->walk([&](Operation *op) {
-    if (isa<LLVM::InlineAsmOp>(op) ||
-        op->getName().getStringRef() == "nvvm.inline_ptx") {
+    StringRef name = op->getName().getStringRef();
+    if (isa<LLVM::InlineAsmOp>(op) || name == "nvvm.inline_ptx" ||
+        (name == "gpu.binary" && !allowKernels)) {
       found = op;
       return WalkResult::interrupt();
     }
@@ -47,7 +49,7 @@ static llvm::Error checkCode(ModuleOp module) {
 }
 
 llvm::Error mlir::bfly::checkNoForeignCode(ModuleOp source) {
-  if (llvm::Error error = checkCode(source))
+  if (llvm::Error error = checkCode(source, /*allowKernels=*/false))
     return error;
   for (Operation &op : source.getOps()) {
     auto function = dyn_cast<FunctionOpInterface>(op);
@@ -124,7 +126,7 @@ static bool isKnownFunction(StringRef name) {
 
 llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
   if (!allowForeignCalls)
-    if (llvm::Error error = checkCode(lowered))
+    if (llvm::Error error = checkCode(lowered, /*allowKernels=*/true))
       return error;
   for (auto function : lowered.getOps<LLVM::LLVMFuncOp>()) {
     StringRef name = function.getName();

@@ -7,7 +7,7 @@
 
 #include "ForeignCode.h"
 
-#include "bfly-runtime.h"
+#include "bfly-cuda.h"
 #include "bfly/Engine/HalfPrecision.h"
 #include "llvm/ADT/bit.h"
 
@@ -79,9 +79,41 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(_mlir_memref_to_llvm_aligned_alloc)
       ENTRY(_mlir_memref_to_llvm_free)
       ENTRY(memrefCopy)
+      ENTRY(mgpuModuleLoad)
+      ENTRY(mgpuModuleLoadJIT)
+      ENTRY(mgpuModuleUnload)
+      ENTRY(mgpuModuleGetFunction)
+      ENTRY(mgpuLaunchKernel)
+      ENTRY(mgpuLaunchClusterKernel)
+      ENTRY(mgpuStreamCreate)
+      ENTRY(mgpuStreamDestroy)
+      ENTRY(mgpuStreamSynchronize)
+      ENTRY(mgpuStreamWaitEvent)
+      ENTRY(mgpuEventCreate)
+      ENTRY(mgpuEventDestroy)
+      ENTRY(mgpuEventSynchronize)
+      ENTRY(mgpuEventRecord)
+      ENTRY(mgpuMemAlloc)
+      ENTRY(mgpuMemFree)
+      ENTRY(mgpuMemcpy)
+      ENTRY(mgpuMemset32)
+      ENTRY(mgpuMemset16)
+      ENTRY(mgpuMemHostRegisterMemRef)
+      ENTRY(mgpuMemHostUnregisterMemRef)
+      ENTRY(mgpuSetDefaultDevice)
+      ENTRY(mgpuTensorMapEncodeTiledMemref)
+      ENTRY(bflyCudaNextLaunch)
+      ENTRY(bflyCudaLaunch)
+      ENTRY(bflyCudaResidentBlocks)
+      ENTRY(bflyCudaMultiprocessors)
+      ENTRY(bflyCudaTensorMap)
+      ENTRY(bflyCudaFft)
+      ENTRY(bflyCudaLinear)
   // clang-format on
 #undef ENTRY
-                  {"__truncdfbf2", reinterpret_cast<void *>(&truncateToBF16)},
+                                                      {"__truncdfbf2",
+                                                       reinterpret_cast<void *>(
+                                                           &truncateToBF16)},
       {"__truncsfbf2", reinterpret_cast<void *>(&truncateFloatToBF16)},
       {"__truncdfhf2", reinterpret_cast<void *>(&truncateToF16)},
       {"__truncsfhf2", reinterpret_cast<void *>(&truncateFloatToF16)},

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const text =
@@ -61,6 +62,8 @@ static void expectError(int status) {
 }
 
 int main(void) {
+  /* The same on machines with a GPU. */
+  setenv("BFLY_LIBCUDA", "/nonexistent/libcuda.so.1", 1);
   printf("version %s\n", bfly_version());
   bfly_kernel *kernel = bfly_compile(text, strlen(text), "layer.mlir", NULL);
   if (!kernel) {
@@ -136,6 +139,13 @@ int main(void) {
   options.device = "cuda";
   expectError(bfly_compile(text, strlen(text), "layer.mlir", &options) ? 0
                                                                        : -1);
+  expectError(bfly_open_device("cuda:1"));
+  expectError(bfly_open_device("tpu"));
+  expectError(bfly_open_device("cpu"));
+  double rates[3] = {0};
+  printf("measured %d",
+         bfly_measure_device("cpu", 0.01, &rates[0], &rates[1], &rates[2]));
+  printf(" %d %d %g\n", rates[0] > 0, rates[1] > 0, rates[2]);
   expectError(bfly_compile(text, 100, "layer.mlir", NULL) ? 0 : -1);
   expectError(bfly_compile_file("/nonexistent.mlir", NULL) ? 0 : -1);
   bfly_kernel_destroy(NULL);

@@ -47,8 +47,10 @@
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --tolerance=-1 2>&1 | FileCheck %s --check-prefix=TOLERANCE
 // TOLERANCE: error: --tolerance has to be a number from 0
 
-// RUN: not bfly-run %s --function=f --input=2x4xf32 --device=cuda 2>&1 | FileCheck %s --check-prefix=CUDA
-// CUDA: error: device 'cuda' is not there
+// RUN: env BFLY_LIBCUDA=%t/libcuda.so.1 not bfly-run %s --function=f --input=2x4xf32 --device=cuda 2>&1 | FileCheck %s --check-prefix=CUDA
+// CUDA: error: device 'cuda:0' is not there: there is no NVIDIA driver on this machine: {{.*}}libcuda.so.1: {{.*}}
+// RUN: not bfly-run %s --function=f --input=2x4xf32 --device=cuda:x 2>&1 | FileCheck %s --check-prefix=CUDAX
+// CUDAX: error: device 'cuda:x' has no valid number
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --device=tpu 2>&1 | FileCheck %s --check-prefix=TPU
 // TPU: error: unknown device 'tpu'; there are cpu and cuda
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --device=cpu:3 2>&1 | FileCheck %s --check-prefix=CPU3

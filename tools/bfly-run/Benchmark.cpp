@@ -3,7 +3,8 @@
 
 #include "Benchmark.h"
 
-#include "bfly-runtime.h"
+#include "bfly-cuda.h"
+#include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -21,9 +22,24 @@ static constexpr double kMinimalTime = 0.5;
 /// For each ceiling, in seconds.
 static constexpr double kCalibrationTime = 0.2;
 
-Ceilings Ceilings::measure(int threads) {
-  return {bflyRuntimeCopyBandwidth(threads, kCalibrationTime),
-          bflyRuntimePeakFlops(threads, kCalibrationTime)};
+Expected<Ceilings> Ceilings::measure(const Device &device, int threads) {
+  Ceilings ceilings;
+  if (device.kind == Device::Kind::CPU) {
+    ceilings.bytesPerSecond =
+        bflyRuntimeCopyBandwidth(threads, kCalibrationTime);
+    ceilings.flopsPerSecond = bflyRuntimePeakFlops(threads, kCalibrationTime);
+    return ceilings;
+  }
+  if (bflyCudaCopyBandwidth(device.ordinal, kCalibrationTime,
+                            &ceilings.bytesPerSecond) ||
+      bflyCudaPeakFlops(device.ordinal, kCalibrationTime,
+                        &ceilings.flopsPerSecond))
+    return makeError(bflyCudaLastError());
+  // cuBLASLt need not be there.
+  if (bflyCudaPeakMatrixFlops(device.ordinal, kCalibrationTime,
+                              &ceilings.matrixFlopsPerSecond))
+    ceilings.matrixFlopsPerSecond = 0;
+  return ceilings;
 }
 
 static double now(clockid_t clock) {
@@ -59,10 +75,55 @@ Work Work::of(const json::Object &report, int64_t batch,
   return work;
 }
 
-Error mlir::bfly::measure(Invocation &call, int64_t iterations,
+/// So many calls one after the other, with an event before and after.
+static Error measureOnGPU(Invocation &call, int ordinal, int64_t iterations,
                           Measurement &result) {
+  struct State {
+    Invocation &call;
+    Error error;
+  } state{call, Error::success()};
+  auto step = [](void *pointer) {
+    auto &state = *static_cast<State *>(pointer);
+    // Only the last call of a series can have failed.
+    consumeError(std::move(state.error));
+    state.error = state.call.launch();
+    return state.error ? 1 : 0;
+  };
+  auto time = [&](int64_t rounds, double &seconds) -> Error {
+    if (bflyCudaTime(ordinal, nullptr, rounds, step, &state, &seconds) == 0)
+      return Error::success();
+    if (state.error)
+      return std::move(state.error);
+    return makeError(bflyCudaLastError());
+  };
+  auto finish = [&](Error error) {
+    consumeError(std::move(state.error));
+    return error;
+  };
+  double seconds = 0;
+  if (iterations == 0) {
+    constexpr int64_t kTrials = 10;
+    if (Error error = time(kTrials, seconds))
+      return finish(std::move(error));
+    iterations =
+        std::max<int64_t>(1, static_cast<int64_t>(kMinimalTime * kTrials /
+                                                  std::max(seconds, 1e-6)));
+  }
+  double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
+  if (Error error = time(iterations, seconds))
+    return finish(std::move(error));
+  result.iterations = iterations;
+  result.realSeconds = seconds / iterations;
+  result.cpuSeconds = (now(CLOCK_PROCESS_CPUTIME_ID) - cpuBegin) / iterations;
+  return finish(Error::success());
+}
+
+Error mlir::bfly::measure(Invocation &call, const Device &device,
+                          int64_t iterations, Measurement &result) {
   if (Error error = call.run())
     return error;
+  if (device.kind == Device::Kind::CUDA)
+    return measureOnGPU(call, device.ordinal, iterations, result);
   double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
   double begin = now(CLOCK_MONOTONIC);
   double elapsed = 0;
@@ -137,6 +198,7 @@ json::Object Measurement::toJSON() const {
       {"omp_threads", threads},
       {"copy_bytes_per_second", ceilings.bytesPerSecond},
       {"peak_flops_per_second", ceilings.flopsPerSecond},
+      {"matrix_flops_per_second", ceilings.matrixFlopsPerSecond},
   };
 }
 

@@ -22,8 +22,10 @@ namespace mlir::bfly {
 struct Ceilings {
   double bytesPerSecond = 0;
   double flopsPerSecond = 0;
+  /// Of a GPU's matrix units, in bf16; 0 where nothing can measure it.
+  double matrixFlopsPerSecond = 0;
 
-  static Ceilings measure(int threads);
+  static llvm::Expected<Ceilings> measure(const Device &device, int threads);
 };
 
 /// What one call does, and for how long at the machine's ceilings: the sums
@@ -54,8 +56,9 @@ struct Measurement {
 };
 
 /// Calls once to warm up, then `iterations` times, or for half a second if that
-/// is 0. Fills in the times.
-llvm::Error measure(Invocation &call, int64_t iterations,
+/// is 0. Fills in the times: on a GPU, those between two of its own events,
+/// without the copies of arrays of the host.
+llvm::Error measure(Invocation &call, const Device &device, int64_t iterations,
                     Measurement &measurement);
 
 void printConsole(llvm::raw_ostream &os, const Measurement &measurement);

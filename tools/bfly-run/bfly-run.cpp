@@ -75,8 +75,12 @@ static Error makeReport(const Program &program, const Signature &function,
   Measurement result;
   result.threads =
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
-  if (measured)
-    result.ceilings = Ceilings::measure(result.threads);
+  if (measured) {
+    auto ceilings = Ceilings::measure(settings.device, result.threads);
+    if (!ceilings)
+      return ceilings.takeError();
+    result.ceilings = *ceilings;
+  }
   ReportSettings reportSettings;
   reportSettings.bytesPerSecond = result.ceilings.bytesPerSecond;
   reportSettings.flopsPerSecond = result.ceilings.flopsPerSecond;
@@ -93,7 +97,7 @@ static Error makeReport(const Program &program, const Signature &function,
   result.work = Work::of(report, batch, result.ceilings);
   int64_t calls = 0;
   StringRef(flags().benchmark).getAsInteger(10, calls);
-  if (Error error = measure(call, calls, result))
+  if (Error error = measure(call, settings.device, calls, result))
     return error;
   report["benchmark"] = result.toJSON();
   if (flags().format == BenchmarkFormat::JSON)
@@ -130,7 +134,7 @@ static Error run() {
   if (Error error = checkFlags())
     return error;
   CompileSettings settings;
-  auto device = Device::open(flags().device);
+  auto device = Device::parse(flags().device);
   if (!device)
     return device.takeError();
   settings.device = *device;
@@ -173,6 +177,8 @@ static Error run() {
       return failure;
   }
 
+  if (Error error = settings.device.open())
+    return error;
   // All that can be wrong with the arrays, before anything is compiled.
   auto outputs = parseOutputs(flags().outputs, function);
   if (!outputs)

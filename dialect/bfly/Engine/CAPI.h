@@ -133,9 +133,14 @@ BFLY_API int bfly_kernel_result_shapes(const bfly_kernel *kernel,
                                        int64_t *const *shapes);
 
 /* Runs the kernel: reads inputs and parameters, fills results, which must not
- * overlap anything else. `stream` is the CUDA stream to run on, NULL on a CPU.
- * 0 or -1; errors call the arrays "input 0", "result 1" and parameters by their
- * names. Results are unspecified after an error. */
+ * overlap anything else. 0 or -1; errors call the arrays "input 0", "result 1"
+ * and parameters by their names. Results are unspecified after an error.
+ *
+ * On a GPU it runs on `stream`, a CUstream or cudaStream_t of the kernel's
+ * device (NULL: the default one; on a CPU always NULL). Arrays of BFLY_CUDA
+ * have to be on that device. With none of BFLY_CPU this returns once the work
+ * is in the stream, and what fails later is told by a call to come. Arrays of
+ * BFLY_CPU are copied there and back, and waited for. */
 BFLY_API int bfly_kernel_run(const bfly_kernel *kernel,
                              const bfly_array *inputs, size_t num_inputs,
                              const bfly_array *parameters,
@@ -148,6 +153,18 @@ BFLY_API int bfly_kernel_run(const bfly_kernel *kernel,
 BFLY_API void bfly_measure_ceilings(int32_t threads, double seconds,
                                     double *bytes_per_second,
                                     double *flops_per_second);
+
+/* The same for a device, as bfly_compile_options names it; and bf16 operations
+ * per second on a GPU's matrix units, 0 where cuBLASLt is not installed (NULL:
+ * not wanted). 0 or -1. */
+BFLY_API int bfly_measure_device(const char *device, double seconds,
+                                 double *bytes_per_second,
+                                 double *flops_per_second,
+                                 double *matrix_flops_per_second);
+
+/* 0 if this machine has the device and kernels can be compiled for it, else -1
+ * and a reason. */
+BFLY_API int bfly_open_device(const char *device);
 
 #ifdef __cplusplus
 }

@@ -38,15 +38,23 @@ private:
   std::string text;
 };
 
-/// Where a function runs. Arrays that it is given have to be there.
+/// Where a function runs.
 struct Device {
   enum class Kind { CPU, CUDA };
   Kind kind = Kind::CPU;
   int ordinal = 0;
 
-  /// "cpu", "cuda" or "cuda:1". An error for any other name, and for a device
-  /// that this build or this machine does not have.
-  static llvm::Expected<Device> open(llvm::StringRef name);
+  /// "cpu", "cuda" or "cuda:1", whether this machine has it or not. An error
+  /// for any other name.
+  static llvm::Expected<Device> parse(llvm::StringRef name);
+
+  /// An error if this machine does not have the device, or if functions that
+  /// are compiled for it would not run there. Starts a GPU.
+  llvm::Error open() const;
+
+  bool operator==(const Device &other) const {
+    return kind == other.kind && ordinal == other.ordinal;
+  }
 
   std::string str() const;
   /// The pipeline's `target` for this device.

@@ -19,17 +19,50 @@ class ExecutionEngine;
 namespace mlir::bfly {
 
 class Executable;
+class StagedArrays;
+
+/// An array of the caller's, row-major without gaps, wherever it is.
+struct ArrayView {
+  ElementType type = ElementType::F32;
+  llvm::ArrayRef<int64_t> shape;
+  void *data = nullptr;
+  bool writable = true;
+  Device device = {};
+
+  ArrayView() = default;
+  /// One in the memory of the host.
+  ArrayView(const HostArray &array);
+
+  uint64_t sizeInBytes() const;
+  std::string typeString() const { return formatType(type, shape); }
+};
 
 /// A call with its arrays checked and bound. They have to outlive it.
 class Invocation {
 public:
-  /// Runs the function. An error if it ran out of memory; the results are
-  /// unspecified then. Not to be run by two threads at once.
-  llvm::Error run();
+  Invocation();
+  Invocation(Invocation &&);
+  Invocation &operator=(Invocation &&);
+  ~Invocation();
+
+  /// Runs the function. An error if it ran out of memory or something else
+  /// failed; the results are unspecified then. Not to be run by two threads at
+  /// once.
+  ///
+  /// On a GPU it runs on `stream`, one of that device's. Arrays of the host are
+  /// copied there and back, and waited for; with none this returns at once, and
+  /// the arrays have to live until the stream has come this far.
+  llvm::Error run(void *stream = nullptr);
+
+  /// The same without copies, for arrays of the host that were copied by a
+  /// `run` before: to measure what the device does.
+  llvm::Error launch(void *stream = nullptr);
 
 private:
   friend class Executable;
   const Executable *executable = nullptr;
+  /// What has to be copied to a GPU; null on a CPU.
+  std::unique_ptr<StagedArrays> staged;
   /// Memref descriptors and scalars, one word after the other.
   std::vector<int64_t> words;
   /// For each argument its address, or that of the pointer to its descriptor.
@@ -64,6 +97,12 @@ public:
   llvm::Expected<Invocation> bind(llvm::ArrayRef<const HostArray *> inputs,
                                   llvm::ArrayRef<const HostArray *> parameters,
                                   llvm::ArrayRef<HostArray *> results) const;
+
+  /// The same for arrays anywhere. On a GPU, those of the host are copied there
+  /// and back at every run, and those of a GPU have to be on this one.
+  llvm::Expected<Invocation> bind(llvm::ArrayRef<ArrayView> inputs,
+                                  llvm::ArrayRef<ArrayView> parameters,
+                                  llvm::ArrayRef<ArrayView> results) const;
 
   /// Binds and runs.
   llvm::Error invoke(llvm::ArrayRef<const HostArray *> inputs,
