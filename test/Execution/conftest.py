@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Random input that is drawn afresh in every session: BFLY_SEED=<the number that pytest prints> draws the same again."""
 
-import os
 import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-SEED = int(os.environ.get("BFLY_SEED") or time.time_ns() % 2**32)
+from seed import SEED  # noqa: E402, beside this file
 
 # Compiling takes longer than hypothesis finds healthy; how many examples there are is for the tests to say.
 hypothesis.settings.register_profile("bfly", deadline=None, database=None, print_blob=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SEED
 from programs import run
 from safetensors.numpy import load_file
+from seed import SEED
 
 import bfly
 from bfly import reference
