@@ -29,10 +29,9 @@ function(bfly_link_llvm target)
     separate_arguments(llvm_libs)
     target_link_libraries(${target} PRIVATE -L${LLVM_LIBRARY_DIR} ${archives} ${llvm_libs}
       -l:libz.a -l:libzstd.a -lrt -ldl -lm)
-    # What is not called is left out, equal functions are kept once, and pointers are relocated from a bitmap (which
-    # glibc reads from 2.36 on).
-    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections,--icf=safe,-O2
-      -Wl,--as-needed,--exclude-libs,ALL,-z,pack-relative-relocs,--strip-all)
+    # What is not called is left out, and pointers are relocated from a bitmap, which glibc reads from 2.36 on.
+    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections,-O2
+      -Wl,--as-needed,-z,pack-relative-relocs,--strip-all)
   else()
     set(archives)
     foreach(lib ${ARGN})

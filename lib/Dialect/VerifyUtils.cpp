@@ -189,7 +189,7 @@ void mlir::bfly::printBroadcastParams(OpAsmPrinter &printer, Operation *,
   static constexpr const char *names[] = {"batch", "bin", "channel"};
   if (params.empty())
     return;
-  printer << "params(";
+  printer << " params(";
   llvm::interleaveComma(
       llvm::seq<size_t>(0, params.size()), printer, [&](size_t i) {
         printer << params[i] << '[';

@@ -6,8 +6,10 @@
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -205,6 +207,22 @@ Amount mlir::bfly::getFlops(Operation *op, int64_t length) {
 
 // Kernels --------------------------------------------------------------------
 
+/// The product of numbers that are not negative, or the largest number: a plan
+/// may be anything until it is checked.
+static int64_t multiply(ArrayRef<int64_t> factors) {
+  int64_t product = 1;
+  for (int64_t factor : factors)
+    if (llvm::MulOverflow(product, factor, product))
+      return std::numeric_limits<int64_t>::max();
+  return product;
+}
+
+bool mlir::bfly::isOnTensors(KernelOp kernel) {
+  return kernel.getNumResults() &&
+         llvm::all_of(kernel->getOperandTypes(),
+                      llvm::IsaPred<RankedTensorType>);
+}
+
 int64_t mlir::bfly::getTransformLength(KernelOp kernel) {
   int64_t tokens = 0;
   kernel.getBody().walk([&](Operation *op) {
@@ -216,10 +234,7 @@ int64_t mlir::bfly::getTransformLength(KernelOp kernel) {
   PlanAttr plan = kernel.getPlanAttr();
   if (!tokens || !plan || plan.getRadices().empty())
     return tokens;
-  int64_t product = 1;
-  for (int64_t radix : plan.getRadices())
-    product *= radix;
-  return product;
+  return multiply(plan.getRadices());
 }
 
 KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
@@ -266,23 +281,22 @@ SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
   if (length) {
     // Complex rows of one vector: the whole slab, then, where the first pass is
     // a group of its own, a pair of its sub-transforms at a time.
-    int64_t slabRow = 2 * plan.getLanes() * elementBytes;
     for (size_t i = 0; i < plan.getGroups().size(); ++i) {
       int64_t rows = length;
       if (i && !plan.getRadices().empty())
-        rows = 2 * length / plan.getRadices().front();
-      bytes.push_back(rows * slabRow);
+        rows = multiply({2, length / plan.getRadices().front()});
+      bytes.push_back(multiply({rows, 2, plan.getLanes(), elementBytes}));
     }
     return bytes;
   }
   if (sequence) {
     // The state before and after a stage; with images, theirs too.
     bytes.assign(std::max<size_t>(1, plan.getGroups().size()),
-                 2 * sequence * elementBytes * (carried ? 2 : 1));
+                 multiply({sequence, 2, elementBytes, carried ? 2 : 1}));
     return bytes;
   }
   if (row)
-    bytes.push_back(plan.getTile() * row * elementBytes);
+    bytes.push_back(multiply({plan.getTile(), row, elementBytes}));
   return bytes;
 }
 

@@ -400,10 +400,13 @@ std::string mlir::bfly::summarize(KernelOp kernel,
      << " moved, " << toText(cost.flops, "flop");
   SmallVector<int64_t> state = getStateBytes(kernel);
   PlanAttr plan = kernel.getPlanAttr();
-  for (auto [i, group] :
-       llvm::enumerate(plan ? plan.getGroups() : ArrayRef<GroupAttr>()))
-    os << (i ? ", then " : "; state ") << toText(double(state[i]), "B", 1000)
-       << " in " << stringifyPlace(group.getPlace());
+  const char *before = "; state ";
+  for (auto [group, bytes] :
+       llvm::zip(plan ? plan.getGroups() : ArrayRef<GroupAttr>(), state)) {
+    os << before << toText(double(bytes), "B", 1000) << " in "
+       << stringifyPlace(group.getPlace());
+    before = ", then ";
+  }
   SmallVector<StringRef> rewrites = getRewrites(kernel, contents);
   if (!rewrites.empty())
     os << "; " << llvm::join(rewrites, ", ");
@@ -461,6 +464,8 @@ json::Value mlir::bfly::getReport(ModuleOp module,
   std::optional<Machine> machine;
   module->walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (auto kernel = dyn_cast<KernelOp>(op)) {
+      if (!isOnTensors(kernel))
+        return WalkResult::skip();
       KernelCost cost = getKernelCost(kernel);
       bytes += cost.bytes;
       flops += cost.flops;

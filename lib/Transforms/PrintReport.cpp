@@ -3,7 +3,8 @@
 
 // Say what a schedule costs, kernel by kernel.
 //
-// Before: schedule level (network level has no kernels to report on).
+// Before: schedule level. (At network level there are no kernels yet, at affine
+// level they no longer say what they compute.)
 // After: the same; a remark at every kernel, and the report in a file.
 
 #include "bfly/Schedule/Report.h"
@@ -12,6 +13,8 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <cmath>
 
 namespace mlir::bfly {
 #define GEN_PASS_DEF_PRINTREPORTPASS
@@ -32,14 +35,16 @@ struct PrintReportPass
     options.ceilings = {bytesPerSecond, flopsPerSecond};
     options.threads = threads;
     options.batch = batch;
-    if (threads < 1 || threads > 4096 || batch < 0) {
-      getOperation().emitError(
-          "threads must be between 1 and 4096, and batch not negative");
+    if (threads < 1 || threads > 4096 || batch < 0 ||
+        !std::isfinite(bytesPerSecond) || !std::isfinite(flopsPerSecond)) {
+      getOperation().emitError("threads must be between 1 and 4096, batch not "
+                               "negative, and ceilings finite");
       return signalPassFailure();
     }
     getOperation().walk([&](KernelOp kernel) {
-      if (remarks)
-        kernel.emitRemark() << summarize(kernel, options);
+      // At its location: with the operation as a note the line would drown.
+      if (remarks && isOnTensors(kernel))
+        emitRemark(kernel.getLoc()) << summarize(kernel, options);
       return WalkResult::skip();
     });
     if (!file.empty() && failed(write(getReport(getOperation(), options))))

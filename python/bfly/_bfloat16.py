@@ -33,6 +33,8 @@ def is_bfloat16(array):
 def from_float(values):
     """Real numbers as an array of `dtype()`: rounded to f32 and then to nearest, ties to even; a NaN stays one."""
     values = np.asarray(values)
+    if is_bfloat16(values):
+        return values
     if dtype().type is not bfloat:
         return values.astype(dtype())
     bits = values.astype(np.float32, order="C").view(np.uint32)

@@ -196,8 +196,10 @@ class Kernel:
             for array, info, name in zip(arrays, inputs, names)
         ]
         weights = self._parameters(parameters, needed, stream)
-        for name, one, info in zip(names + [info[0] for info in needed], views + weights, inputs + needed):
+        for name, one, info in zip(names, views, inputs):
             self._check(name, one, info)
+        for one, info in zip(weights, needed):
+            self._check(f"parameter {info[0]!r}", one, info)
 
         inputs_c, keep_inputs = _arrays.describe(views)
         shapes = self._result_shapes(inputs_c, len(views))

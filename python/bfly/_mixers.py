@@ -88,7 +88,7 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None, device=No
     """Butterfly attention (FFT-IA, Tantisukarom 2025): log2 N stages of a softmax over two tokens; see
     `bfly.reference.butterfly_attention` for the definition.
 
-    x        (B, N, D), f64, f32, bf16 or f16. N that is no power of two is padded with zero tokens, as SPEC.md says.
+    x        (B, N, D), f64, f32, bf16 or f16. N that is no power of two is padded with zero tokens.
     wq, wk   of x's type. weights="dense": (L, D, D), each head sees all channels; weights="per_head": (L, H, dh, dh), or
              (L, dh, dh) shared by the heads. L = ceil(log2 N); 1 in its place shares the weights among the stages.
     heads    H, a divisor of D; dh = D / H.
@@ -122,21 +122,23 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None, device=No
             raise BflyError("scale: a finite number is expected")
 
     def make():
-        sequence, matrices = _tensor(view.shape, dtype), _tensor(shape, dtype)
-        # MLIR's numbers have a point, which repr leaves out of 1e-20.
-        scaled = "" if scale is None else f" scale({scale:.17e})"
-        return compile(
-            f"""func.func @butterfly_attention(%x: {sequence}, %wq: {matrices}, %wk: {matrices}) -> {sequence} {{
-  %y = bfly.butterfly_attention %x, %wq, %wk heads({heads}){scaled} : {sequence}, {matrices}
-  return %y : {sequence}
-}}
-""",
-            device=device,
-            name="<bfly.butterfly_attention>",
-        )
+        text = attention_text(view.shape, shape, dtype, heads, scale)
+        return compile(text, device=device, name="<bfly.butterfly_attention>")
 
     kernel = cache.get(("butterfly_attention", view.shape, shape, dtype, heads, scale, device), make)
     return kernel._run((x, wq, wk), None, None, ["x", "wq", "wk"])
+
+
+def attention_text(shape, weights, dtype, heads, scale=None):
+    """The IR of `butterfly_attention` for x and weights of these shapes; dtype by MLIR's name."""
+    sequence, matrices = _tensor(shape, dtype), _tensor(weights, dtype)
+    # MLIR's numbers have a point, which repr leaves out of 1e-20.
+    scaled = "" if scale is None else f" scale({scale:.17e})"
+    return f"""func.func @butterfly_attention(%x: {sequence}, %wq: {matrices}, %wk: {matrices}) -> {sequence} {{
+  %y = bfly.butterfly_attention %x, %wq, %wk heads({heads}){scaled} : {sequence}, {matrices}
+  return %y : {sequence}
+}}
+"""
 
 
 def spectral_filter(x, w_base, w1, b1, w2, b2, bias, device=None):
@@ -164,14 +166,15 @@ def spectral_filter(x, w_base, w1, b1, w2, b2, bias, device=None):
     _expect(bias, "bias", view, (d,))
 
     def make():
-        return compile(_filter_text(view.shape, hidden, dtype), device=device, name="<bfly.spectral_filter>")
+        return compile(filter_text(view.shape, hidden, dtype), device=device, name="<bfly.spectral_filter>")
 
     kernel = cache.get(("spectral_filter", view.shape, hidden, dtype, device), make)
     names = ["x", "w_base", "w1", "b1", "w2", "b2", "bias"]
     return kernel._run((x, w_base, w1, b1, w2, b2, bias), None, None, names)
 
 
-def _filter_text(shape, hidden, dtype):
+def filter_text(shape, hidden, dtype):
+    """The IR of `spectral_filter` for x of this shape; dtype by MLIR's name."""
     batch, _, d = shape
     sequence, context, inner = _tensor(shape, dtype), _tensor((batch, d), dtype), _tensor((batch, hidden), dtype)
     vector, wide = _tensor((d,), dtype), _tensor((hidden,), dtype)

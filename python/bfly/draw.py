@@ -193,12 +193,7 @@ class Report:
         total = report.get("total", {})
         self.dynamic = float(total.get("bytes_per_batch", 0)) > 0
         benchmark = report.get("benchmark", {})
-        self.batch = batch
-        if self.batch is None and self.dynamic and "bytes" in benchmark:
-            # The rows say what one call moved.
-            self.batch = round((benchmark["bytes"] - total["bytes"]) / total["bytes_per_batch"])
-        if self.batch is None:
-            self.batch = report.get("batch", 1)
+        self.batch = report.get("batch", 1) if batch is None else batch
         ceilings = report.get("ceilings", {})
         self.source = ceilings.get("source", "")
         self.bytes_per_second = float(ceilings.get("bytes_per_second", 0))
@@ -220,7 +215,7 @@ class Report:
         kernels = [step for step in self.steps if step.is_kernel]
         for number, step in enumerate(kernels, 1):
             step.numbers = [number]
-        self.seconds = sum(step.seconds for step in kernels)
+        self.seconds = sum(step.seconds for step in self.steps)
         self.distinct = []
         for number, kernel in enumerate(kernels, 1):
             for known in self.distinct:
@@ -692,22 +687,20 @@ class Picture:
         self.whole(left, right)
 
     def whole(self, left, right):
-        """All kernels at their bounds in one bar, and what was measured in another, to one scale."""
+        """Everything at its bound in one bar, and what was measured in another, to one scale."""
         report, canvas = self.report, self.canvas
         self.y += 14
         canvas.line(MARGIN, self.y, WIDTH - MARGIN, self.y)
         self.y += 14
         longest = max(report.seconds, report.measured or 0.0)
-        canvas.text(left - 14, self.y + 13, "all kernels at their bounds", 12.5, INK, "end", "bold")
+        canvas.text(left - 14, self.y + 13, "everything at its bound", 12.5, INK, "end", "bold")
         x = left
         for step in report.steps:
-            if not step.is_kernel:
-                continue
             width = (right - left) * step.seconds / longest
             title = f"{step.name}: {duration(step.seconds)}"
             canvas.box(x, self.y, max(width - 1, 0.8), 18.0, step.color, 2.0, title)
-            text = str(step.numbers[0])
-            if width > width_of(text, 11) + 4:
+            text = str(step.numbers[0]) if step.numbers else ""
+            if text and width > width_of(text, 11) + 4:
                 canvas.text(x + width / 2, self.y + 13, text, 11, "#ffffff", "middle", "bold")
             x += width
         canvas.text(x + 8, self.y + 13, duration(report.seconds), 11, weight="bold")

@@ -32,12 +32,14 @@ __all__ = [
     "fourier_filter",
     "layer_norm",
     "linear",
+    "load",
     "rounding",
     "sinusoidal_table",
     "spectral_filter",
     "spectral_filter_floor",
     "stages",
     "storage_type",
+    "store",
 ]
 
 
@@ -393,10 +395,16 @@ def store(values, name):
     return _bfloat16.from_float(values) if name == "bf16" else np.asarray(values).astype(storage_type(name))
 
 
+def load(array):
+    """What an array of a storage type holds, as float64, or complex128 if it is complex."""
+    array = np.asarray(array)
+    return array.astype(np.complex128) if np.iscomplexobj(array) else _f64(array, "array")
+
+
 def rounding(name):
     """A function that rounds an array to the storage type `name` and gives it back as float64."""
     storage_type(name)
-    return lambda value: _f64(store(value, name), "value")
+    return lambda value: load(store(value, name))
 
 
 def error(out, ref, floor=None):

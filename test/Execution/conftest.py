@@ -25,6 +25,12 @@ def pytest_report_header(config):
     return f"BFLY_SEED={SEED}"
 
 
+def pytest_terminal_summary(terminalreporter):
+    # Again at the end, where -q prints it too.
+    if terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(f"BFLY_SEED={SEED}")
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if hasattr(item, "obj") and hasattr(item.obj, "hypothesis"):

@@ -223,7 +223,7 @@ def fftnet_problem(rng, batch, n, d, hidden, dtype):
 
 
 def check_fftnet(out, problem, dtype):
-    """Asserts that a spectral filter's result is within SPEC.md's bound."""
+    """Asserts that a spectral filter's result is within the bound of docs/definitions.md."""
     assert out.dtype == problem[0].dtype
     n = problem[0].shape[1]
     wrong = reference.error(out, reference.spectral_filter(*problem), reference.spectral_filter_floor(*problem[:-1]))
@@ -245,7 +245,7 @@ def butterfly_problem(rng, batch, n, d, heads, form, shared, dtype):
 
 
 def check_butterfly(out, problem, heads, form, dtype, scale=None):
-    """Asserts that a butterfly's result is within SPEC.md's bound."""
+    """Asserts that a butterfly's result is within the bound of docs/definitions.md."""
     x = problem[0]
     assert out.dtype == x.dtype
     weights = "dense" if form == "dense" else "per_head"

@@ -18,10 +18,9 @@ SIZES = {"batch": 0, "bin": 1, "channel": 2}
 
 def spread(array, dims):
     """A parameter, shaped to broadcast over (B, N, D)."""
-    array = np.asarray(array)
-    wide = array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+    wide = reference.load(array)
     shape = [1, 1, 1]
-    for size, dim in zip(array.shape, dims):
+    for size, dim in zip(wide.shape, dims):
         shape[SIZES[dim]] = size
     return wide.reshape(shape)
 
@@ -35,7 +34,7 @@ def check(rng, shape, dtype, parameters, body, function, out=None, fuse=True):
     kernel = compile(filter_text(batch, n, d, dtype, parameters, body, out), fuse)
     result = run(kernel, x, *arrays)
 
-    wide = x.astype(np.complex128 if np.iscomplexobj(x) else np.float64)
+    wide = reference.load(x)
     spreads = [spread(array, dims) for array, (_, dims, _) in zip(arrays, parameters)]
     oracle = reference.fourier_filter(wide, function, *spreads, real_part=False)
     # The real part of a result that is nearly imaginary is no smaller than its rounding.
@@ -48,7 +47,7 @@ def check(rng, shape, dtype, parameters, body, function, out=None, fuse=True):
         bits = "f32"
     limit = reference.bound("spectral_filter", bits, n)
     pair = lambda z: np.stack([np.real(z), np.imag(z)])  # noqa: E731
-    wrong = reference.error(pair(result.astype(oracle.dtype)), pair(oracle), floor)
+    wrong = reference.error(pair(reference.load(result)), pair(oracle), floor)
     assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}"
 
 

@@ -93,8 +93,13 @@ def test_saturated_scores(rng, scale):
 
 
 def assert_same_elsewhere(out, clean, touched, all_of_it=True):
-    """`out` differs from `clean` only where `touched` is true; there, nothing is finite (if `all_of_it`)."""
-    assert out[~touched].tobytes() == clean[~touched].tobytes(), "it reached what does not depend on it"
+    """`out` differs from `clean` only where `touched` is true; there, nothing is finite (if `all_of_it`).
+
+    Elsewhere the last bits may differ: two real channels share a complex transform, and one that is alone rounds
+    otherwise."""
+    scale = np.abs(clean[~touched]).max(initial=0)
+    close = np.abs(out[~touched] - clean[~touched]) <= 1e-5 * scale
+    assert close.all(), "it reached what does not depend on it"
     if all_of_it:
         assert not np.isfinite(out[touched]).any(), "a NaN was lost"
 
@@ -114,8 +119,13 @@ def test_a_filter_mixes_the_tokens_of_a_channel_alone(rng, n, fuse, bad):
         x[batch, token, channel] = bad
         touched = np.zeros(x.shape, bool)
         touched[batch, :, channel] = True
+        # A channel shares a complex transform with another, whose values its rounding may see: but nothing else.
+        out = run(kernel, x)
+        assert np.isfinite(out[~touched]).all(), "it reached what does not depend on it"
+        assert reference.error(np.where(touched, 0, out), np.where(touched, 0, clean)) < 1e-6
         # A constant filter is a product, which leaves the other tokens alone. And the bin at 0 of an infinity is one.
-        assert_same_elsewhere(run(kernel, x), clean, touched, all_of_it=body is MAGNITUDE and n > 1)
+        if body is MAGNITUDE and n > 1:
+            assert not np.isfinite(out[touched]).any(), "a NaN was lost"
 
 
 @pytest.mark.parametrize("fuse", FUSE)

@@ -3,7 +3,7 @@
 
 // The promise: each mixer, as people write it, is exactly one kernel.
 
-// FFTNet's filter with its context (SPEC.md): modReLU after a gain.
+// FFTNet's filter with its context (docs/definitions.md): modReLU after a gain.
 // CHECK-LABEL: func @fftnet
 // CHECK-COUNT-1: bfly.kernel
 // CHECK-SAME: "spectral_filter"

@@ -145,7 +145,8 @@ mlir::bfly::parseOutputs(ArrayRef<std::string> texts,
   return paths;
 }
 
-/// SPEC.md's bounds, rounded up over the lengths and operations in use.
+/// The bounds of docs/definitions.md, rounded up over the lengths and
+/// operations in use.
 static double defaultTolerance(ElementType type) {
   switch (type) {
   case ElementType::F64:

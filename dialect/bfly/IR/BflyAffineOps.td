@@ -102,7 +102,7 @@ def Bfly_TableOp : Bfly_Op<"table", [Pure]> {
   }];
   let arguments = (ins Bfly_TableKindAttr:$kind, I64Attr:$order);
   let results = (outs MemRefRankOf<[F32, F64], [2]>:$result);
-  let assemblyFormat = "$kind `(` $order `)` attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind `(` $order `)` attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
 

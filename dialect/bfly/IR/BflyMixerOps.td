@@ -65,7 +65,7 @@ def Bfly_SpectralFilterOp : Bfly_Op<"spectral_filter", [
   let results = (outs Bfly_AnySequence:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $input custom<BroadcastParams>($params, type($params), $param_dims)
+    $input `` custom<BroadcastParams>($params, type($params), $param_dims)
     attr-dict `:` type($input) `->` type($result) $body
   }];
   let hasVerifier = 1;

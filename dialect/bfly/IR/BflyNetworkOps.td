@@ -132,7 +132,7 @@ def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
   let results = (outs Bfly_AnySequence:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $input custom<BroadcastParams>($params, type($params), $param_dims)
+    $input `` custom<BroadcastParams>($params, type($params), $param_dims)
     `tokens` `(` $tokens `)` (`hermitian` $hermitian^)? attr-dict
     `:` type($input) `->` type($result) $body
   }];
@@ -182,7 +182,7 @@ def Bfly_FoldWeightsOp : Bfly_Op<"fold_weights", [
   let summary = "M = Wq^T Wk, for every stage and head";
   let description = [{
     With the weights of one head folded ahead of time, a stage's scores are
-    V_j . (M delta): one projection instead of two (SPEC.md's rewrite *fold*).
+    V_j . (M delta): one projection instead of two (*folded* in docs/definitions.md).
     The trailing two dimensions are the matrices; the result is of the compute
     type.
 
@@ -299,7 +299,7 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
     $state (`image` `(` $image^ `:` type($image) `->` type($image_result) `)`)?
     (`weights` `(` $weights^ `:` type($weights) `)`)?
     `stage` `(` $stage `)` `heads` `(` $heads `)` `scale` `(` $scale `)`
-    $scoring attr-dict `:` type($state)
+    `` $scoring attr-dict `:` type($state)
   }];
   let hasVerifier = 1;
 }

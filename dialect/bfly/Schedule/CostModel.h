@@ -41,8 +41,8 @@ Amount countBytes(RankedTensorType type);
 ///   real one where two share a transform. Where `length` is not N it is that
 ///   of Bluestein's convolution: two transforms of `length` points, their
 ///   product with the kernel, and two with the chirp;
-/// - an attention stage: the projections that its scoring makes (SPEC.md's
-///   table), the dot products, the sigmoids and the mixing;
+/// - an attention stage: the projections that its scoring makes (the table of
+///   docs/definitions.md), the dot products, the sigmoids and the mixing;
 /// - a map: the operations of its region a bin, a complex product being 6 and
 ///   one by a real number 2; twice, and 4 more, where it is hermitian;
 /// - linear, layer norm, mean, folding and projecting: their definitions.
@@ -50,6 +50,9 @@ Amount countBytes(RankedTensorType type);
 /// Additions, multiplications, divisions and functions count 1 each; moving
 /// data counts nothing.
 Amount getFlops(Operation *op, int64_t length);
+
+/// Whether a kernel is at schedule level, where what it costs can be told.
+bool isOnTensors(KernelOp kernel);
 
 /// What a kernel on tensors costs.
 struct KernelCost {

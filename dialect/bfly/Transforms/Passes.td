@@ -92,7 +92,7 @@ def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"
   let summary = "The exact rewrites of butterfly attention's scores";
   let description = [{
     Chooses how the stages that are written as their `definition` score
-    (SPEC.md, *Exact rewrites*), by the flops of their projections over all
+    (docs/definitions.md), by the flops of their projections over all
     tokens; a scoring that somebody chose stays. Stages that follow one another
     with the same weights get the same scoring.
 
@@ -220,15 +220,19 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
     module goes to standard output. Where the batch is dynamic amounts have a
     fixed part and one for each sequence.
 
-    Before:
+    For this kernel,
     ```mlir
-    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32,
-        radices = [16, 8, 8], groups = [<0 to 2 in l2>], parallel = "tile">
+    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
+        groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+      %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
+      %r = bfly.ifft %f : tensor<4x513x64xcomplex<f32>> -> tensor<4x1024x64xf32>
+      bfly.yield %r : tensor<4x1024x64xf32>
+    }
     ```
-    After: the same, and
+    the remark is
     ```
-    remark: kernel "filter": 2.10 MB moved, 13.4 Mflop; state 131 kB in l2; half_spectrum,
-        two_channels_a_transform; memory bound, 104.86 us at 20.0 GB/s and 320 Gflop/s
+    kernel "filter": 2.10 MB moved, 13.1 Mflop; state 131 kB in l2; half_spectrum,
+    two_channels_a_transform; memory bound, 104.86 us at 20.0 GB/s and 320 Gflop/s
     ```
   }];
   let options = [

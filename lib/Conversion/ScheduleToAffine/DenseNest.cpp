@@ -17,67 +17,6 @@ using namespace mlir::bfly;
 /// least so many pay for packing the weights into panels.
 static constexpr int64_t kMinRowsForPanels = 16;
 
-int64_t mlir::bfly::getPanelWidth(PlanAttr plan) { return 2 * plan.getLanes(); }
-
-Value mlir::bfly::packPanels(NestBuilder &nest, Value weights, bool transpose,
-                             int64_t width) {
-  auto type = cast<MemRefType>(weights.getType());
-  ArrayRef<int64_t> shape = type.getShape();
-  int64_t rank = shape.size();
-  int64_t depth = transpose ? shape[rank - 1] : shape[rank - 2];
-  int64_t columns = transpose ? shape[rank - 2] : shape[rank - 1];
-  int64_t panels = llvm::divideCeilSigned(columns, width);
-  int64_t last = columns - (panels - 1) * width;
-  SmallVector<int64_t> packedShape(shape.drop_back(2));
-  packedShape.append({panels, depth, width});
-  Value packed = nest.allocate(packedShape);
-
-  SmallVector<OpFoldResult> counts;
-  for (int64_t size : shape.drop_back(2))
-    counts.push_back(nest.builder.getIndexAttr(size));
-  auto copy = [&](ArrayRef<AffineExpr> leading, AffineExpr panel,
-                  int64_t columnsHere) {
-    nest.loop(depth, [&](AffineExpr k) {
-      nest.lanes(columnsHere, [&](AffineExpr lane) {
-        AffineExpr n = panel * width + lane;
-        SmallVector<AffineExpr> from(leading), to(leading);
-        if (transpose)
-          from.append({n, k});
-        else
-          from.append({k, n});
-        to.append({panel, k, lane});
-        nest.store(nest.load(weights, from), packed, to);
-      });
-      // What the last panel has no columns for is never stored, but must be
-      // numbers: a product may not stumble over what memory held.
-      if (columnsHere < width)
-        nest.lanes(width - columnsHere, [&](AffineExpr lane) {
-          SmallVector<AffineExpr> to(leading);
-          to.append({panel, k, lane + columnsHere});
-          nest.store(nest.constant(0), packed, to);
-        });
-    });
-  };
-  int64_t full = last == width ? panels : panels - 1;
-  if (full) {
-    SmallVector<OpFoldResult> all(counts);
-    all.push_back(nest.builder.getIndexAttr(full));
-    nest.parallel(all, [&](ArrayRef<AffineExpr> ivs) {
-      copy(ivs.drop_back(), ivs.back(), width);
-    });
-  }
-  if (full < panels) {
-    auto rest = [&](ArrayRef<AffineExpr> leading) {
-      copy(leading, nest.constantExpr(panels - 1), last);
-    };
-    if (counts.empty())
-      rest({});
-    else
-      nest.parallel(counts, rest);
-  }
-  return packed;
-}
-
 /// y = x W^T + b, a dot product at a time: for few rows, where the weights'
 /// bytes are what counts. Rows are the inner loop: each row of W is read once.
 static void emitDotProducts(KernelEmitter &emitter, NestBuilder &nest,

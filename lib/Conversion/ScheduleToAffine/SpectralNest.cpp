@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -29,9 +30,12 @@ struct Chain {
 class SpectralNest {
 public:
   SpectralNest(KernelEmitter &emitter, NestBuilder &nest, Chain chain);
-  LogicalResult emit();
+  void emit();
 
 private:
+  /// The nest of `slabs` slabs of `width` channels, from channel `first`.
+  void emitSlabs(int64_t first, int64_t slabs, int64_t width);
+
   /// Whether two real channels share one complex transform.
   bool packed;
   /// Whether a value of one channel that is no number must be kept from the
@@ -50,11 +54,13 @@ private:
                        AffineExpr channel);
   void loadSpectrum();
   void findNonFinite();
+  Value keepFinite(Value x, int64_t part, AffineExpr lane);
+  Value isOwnMirror(AffineExpr k);
+  ComplexPair loadBin(AffineExpr k, Value own, AffineExpr channel);
 
   bool storesSpectrum() const { return !chain.ifft; }
   AffineExpr firstChannel(AffineExpr lane) { return origin + lane; }
-  /// Channel that the imaginary parts hold: the second half of the slab, moved
-  /// back where an odd number of channels makes the halves overlap.
+  /// Channel that the imaginary parts hold: the end of the slab.
   AffineExpr secondChannel(AffineExpr lane) {
     return origin + (slabChannels - lanes) + lane;
   }
@@ -109,16 +115,11 @@ SpectralNest::SpectralNest(KernelEmitter &emitter, NestBuilder &nest,
     packed = chain.ifft.isHalf();
   if (!chain.fft && !chain.ifft)
     packed = chain.maps.front().isHalf();
-  isolated =
-      packed && chain.fft && llvm::none_of(chain.maps, [&](SpectrumMapOp map) {
-        return llvm::any_of(map.getParams(), [&](Value param) {
-          return dependsOn(param, chain.source);
-        });
-      });
-  int64_t tile = emitter.getPlan().getTile();
-  slabChannels = std::min(channels, tile);
-  lanes = packed ? (slabChannels + 1) / 2 : slabChannels;
-  isolated &= slabChannels > 1;
+  isolated = packed && llvm::none_of(chain.maps, [&](SpectrumMapOp map) {
+               return llvm::any_of(map.getParams(), [&](Value param) {
+                 return dependsOn(param, chain.source);
+               });
+             });
 }
 
 ComplexPair SpectralNest::read(AffineExpr row, AffineExpr lane) {
@@ -126,16 +127,7 @@ ComplexPair SpectralNest::read(AffineExpr row, AffineExpr lane) {
     return nest.loadComplex(input, {batch, row, firstChannel(lane)});
   ComplexPair value{nest.load(input, {batch, row, firstChannel(lane)}),
                     nest.load(input, {batch, row, secondChannel(lane)})};
-  if (isolated) {
-    auto keepFinite = [&](Value x, int64_t part) -> Value {
-      Value flag = nest.load(flags, {nest.constantExpr(part), lane});
-      Value zero = nest.constant(0);
-      Value finite = arith::CmpFOp::create(
-          nest.builder, nest.loc, arith::CmpFPredicate::OEQ, flag, zero);
-      return arith::SelectOp::create(nest.builder, nest.loc, finite, x, zero);
-    };
-    value = {keepFinite(value.re, 0), keepFinite(value.im, 1)};
-  }
+  value = {keepFinite(value.re, 0, lane), keepFinite(value.im, 1, lane)};
   return value;
 }
 
@@ -150,22 +142,53 @@ void SpectralNest::write(AffineExpr row, AffineExpr lane, ComplexPair value) {
   nest.store(value.im, output, {batch, row, secondChannel(lane)});
 }
 
-/// flags = sum of 0 x over the tokens: 0 for a channel of numbers, else NaN. It
-/// also brings the slab into cache for the transform that follows.
+/// flags = sum of 0 x over the tokens or bins: 0 for a channel of numbers, else
+/// NaN. It also brings the slab into cache for the transform that follows.
 void SpectralNest::findNonFinite() {
   flags = nest.allocate({2, lanes});
+  int64_t rows = chain.fft ? chain.tokens : chain.tokens / 2 + 1;
   nest.lanes(lanes, [&](AffineExpr lane) {
     SmallVector<Value> totals =
-        nest.sums(chain.tokens, 2, /*lanes=*/false, [&](AffineExpr row) {
+        nest.sums(rows, 2, /*lanes=*/false, [&](AffineExpr row) {
           Value zero = nest.constant(0);
-          Value first = nest.load(input, {batch, row, firstChannel(lane)});
-          Value second = nest.load(input, {batch, row, secondChannel(lane)});
-          return SmallVector<Value>{nest.mul(first, zero),
-                                    nest.mul(second, zero)};
+          auto flag = [&](AffineExpr channel) -> Value {
+            if (chain.fft)
+              return nest.mul(nest.load(input, {batch, row, channel}), zero);
+            ComplexPair bin = loadBin(row, isOwnMirror(row), channel);
+            return nest.add(nest.mul(bin.re, zero), nest.mul(bin.im, zero));
+          };
+          return SmallVector<Value>{flag(firstChannel(lane)),
+                                    flag(secondChannel(lane))};
         });
     nest.store(totals[0], flags, {nest.constantExpr(0), lane});
     nest.store(totals[1], flags, {nest.constantExpr(1), lane});
   });
+}
+
+/// x where its channel holds numbers alone, else 0.
+Value SpectralNest::keepFinite(Value x, int64_t part, AffineExpr lane) {
+  if (!isolated)
+    return x;
+  Value flag = nest.load(flags, {nest.constantExpr(part), lane});
+  Value zero = nest.constant(0);
+  Value finite = arith::CmpFOp::create(nest.builder, nest.loc,
+                                       arith::CmpFPredicate::OEQ, flag, zero);
+  return arith::SelectOp::create(nest.builder, nest.loc, finite, x, zero);
+}
+
+/// Whether k and N-k are the same bin.
+Value SpectralNest::isOwnMirror(AffineExpr k) {
+  AffineExpr mirror = (-k + chain.tokens) % chain.tokens;
+  return arith::CmpIOp::create(nest.builder, nest.loc, arith::CmpIPredicate::eq,
+                               nest.apply(k), nest.apply(mirror));
+}
+
+/// A bin of half a spectrum in memory; one that is its own mirror is real.
+ComplexPair SpectralNest::loadBin(AffineExpr k, Value own, AffineExpr channel) {
+  ComplexPair bin = nest.loadComplex(input, {batch, k, channel});
+  bin.im = arith::SelectOp::create(nest.builder, nest.loc, own,
+                                   nest.constant(0), bin.im);
+  return bin;
 }
 
 ComplexPair SpectralNest::applyMap(SpectrumMapOp map, ComplexPair bin,
@@ -248,8 +271,7 @@ void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
     return;
   OpBuilder &builder = nest.builder;
   // Of a Hermitian spectrum the bins that are their own mirror are real.
-  Value own = arith::CmpIOp::create(builder, nest.loc, arith::CmpIPredicate::eq,
-                                    nest.apply(k), nest.apply(mirror));
+  Value own = isOwnMirror(k);
   nest.lanes(lanes, [&](AffineExpr lane) {
     ComplexPair z = transform->load(row, lane);
     ComplexPair zMirror = transform->load(mirrorRow, lane);
@@ -284,22 +306,19 @@ void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
 
 /// Fills the slab with a spectrum from memory.
 void SpectralNest::loadSpectrum() {
-  OpBuilder &builder = nest.builder;
   int64_t count = packed ? chain.tokens / 2 + 1 : chain.tokens;
   nest.loop(count, [&](AffineExpr k) {
     AffineExpr mirror = (-k + chain.tokens) % chain.tokens;
-    Value own;
-    if (packed)
-      own = arith::CmpIOp::create(builder, nest.loc, arith::CmpIPredicate::eq,
-                                  nest.apply(k), nest.apply(mirror));
+    Value own = packed ? isOwnMirror(k) : Value();
     nest.lanes(lanes, [&](AffineExpr lane) {
-      ComplexPair a = nest.loadComplex(input, {batch, k, firstChannel(lane)});
       if (!packed)
-        return transform->store(a, transform->position(k), lane);
-      ComplexPair b = nest.loadComplex(input, {batch, k, secondChannel(lane)});
-      Value zero = nest.constant(0);
-      a.im = arith::SelectOp::create(builder, nest.loc, own, zero, a.im);
-      b.im = arith::SelectOp::create(builder, nest.loc, own, zero, b.im);
+        return transform->store(
+            nest.loadComplex(input, {batch, k, firstChannel(lane)}),
+            transform->position(k), lane);
+      ComplexPair a = loadBin(k, own, firstChannel(lane));
+      ComplexPair b = loadBin(k, own, secondChannel(lane));
+      a = {keepFinite(a.re, 0, lane), keepFinite(a.im, 0, lane)};
+      b = {keepFinite(b.re, 1, lane), keepFinite(b.im, 1, lane)};
       transform->store({nest.add(a.re, b.im), nest.sub(b.re, a.im)},
                        transform->position(mirror), lane);
       transform->store({nest.sub(a.re, b.im), nest.add(a.im, b.re)},
@@ -308,20 +327,26 @@ void SpectralNest::loadSpectrum() {
   });
 }
 
-LogicalResult SpectralNest::emit() {
+void SpectralNest::emit() {
+  // Whole slabs, and a narrower one for the channels that are left.
+  int64_t tile = std::min(channels, emitter.getPlan().getTile());
+  int64_t slabs = channels / tile;
+  emitSlabs(0, slabs, tile);
+  if (slabs * tile < channels)
+    emitSlabs(slabs * tile, 1, channels - slabs * tile);
+}
+
+void SpectralNest::emitSlabs(int64_t first, int64_t slabs, int64_t width) {
+  slabChannels = width;
+  // Packed, the halves of a slab overlap where its width is not twice a power
+  // of two, which is what vectors like to be: some channels are computed twice,
+  // one after the other.
+  lanes = packed ? llvm::PowerOf2Ceil((width + 1) / 2) : width;
   TransformNest transformNest(nest, emitter.getPlan(), chain.tokens, lanes);
   transform = &transformNest;
-  // The last slab moves back to end at the last channel: it computes some
-  // channels again, to the same bits, and every slab has the same width.
-  int64_t slabs = llvm::divideCeilSigned(channels, slabChannels);
-  int64_t overlap = slabs * slabChannels - channels;
   auto body = [&](ArrayRef<AffineExpr> ivs) {
     batch = ivs[0];
-    origin = ivs[1] * slabChannels;
-    if (overlap)
-      origin = origin - ivs[1].floorDiv(slabs - 1) * overlap;
-    if (slabs == 1)
-      origin = nest.constantExpr(0);
+    origin = slabs == 1 ? nest.constantExpr(first) : ivs[1] * width + first;
     transformNest.beginSlab();
     if (isolated)
       findNonFinite();
@@ -350,7 +375,6 @@ LogicalResult SpectralNest::emit() {
     transformNest.endSlab();
   };
   nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)}, body);
-  return success();
 }
 
 LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
@@ -380,5 +404,6 @@ LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
     }
   }
   NestBuilder nest = emitter.makeNest(sink);
-  return SpectralNest(emitter, nest, chain).emit();
+  SpectralNest(emitter, nest, chain).emit();
+  return success();
 }

@@ -1,0 +1,43 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Prints a report of bfly-run (--report) as a table, one kernel a line; docs/report.md says what the fields mean.
+
+    python scripts/print_report.py report.json"""
+
+import json
+import sys
+
+
+def plan(kernel):
+    """The plan in a few words: radices or stages, and where their state lives."""
+    words = []
+    if kernel["plan"]["radices"]:
+        words.append("radices " + "x".join(map(str, kernel["plan"]["radices"])))
+    for group in kernel["plan"]["groups"]:
+        words.append(f"stages {group['first']}-{group['last']} in {group['place']}")
+    words.append(f"tile {kernel['plan']['tile']}, {kernel['plan']['parallel']} parallel")
+    return ", ".join(words)
+
+
+def main():
+    report = json.load(open(sys.argv[1], encoding="utf-8"))
+    batch = report.get("batch") or 1
+
+    def amount(kernel, what):
+        return kernel[what] + kernel.get(f"{what}_per_batch", 0) * batch
+
+    machine = report["machine"]
+    print(f"{report['function']} on {machine['name']}, {machine['threads']} threads, compiled in "
+          f"{report['compile_seconds']:.2f} s; batch {batch}")
+    print(f"{'kernel':<20} {'kB':>8} {'kflop':>8} {'bound':<10} {'us at bound':>11}  plan")
+    for kernel in report["kernels"]:
+        print(f"{kernel['name']:<20} {amount(kernel, 'bytes') / 1e3:8.1f} {amount(kernel, 'flops') / 1e3:8.1f} "
+              f"{kernel['bound']:<10} {kernel['seconds'] * 1e6:11.2f}  {plan(kernel)}")
+        if kernel["rewrites"]:
+            print(f"{'':<20} rewritten: {', '.join(kernel['rewrites']).replace('_', ' ')}")
+        if kernel.get("unfused"):
+            print(f"{'':<20} not fused: {kernel['unfused']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The benchmark runs, checks what it times, and its results make tables."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+
+
+def test_the_benchmark_and_its_table(tmp_path):
+    results = tmp_path / "cpu.json"
+    flags = ["--batch=1", "--tokens=64", "--channels=16", "--heads=2", "--rounds=1", "--seconds=0.01"]
+    command = [sys.executable, BENCH / "bench_cpu.py", *flags, f"--output={results}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(results.read_text())
+    assert [row["contender"] for row in result["mixers"]] == ["bfly", "scipy.fft + NumPy", "bfly", "NumPy + OpenBLAS"]
+    assert all(0 < row["least_ms"] <= row["median_ms"] for row in result["mixers"] + result["filter_per_token"])
+    assert [row["tokens"] for row in result["filter_per_token"]] == [256, 65536]
+    assert result["commit"] and result["command"].startswith("python bench/bench_cpu.py --batch=1")
+
+    made = subprocess.run(
+        [sys.executable, BENCH / "table.py", results, "--output=-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "(1, 64, 16)" in made and "spectral_filter: scipy.fft + NumPy" in made and "Goal: under 1 s" in made
+    for line in made.splitlines():  # every row has its header's columns
+        if line.startswith("|"):
+            assert line.endswith("|")
