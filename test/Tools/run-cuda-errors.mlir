@@ -19,7 +19,7 @@
 // RUN: env BFLY_LIBCUDA=%t/libcuda.so.1 bfly-run %s --device=cuda --print-level=mixer | FileCheck %s --check-prefix=LEVEL
 // LEVEL: func.func @f
 // RUN: rm -f %t.log && env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_LOG=%t.log bfly-run %s --input=2xf32=1 | FileCheck %s --check-prefix=CPU
-// CPU: result[0]: 2xf32=[2 2]
+// CPU: result[0]: 2xf32=2 2
 // RUN: not ls %t.log
 
 func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
