@@ -40,7 +40,6 @@ enum : Result {
   kErrorInvalidHandle = 400,
   kErrorNotFound = 500,
   kErrorHostMemoryAlreadyRegistered = 712,
-  kErrorCooperativeLaunchTooLarge = 720,
 };
 
 enum DeviceAttribute : int {

@@ -130,7 +130,7 @@ def test_names_what_is_wrong(kernel, torch):
     x, w = arrays()
     with pytest.raises(bfly.BflyError, match=r"^input 0: on cuda:1, but the kernel runs on cuda:0$"):
         kernel(Tensor(x.array, 1), parameters={"w": w})
-    with pytest.raises(bfly.BflyError, match=r"^w: on cuda:2, but the kernel runs on cuda:0$"):
+    with pytest.raises(bfly.BflyError, match=r"^parameter 'w': on cuda:2, but the kernel runs on cuda:0$"):
         kernel(x, parameters={"w": Tensor(w.array, 2)})
     with pytest.raises(bfly.BflyError, match=r"^stream: 'a', expected a CUDA stream"):
         kernel(x, parameters={"w": w}, stream="a")
