@@ -40,7 +40,6 @@ enum : Result {
   kErrorInvalidHandle = 400,
   kErrorNotFound = 500,
   kErrorHostMemoryAlreadyRegistered = 712,
-  kErrorCooperativeLaunchTooLarge = 720,
 };
 
 enum DeviceAttribute : int {
@@ -178,8 +177,8 @@ struct alignas(128) TensorMap {
     (DevicePointer, unsigned short, size_t, Stream))                           \
   X(cuMemHostRegister, cuMemHostRegister_v2, (void *, size_t, unsigned))       \
   X(cuMemHostUnregister, cuMemHostUnregister, (void *))                        \
-  X(cuPointerGetAttribute, cuPointerGetAttribute,                              \
-    (void *, int, DevicePointer))                                              \
+  X(cuPointerGetAttributes, cuPointerGetAttributes,                            \
+    (unsigned, const int *, void **, DevicePointer))                           \
   X(cuTensorMapEncodeTiled, cuTensorMapEncodeTiled,                            \
     (TensorMap *, int, unsigned, void *, const uint64_t *, const uint64_t *,   \
      const unsigned *, const unsigned *, int, int, int, int))

@@ -186,9 +186,11 @@ std::shared_ptr<Plan> getPlan(const Shape &shape) {
   return plan;
 }
 
-bool execute(Call &call, Plan &plan, char *source, char *target, int64_t batch,
-             int direction) {
-  const Library &cufft = *plan.library;
+/// All sequences, one after the other, in the plan's stream and workspace.
+/// `spare` is room for a sequence that lies where cuFFT cannot take it: it
+/// wants real numbers to be aligned as complex ones are.
+bool executeAll(Call &call, const Plan &plan, char *source, char *target,
+                int64_t batch, int direction, char *spare) {
   const Shape &shape = plan.shape;
   const Kind &kind = kKinds[shape.kind];
   int64_t half = shape.n / 2 + 1;
@@ -196,32 +198,61 @@ bool execute(Call &call, Plan &plan, char *source, char *target, int64_t batch,
     return shape.channels * kind.realBytes *
            (isReal ? shape.n : 2 * (otherIsReal ? half : shape.n));
   };
-  int64_t sourceStride = stride(kind.isRealSource, kind.isRealTarget);
-  int64_t targetStride = stride(kind.isRealTarget, kind.isRealSource);
+  int64_t sourceBytes = stride(kind.isRealSource, kind.isRealTarget);
+  int64_t targetBytes = stride(kind.isRealTarget, kind.isRealSource);
+  auto copy = [&](char *to, char *from, int64_t bytes) {
+    return bfly::cuda::check(
+        driver()->cuMemcpyAsync(reinterpret_cast<DevicePointer>(to),
+                                reinterpret_cast<DevicePointer>(from), bytes,
+                                call.stream),
+        "cuMemcpyAsync", "of a transform's sequence");
+  };
+  auto isAligned = [&](char *pointer) {
+    return reinterpret_cast<uintptr_t>(pointer) % (2 * kind.realBytes) == 0;
+  };
   int64_t steps = shape.channels == 1 ? 1 : batch;
-
-  std::lock_guard<std::mutex> held(plan.mutex);
-  void *work = nullptr;
-  if (plan.workBytes &&
-      !allocate(*call.device, call.stream, plan.workBytes, &work))
-    return false;
-  bool good = check(cufft.cufftSetStream(plan.handle, call.stream),
-                    "cufftSetStream", shape) &&
-              (!work || check(cufft.cufftSetWorkArea(plan.handle, work),
-                              "cufftSetWorkArea", shape));
-  for (int64_t i = 0; good && i < steps; ++i)
-    good = check(cufft.cufftXtExec(plan.handle, source + i * sourceStride,
-                                   target + i * targetStride, direction),
-                 "cufftXtExec", shape);
-  if (work) {
-    // What failed first is what is reported.
-    std::string problem = bflyCudaLastError();
-    bool freed = release(*call.device, call.stream, work);
-    if (!good)
-      return fail("%s", problem.c_str());
-    good = freed;
+  for (int64_t i = 0; i < steps; ++i) {
+    char *from = source + i * sourceBytes, *to = target + i * targetBytes;
+    char *in = spare && !isAligned(from) ? spare : from;
+    char *out = spare && !isAligned(to) ? spare : to;
+    if ((in != from && !copy(in, from, sourceBytes)) ||
+        !check(plan.library->cufftXtExec(plan.handle, in, out, direction),
+               "cufftXtExec", shape) ||
+        (out != to && !copy(to, out, targetBytes)))
+      return false;
   }
-  return good;
+  return true;
+}
+
+bool execute(Call &call, Plan &plan, char *source, char *target, int64_t batch,
+             int direction) {
+  const Library &cufft = *plan.library;
+  const Shape &shape = plan.shape;
+  const Kind &kind = kKinds[shape.kind];
+  std::lock_guard<std::mutex> held(plan.mutex);
+  void *buffers[2] = {};
+  uint64_t sizes[2] = {plan.workBytes, 0};
+  if ((kind.isRealSource || kind.isRealTarget) && shape.channels > 1 &&
+      batch > 1 && shape.n * shape.channels % 2)
+    sizes[1] = shape.n * shape.channels * kind.realBytes;
+  bool good = true;
+  for (int i : {0, 1})
+    if (good && sizes[i])
+      good = allocate(*call.device, call.stream, sizes[i], &buffers[i]);
+  good = good &&
+         check(cufft.cufftSetStream(plan.handle, call.stream), "cufftSetStream",
+               shape) &&
+         (!buffers[0] || check(cufft.cufftSetWorkArea(plan.handle, buffers[0]),
+                               "cufftSetWorkArea", shape)) &&
+         executeAll(call, plan, source, target, batch, direction,
+                    static_cast<char *>(buffers[1]));
+  // What failed first is what is reported.
+  std::string problem = bflyCudaLastError();
+  bool freed = true;
+  for (void *buffer : buffers)
+    if (buffer)
+      freed &= release(*call.device, call.stream, buffer);
+  return good ? freed : fail("%s", problem.c_str());
 }
 
 } // namespace

@@ -141,6 +141,9 @@ static bool residentBlocks(Function &function, int64_t threads,
   } else {
     Shape shape = {
         {cluster, 1, 1}, {threads, 1, 1}, {cluster, 1, 1}, sharedBytes, 0};
+    // The grid has to be made of the kernel's own clusters.
+    for (int i = 0; function.cluster[0] > 0 && i < 3; ++i)
+      shape.grid[i] = shape.cluster[i] = function.cluster[i];
     LaunchAttribute attributes[2];
     LaunchConfig config = configure(function, shape, nullptr, attributes);
     if (!check(
@@ -197,20 +200,22 @@ static bool launch(Function &function, Shape shape, void **parameters,
     return fail("no such amount of shared memory: %s", text);
   if (!permit(function, shape.sharedBytes, shape.clusterBlocks()))
     return false;
+  if (shape.flags & BFLY_CUDA_COOPERATIVE) {
+    // The driver would refuse too, without numbers.
+    int64_t most = 0;
+    if (!residentBlocks(function, threads, shape.sharedBytes,
+                        shape.clusterBlocks(), most))
+      return false;
+    if (blocks > most)
+      return fail("%lld blocks have to run at once, but %s holds %lld: %s",
+                  static_cast<long long>(blocks), call->device->info.name,
+                  static_cast<long long>(most), text);
+  }
   LaunchAttribute attributes[2];
   LaunchConfig config = configure(function, shape, call->stream, attributes);
   const Driver &cuda = *driver();
   Result status =
       cuda.cuLaunchKernelEx(&config, function.handle, parameters, extra);
-  if (status == kErrorCooperativeLaunchTooLarge) {
-    int64_t most = 0;
-    if (!residentBlocks(function, threads, shape.sharedBytes,
-                        shape.clusterBlocks(), most))
-      return false;
-    return fail("%lld blocks have to run at once, but %s holds %lld: %s",
-                static_cast<long long>(blocks), call->device->info.name,
-                static_cast<long long>(most), text);
-  }
   if (!check(status, "cuLaunchKernelEx", text))
     return false;
   noteLaunch(text);

@@ -7,6 +7,7 @@
 #include "CudaModule.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 
 using namespace bfly::cuda;
@@ -190,14 +191,21 @@ int bflyCudaPeakMatrixFlops(int ordinal, double seconds, double *result) {
   for (Memory *memory : {&x, &weight, &y})
     if (!allocate(*device, nullptr, elements * 2, &memory->pointer))
       return -1;
-  // Numbers near 1 with bits that vary: zeros would be faster than data is.
+  // Normally distributed, roughly, as data is: zeros would be faster.
   const Driver &cuda = *driver();
   std::vector<uint16_t> numbers(1 << 20);
   uint32_t state = 1;
-  for (uint16_t &number : numbers) {
+  auto uniform = [&] {
     state = state * 1664525 + 1013904223;
-    number = static_cast<uint16_t>(0x3f00 | (state >> 24) |
-                                   ((state >> 8 & 1) << 15));
+    return (state >> 8) * 0x1p-24f - 0.5f;
+  };
+  for (uint16_t &number : numbers) {
+    float sum = 0;
+    for (int i = 0; i < 12; ++i)
+      sum += uniform();
+    uint32_t bits;
+    std::memcpy(&bits, &sum, sizeof(bits));
+    number = static_cast<uint16_t>(bits >> 16);
   }
   for (Memory *memory : {&x, &weight})
     for (int64_t i = 0; i < elements; i += static_cast<int64_t>(numbers.size()))

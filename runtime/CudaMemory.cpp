@@ -15,14 +15,31 @@ static DevicePointer address(const void *pointer) {
   return reinterpret_cast<DevicePointer>(pointer);
 }
 
-/// Whether a pointer is memory that only the host's part of a copy may touch
-/// later: all that is not the device's own.
-static bool isHostMemory(const void *pointer) {
-  int type = kMemoryTypeHost;
-  // Memory that was never registered is not known at all.
-  return driver()->cuPointerGetAttribute(&type, kPointerMemoryType,
-                                         address(pointer)) != 0 ||
-         type == kMemoryTypeHost;
+namespace {
+/// What the driver knows of an address; all zero for memory that it does not
+/// know. (Asked for one by one, that would be an error of each.)
+struct PointerInfo {
+  int type = 0;
+  unsigned managed = 0;
+  int ordinal = 0;
+  DevicePointer begin = 0;
+  size_t size = 0;
+
+  bool isHost() const {
+    return !managed && (type == 0 || type == kMemoryTypeHost);
+  }
+};
+} // namespace
+
+static bool lookUp(const void *pointer, PointerInfo &info) {
+  const int attributes[] = {kPointerMemoryType, kPointerIsManaged,
+                            kPointerDeviceOrdinal, kPointerRangeStartAddress,
+                            kPointerRangeSize};
+  void *values[] = {&info.type, &info.managed, &info.ordinal, &info.begin,
+                    &info.size};
+  return check(
+      driver()->cuPointerGetAttributes(5, attributes, values, address(pointer)),
+      "cuPointerGetAttributes");
 }
 
 bool bfly::cuda::allocate(Device &device, Stream stream, uint64_t bytes,
@@ -127,38 +144,19 @@ int bflyCudaCheckStream(int ordinal, void *stream) {
 }
 
 int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal) {
-  const Driver *cuda = driver();
-  if (!cuda)
+  PointerInfo info;
+  if (!driver() || !lookUp(pointer, info))
     return -1;
   *ordinal = BFLY_CUDA_HOST;
-  int type = kMemoryTypeHost;
-  unsigned managed = 0;
-  if (cuda->cuPointerGetAttribute(&type, kPointerMemoryType,
-                                  address(pointer)) != 0)
+  if (info.isHost())
     return 0;
-  cuda->cuPointerGetAttribute(&managed, kPointerIsManaged, address(pointer));
-  if (type == kMemoryTypeHost && !managed)
-    return 0;
-  DevicePointer begin = 0;
-  size_t size = 0;
-  if (!check(cuda->cuPointerGetAttribute(ordinal, kPointerDeviceOrdinal,
-                                         address(pointer)),
-             "cuPointerGetAttribute") ||
-      !check(cuda->cuPointerGetAttribute(&begin, kPointerRangeStartAddress,
-                                         address(pointer)),
-             "cuPointerGetAttribute") ||
-      !check(cuda->cuPointerGetAttribute(&size, kPointerRangeSize,
-                                         address(pointer)),
-             "cuPointerGetAttribute"))
-    return -1;
-  uint64_t left = begin + size - address(pointer);
+  uint64_t left = info.begin + info.size - address(pointer);
   if (bytes > left) {
     fail("%s are needed, but its GPU memory ends after %s",
          formatBytes(bytes).c_str(), formatBytes(left).c_str());
     return -1;
   }
-  if (managed)
-    *ordinal = BFLY_CUDA_MANAGED;
+  *ordinal = info.managed ? BFLY_CUDA_MANAGED : info.ordinal;
   return 0;
 }
 
@@ -357,7 +355,10 @@ void mgpuMemcpy(void *target, void *source, uint64_t bytes, void *) {
     Call *call = currentCall();
     if (!call || bytes == 0)
       return call != nullptr;
-    call->hostCopies |= isHostMemory(target) || isHostMemory(source);
+    PointerInfo to, from;
+    if (!lookUp(target, to) || !lookUp(source, from))
+      return false;
+    call->hostCopies |= to.isHost() || from.isHost();
     return check(driver()->cuMemcpyAsync(address(target), address(source),
                                          bytes, call->stream),
                  "cuMemcpyAsync", formatBytes(bytes).c_str());

@@ -18,6 +18,7 @@ config.substitutions.append(("%bad", os.path.join(config.test_exec_root, "bad"))
 config.substitutions.append(("%bfly_libs", os.path.join(config.bfly_build_dir, "lib")))
 config.substitutions.append(("%bfly_build", config.bfly_build_dir))
 config.substitutions.append(("%llvm_prefix", os.path.dirname(config.llvm_tools_dir)))
+config.substitutions.append(("%fake_cuda", os.path.join(config.test_exec_root, "fake", "libcuda.so.1")))
 config.substitutions.append(("%bfly_docs", os.path.join(config.bfly_build_dir, "docs")))
 config.substitutions.append(("%bfly_source", config.bfly_source_dir))
 # A plugin shares libMLIR with the tool that loads it, which a static build does not.

@@ -186,7 +186,8 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
     return makeError("compile options " + quote(settings.pipelineOptions) +
                      ": " + StringRef(problem).trim());
   options.to = level.str();
-  options.target = settings.device.target();
+  options.target =
+      settings.target.empty() ? settings.device.target() : settings.target;
 
   DiagnosticCollector diagnostics(context.get());
   PassManager manager(context.get());

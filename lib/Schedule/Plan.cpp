@@ -11,8 +11,6 @@ using namespace mlir::bfly;
 
 /// Largest radix of a pass: so many complex values in a CPU's registers.
 static constexpr int64_t kLargestRadix = 16;
-/// The same where it splits a slab that outgrows the caches.
-static constexpr int64_t kLargestFirstRadix = 64;
 /// Share of a cache that a slab may fill: the rest is for what streams by.
 static constexpr double kCacheShare = 0.75;
 
@@ -92,21 +90,7 @@ static PlanAttr planTransform(KernelOp kernel, const Network &network,
                  !bluestein;
     if (split) {
       // One pass over the whole slab; the others, with the map between them
-      // and their inverses, on a pair of its sub-transforms at a time. The
-      // first pass splits it so that such a pair fits the second-level cache:
-      // its registers may spill, since it is memory that it waits for.
-      for (int64_t radix = radices[0]; radix <= kLargestFirstRadix;
-           radix *= 2) {
-        if (!llvm::isPowerOf2_64(radix) || length % radix)
-          break;
-        SmallVector<int64_t> rest =
-            factorIntoRadices(length / radix, kLargestRadix);
-        radices.assign(1, radix);
-        radices.append(rest);
-        if (placeOf(2 * length / radix) == Place::L2)
-          break;
-      }
-      last = static_cast<int64_t>(radices.size()) - 1;
+      // and their inverses, on a pair of its sub-transforms at a time.
       groups.push_back(GroupAttr::get(context, 0, 0, place));
       groups.push_back(
           GroupAttr::get(context, 1, last, placeOf(2 * length / radices[0])));

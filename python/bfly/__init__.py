@@ -11,12 +11,22 @@
     y = bfly.spectral_filter(x, w_base, w1, b1, w2, b2, bias)    # FFTNet's mixer
     y = bfly.butterfly_attention(x, wq, wk, heads=8)             # FFT-IA's
 
-Arrays are taken where they lie, never copied, and so have to be contiguous. What fails raises BflyError, which names
-the argument. `bfly.reference` has the definitions in NumPy; it works without the compiled library.
+Arrays are taken where they lie, never copied, and so have to be contiguous. For a GPU (device="cuda"), those of torch and
+cupy stay on it, and the caller's stream is used; those of NumPy are copied there and back. What fails raises BflyError,
+which names the argument. `bfly.reference` has the definitions in NumPy; it works without the compiled library.
 """
 
 from ._errors import BflyError
-from ._kernel import Kernel, Value, compile, version
+from ._kernel import Kernel, Value, compile, is_available, version
 from ._mixers import butterfly_attention, spectral_filter
 
-__all__ = ["BflyError", "Kernel", "Value", "butterfly_attention", "compile", "spectral_filter", "version"]
+__all__ = [
+    "BflyError",
+    "Kernel",
+    "Value",
+    "butterfly_attention",
+    "compile",
+    "is_available",
+    "spectral_filter",
+    "version",
+]

@@ -36,8 +36,11 @@ ITEM_SIZES = [max(bits, 8) // 8 for _, _, (_, bits) in _TYPES]
 _NUMBER_OF_NUMPY = {np.dtype(dtype): number for number, (_, dtype, _) in enumerate(_TYPES) if dtype is not None}
 _NUMBER_OF_DLPACK = {code: number for number, (_, _, code) in enumerate(_TYPES)}
 _DEVICES = {1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 10: "rocm", 13: "cuda_managed"}
-# Memory that a CPU may read as it is.
+# Memory that a CPU may read as it is, and that a CUDA device may.
 _HOST = (1, 3)
+_CUDA = (2, 13)
+# DLPack's "no synchronisation", for looking at an array without touching it; and its legacy default stream.
+_NO_STREAM, _DEFAULT_STREAM = -1, 1
 
 
 class _DLTensor(ctypes.Structure):
@@ -92,14 +95,15 @@ def type_string(shape, dtype):
     return "x".join(["?" if size < 0 else str(size) for size in shape] + [TYPE_NAMES[dtype]])
 
 
-def view(array, name):
-    """The View of an array, which messages call `name`. BflyError if it is none that can be taken as it lies."""
+def view(array, name, stream=None):
+    """The View of an array, which messages call `name`. BflyError if it is none that can be taken as it lies. One of a
+    GPU is ready for use on `stream`, a number; None: nothing is said about when it is ready."""
     if isinstance(array, np.ndarray):
         return _view_numpy(array, name)
     if isinstance(array, np.generic):
         return _view_numpy(np.asarray(array), name)
     if hasattr(array, "__dlpack__"):
-        return _view_dlpack(array, name)
+        return _view_dlpack(array, name, stream)
     raise BflyError(f"{name}: an array is expected (NumPy's, torch's, or another with DLPack), got {_kind(array)}")
 
 
@@ -133,13 +137,17 @@ def _bare(name):
     return name if name.isidentifier() else "it"
 
 
-def _view_dlpack(array, name):
+def _view_dlpack(array, name, stream=None):
     try:
         device = tuple(int(part) for part in array.__dlpack_device__())
+        options = {}
+        if device[0] in _CUDA:
+            # The exporter makes our stream wait for its own, on the device: nobody waits here.
+            options["stream"] = _NO_STREAM if stream is None else stream or _DEFAULT_STREAM
         try:
-            capsule = array.__dlpack__(max_version=(1, 0))
+            capsule = array.__dlpack__(max_version=(1, 0), **options)
         except TypeError:  # an exporter from before the first version
-            capsule = array.__dlpack__()
+            capsule = array.__dlpack__(**options)
     except Exception as error:  # whatever the library raises: no gradient wanted, a lazy conjugate, no CPU memory, ...
         raise BflyError(f"{name}: {_kind(array)} cannot be shared: {error}") from error
     writable = True
@@ -169,10 +177,10 @@ def _view_dlpack(array, name):
     return View(shape, number, data, device, writable, capsule)
 
 
-def view_number(value, dtype, name):
+def view_number(value, dtype, name, stream=None):
     """The View of a number, given as one or as an array of rank 0, in the type numbered `dtype`."""
     if not isinstance(value, (bool, int, float, complex)):
-        return view(value, name)
+        return view(value, name, stream)
     wanted = numpy_dtype(dtype)
     try:
         if isinstance(value, float) and wanted.kind in "iub":
@@ -195,6 +203,8 @@ def device_name(device):
     kind, number = device
     if kind in _HOST:
         return "cpu"
+    if kind in _CUDA:
+        return f"cuda:{number}"
     return f"{_DEVICES.get(kind, f'device type {kind}')}:{number}"
 
 
@@ -208,8 +218,9 @@ def describe(views):
         entry.data = one.data
         entry.shape = ctypes.cast(shape, ctypes.POINTER(ctypes.c_int64))
         entry.rank, entry.dtype = len(one.shape), one.dtype
-        entry.device_type = 1 if one.device[0] in _HOST else one.device[0]
-        entry.device_id = 0 if one.device[0] in _HOST else one.device[1]
+        kind, number = one.device
+        entry.device_type = _library.CPU if kind in _HOST else _library.CUDA if kind in _CUDA else kind
+        entry.device_id = 0 if kind in _HOST else number
     return array, shapes
 
 
@@ -226,6 +237,54 @@ def allocate(shape, dtype):
         raise BflyError(f"no memory for a result {type_string(shape, dtype)}: {error}") from None
     start = -memory.__array_interface__["data"][0] % _ALIGNMENT
     return memory[start : start + size].view(numpy_type).reshape(shape)
+
+
+def is_on_gpu(array):
+    """Whether an array of whatever library is in the memory of a CUDA device."""
+    if isinstance(array, (np.ndarray, np.generic)) or not hasattr(array, "__dlpack_device__"):
+        return False
+    return int(array.__dlpack_device__()[0]) in _CUDA
+
+
+def current_stream(array, number):
+    """The stream, as a number, on which the library that `array` is from works now on CUDA device `number`; 0, the
+    default stream, for libraries that have none."""
+    library = type(array).__module__.partition(".")[0]
+    if library == "torch":
+        return int(sys.modules["torch"].cuda.current_stream(number).cuda_stream)
+    if library == "cupy":
+        cupy = sys.modules["cupy"]
+        with cupy.cuda.Device(number):
+            return int(cupy.cuda.get_current_stream().ptr)
+    return 0
+
+
+def stream_number(stream):
+    """The number of a stream given as one, as torch's or cupy's, or by the protocol __cuda_stream__."""
+    if hasattr(stream, "__cuda_stream__"):
+        stream = stream.__cuda_stream__()[1]
+    for attribute in ("cuda_stream", "ptr"):
+        stream = getattr(stream, attribute, stream)
+    if isinstance(stream, bool) or not isinstance(stream, int) or not 0 <= stream < 1 << 64:
+        raise BflyError(f"stream: {stream!r}, expected a CUDA stream of torch or cupy, or its address")
+    return stream
+
+
+def allocate_on_gpu(shape, dtype, example, number):
+    """A new array on CUDA device `number`, of the library that `example` is from."""
+    library = type(example).__module__.partition(".")[0]
+    numpy_name = "bfloat16" if dtype == BF16 else np.dtype(_TYPES[dtype][1]).name
+    try:
+        if library == "torch":
+            torch = sys.modules["torch"]
+            return torch.empty(shape, dtype=getattr(torch, numpy_name), device=f"cuda:{number}")
+        if library == "cupy" and dtype != BF16:
+            cupy = sys.modules["cupy"]
+            with cupy.cuda.Device(number):
+                return cupy.empty(shape, dtype=numpy_name)
+    except (RuntimeError, MemoryError) as error:  # torch's and cupy's errors of memory are such
+        raise BflyError(f"no memory for a result {type_string(shape, dtype)}: {error}") from None
+    raise BflyError(f"out: needed for {TYPE_NAMES[dtype]} results on a GPU like {_kind(example)}: give an array to fill")
 
 
 def like(array, dtype, example):

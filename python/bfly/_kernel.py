@@ -27,6 +27,16 @@ def version():
     return library().bfly_version().decode()
 
 
+def is_available(device):
+    """Whether functions can be compiled for "cpu", "cuda" or "cuda:1" and run there. BflyError for other names."""
+    if library().bfly_open_device(_text(device, "device")) == 0:
+        return True
+    problem = failure()
+    if "unknown device" in str(problem) or "no valid number" in str(problem):
+        raise problem
+    return False
+
+
 def compile(
     text_or_path,
     device=None,
@@ -109,7 +119,8 @@ class Kernel:
         self.name = lib.bfly_kernel_name(handle).decode()
         self.device = device
         kind, _, ordinal = device.partition(":")
-        self._place = "cpu" if kind == "cpu" else f"{kind}:{int(ordinal or 0)}"
+        self._number = None if kind == "cpu" else int(ordinal or 0)
+        self._place = "cpu" if kind == "cpu" else f"{kind}:{self._number}"
         self._infos = [self._values(kind) for kind in (_library.INPUT, _library.PARAMETER, _library.RESULT)]
         self.inputs, self.parameters, self.results = (
             tuple(
@@ -152,7 +163,7 @@ class Kernel:
             self._report = json.loads(_library.take_text(library().bfly_kernel_report(self._handle)))
         return self._report
 
-    def __call__(self, *arrays, parameters=None, out=None):
+    def __call__(self, *arrays, parameters=None, out=None, stream=None):
         """Runs the function.
 
         arrays      its inputs, in order: contiguous arrays of NumPy, torch or another library with DLPack, which are
@@ -160,24 +171,31 @@ class Kernel:
         parameters  a mapping from the name of each parameter to its array.
         out         arrays for the results, which are filled and returned: one, or a sequence if there are several.
                     They must not overlap anything else.
+        stream      on a GPU, the stream to run on, as an address or as torch's or cupy's; None: the one that the
+                    library of the first GPU array works on now, else the default stream.
 
         Returns the result, of the library that the first array is from (NumPy if there is none), or a tuple of several.
         BflyError names the argument that does not fit.
-        """
-        return self._run(arrays, parameters, out, None)
 
-    def _run(self, arrays, parameters, out, names):
+        On a GPU, arrays of that GPU are used where they are, and those of the host are copied there and back. If all
+        are on the GPU this returns before the work is done, as torch's and cupy's functions do; errors of kernels show
+        up in a later call.
+        """
+        return self._run(arrays, parameters, out, None, stream)
+
+    def _run(self, arrays, parameters, out, names, stream=None):
         """__call__, with what messages call the inputs (None: as the engine does)."""
         inputs, needed, results = self._infos
         if len(arrays) != len(inputs):
             raise BflyError(f"{self.name}: {len(inputs)} inputs are needed, but {len(arrays)} were given")
         if names is None:
             names = [info[0] for info in inputs]
+        stream = self._stream(arrays, parameters, out, stream)
         views = [
-            _arrays.view_number(array, info[2], name) if info[3] else _arrays.view(array, name)
+            _arrays.view_number(array, info[2], name, stream) if info[3] else _arrays.view(array, name, stream)
             for array, info, name in zip(arrays, inputs, names)
         ]
-        weights = self._parameters(parameters, needed)
+        weights = self._parameters(parameters, needed, stream)
         for name, one, info in zip(names, views, inputs):
             self._check(name, one, info)
         for one, info in zip(weights, needed):
@@ -188,7 +206,11 @@ class Kernel:
         # What a result is like, if nothing says otherwise; numbers have no library of their own.
         candidates = (*arrays, *(parameters or {}).values())
         example = next((array for array in candidates if not isinstance(array, (int, float, complex))), None)
-        if out is None:
+        on_gpu = self._number is not None and _arrays.is_on_gpu(example)
+        if out is None and on_gpu:
+            made = [_arrays.allocate_on_gpu(shape, info[2], example, self._number) for shape, info in zip(shapes, results)]
+            result_views = [_arrays.view(array, info[0], stream) for array, info in zip(made, results)]
+        elif out is None:
             made = [_arrays.allocate(shape, info[2]) for shape, info in zip(shapes, results)]
             result_views = [
                 _arrays.View(shape, info[2], array.__array_interface__["data"][0], (1, 0), True, array)
@@ -196,19 +218,22 @@ class Kernel:
             ]
         else:
             given = (out,) if len(results) == 1 and not isinstance(out, (tuple, list)) else tuple(out)
-            result_views = self._outputs(given, shapes)
+            result_views = self._outputs(given, shapes, stream)
 
         weights_c, keep_weights = _arrays.describe(weights)
         results_c, keep_results = _arrays.describe(result_views)
         status = library().bfly_kernel_run(
-            self._handle, inputs_c, len(views), weights_c, len(weights), results_c, len(results), None
+            self._handle, inputs_c, len(views), weights_c, len(weights), results_c, len(results), stream
         )
         if status:
             raise failure()
         del keep_inputs, keep_weights, keep_results
         if out is not None:
             return out
-        answer = tuple(_arrays.like(array, info[2], example) for array, info in zip(made, results))
+        if on_gpu:
+            answer = tuple(made)
+        else:
+            answer = tuple(_arrays.like(array, info[2], example) for array, info in zip(made, results))
         return answer[0] if len(answer) == 1 else answer
 
     def _check(self, name, one, info):
@@ -219,10 +244,25 @@ class Kernel:
         if len(one.shape) != len(shape) or any(b not in (-1, a) for a, b in zip(one.shape, shape)):
             raise BflyError(f"{name}: shape {one.type_string()}, expected {_arrays.type_string(shape, dtype)}")
         place = _arrays.device_name(one.device)
-        if place != self._place:
+        if place != self._place and not (place == "cpu" and self._number is not None):
             raise BflyError(f"{name}: on {place}, but the kernel runs on {self.device}")
 
-    def _parameters(self, given, needed):
+    def _stream(self, arrays, parameters, out, stream):
+        """The stream to run on as a number; None on a CPU."""
+        if self._number is None:
+            if stream is not None:
+                raise BflyError("stream: there are none on a CPU")
+            return None
+        if stream is not None:
+            return _arrays.stream_number(stream)
+        results = out if isinstance(out, (tuple, list)) else (out,)
+        weights = [parameters[name] for name in parameters.keys()] if hasattr(parameters, "keys") else []
+        for array in (*arrays, *weights, *results):
+            if _arrays.is_on_gpu(array):
+                return _arrays.current_stream(array, self._number)
+        return 0
+
+    def _parameters(self, given, needed, stream):
         given = {} if given is None else given
         if not hasattr(given, "keys"):
             raise BflyError(f"parameters: a mapping from names to arrays is expected, got {type(given).__name__}")
@@ -234,7 +274,7 @@ class Kernel:
         if extra:
             known = ", ".join(map(repr, names)) or "none"
             raise BflyError(f"parameters: {', '.join(map(repr, extra))} unknown; {self.name} has {known}")
-        return [_arrays.view(given[name], f"parameter {name!r}") for name in names]
+        return [_arrays.view(given[name], f"parameter {name!r}", stream) for name in names]
 
     def _result_shapes(self, inputs_c, count):
         """The results' shapes for these inputs."""
@@ -247,14 +287,14 @@ class Kernel:
             raise failure()
         return [tuple(buffer[: len(info[1])]) for buffer, info in zip(buffers, results)]
 
-    def _outputs(self, given, shapes):
+    def _outputs(self, given, shapes, stream):
         results = self._infos[_library.RESULT]
         if len(given) != len(results):
             raise BflyError(f"out: {len(results)} arrays are needed, but {len(given)} were given")
         views = []
         for index, (array, shape, info) in enumerate(zip(given, shapes, results)):
             name = "out" if len(results) == 1 else f"out[{index}]"
-            one = _arrays.view(array, name)
+            one = _arrays.view(array, name, stream)
             self._check(name, one, (name, shape, info[2], False))
             if not one.writable:
                 raise BflyError(f"{name}: read-only")

@@ -73,6 +73,11 @@ _FUNCTIONS = {
         c_int32,
         [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, POINTER(Array), c_size_t, c_void_p],
     ),
+    "bfly_open_device": (c_int32, [c_char_p]),
+    "bfly_measure_device": (
+        c_int32,
+        [c_char_p, c_double, POINTER(c_double), POINTER(c_double), POINTER(c_double)],
+    ),
     "bfly_measure_ceilings": (None, [c_int32, c_double, POINTER(c_double), POINTER(c_double)]),
 }
 

@@ -576,29 +576,31 @@ Result cuMemHostUnregister(void *pointer) {
   --live[REGISTRATIONS];
   return 0;
 }
-Result cuPointerGetAttribute(void *value, int attribute, Pointer pointer) {
+Result cuPointerGetAttributes(unsigned count, const int *attributes,
+                              void **values, Pointer pointer) {
   Block *block = blockOf(pointer);
-  if (!block)
-    return 1;
-  switch (attribute) {
-  case 2:
-    *(int *)value = 2;
-    return 0;
-  case 8:
-    *(unsigned *)value = block->managed;
-    return 0;
-  case 9:
-    *(int *)value = block->ordinal;
-    return 0;
-  case 11:
-    *(Pointer *)value = block->begin;
-    return 0;
-  case 12:
-    *(size_t *)value = block->size;
-    return 0;
-  default:
-    return 1;
+  for (unsigned i = 0; i < count; ++i) {
+    switch (attributes[i]) {
+    case 2:
+      *(int *)values[i] = block ? 2 : 0;
+      break;
+    case 8:
+      *(unsigned *)values[i] = block ? block->managed : 0;
+      break;
+    case 9:
+      *(int *)values[i] = block ? block->ordinal : -2;
+      break;
+    case 11:
+      *(Pointer *)values[i] = block ? block->begin : 0;
+      break;
+    case 12:
+      *(size_t *)values[i] = block ? block->size : 0;
+      break;
+    default:
+      return 1;
+    }
   }
+  return 0;
 }
 Result cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *data,
                               const uint64_t *sizes, const uint64_t *strides,
@@ -672,6 +674,8 @@ int cufftXtExec(int handle, void *source, void *target, int direction) {
   ENTER("cufftXtExec", 1, "%d", direction);
   if (!plan->work)
     return 13;
+  if ((uintptr_t)source % 8 || (uintptr_t)target % 8)
+    return 4;
   int realSource = plan->type == 0x2a, realTarget = plan->type == 0x2c;
   long long n = plan->n, half = n / 2 + 1;
   for (long long b = 0; b < plan->batch; ++b) {

@@ -17,7 +17,7 @@ func.func @short(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
 // A slab that outgrows the second-level cache: one pass over all of it, the rest a pair of sub-transforms at a time.
 // CHECK-LABEL: func @long
 func.func @long(%x: tensor<1x65536x64xf32>) -> tensor<1x65536x64xf32> {
-  // CHECK: radices = [32, 16, 16, 8], groups = [<0 to 0 in l3>, <1 to 3 in l2>]
+  // CHECK: radices = [16, 16, 16, 16], groups = [<0 to 0 in l3>, <1 to 3 in l{{[23]}}>]
   %y = bfly.kernel "filter" (%a = %x) : (tensor<1x65536x64xf32>) -> tensor<1x65536x64xf32> {
     %f = bfly.fft %a : tensor<1x65536x64xf32> -> tensor<1x32769x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<1x32769x64xcomplex<f32>> -> tensor<1x65536x64xf32>

@@ -505,7 +505,7 @@ TEST_F(Cuda, MakesTensorMaps) {
 
 TEST_F(Cuda, TransformsAnyLength) {
   constexpr int64_t batch = 2, n = 6, channels = 3, half = n / 2 + 1;
-  float x[batch][n][channels], y[batch][n][channels];
+  alignas(8) float x[batch][n][channels], y[batch][n][channels];
   for (int64_t i = 0; i < batch * n * channels; ++i)
     (&x[0][0][0])[i] = static_cast<float>(i * i % 7);
   auto roundTrip = [&](int64_t rows, int64_t width) {
@@ -554,6 +554,20 @@ TEST_F(Cuda, TransformsAnyLength) {
                                   "6 points in 3 channels");
   }
   EXPECT_EQ(bflyCudaTrim(0), 0);
+  // Every other sequence of an odd size is not aligned as cuFFT wants it.
+  EXPECT_EQ(run([&] {
+              constexpr int64_t odd = 5;
+              void *in = mgpuMemAlloc(2 * odd * 3 * 4, nullptr, 0);
+              void *bins = mgpuMemAlloc(2 * 3 * 3 * 8, nullptr, 0);
+              mgpuMemcpy(in, x, 2 * odd * 3 * 4, nullptr);
+              bflyCudaFft(in, bins, 2, odd, 3, BFLY_CUDA_R2C_F32, 0);
+              bflyCudaFft(bins, in, 2, odd, 3, BFLY_CUDA_C2R_F32, 0);
+              mgpuMemcpy(y, in, 2 * odd * 3 * 4, nullptr);
+              mgpuStreamSynchronize(nullptr);
+              for (int64_t i = 0; i < 2 * odd * 3; ++i)
+                EXPECT_NEAR((&y[0][0][0])[i], odd * (&x[0][0][0])[i], 1e-4);
+            }),
+            "");
   EXPECT_EQ(run([] { bflyCudaFft(nullptr, nullptr, 0, 8, 4, 1, 0); }), "");
   EXPECT_EQ(run([] { bflyCudaFft(nullptr, nullptr, 1, 0, 4, 1, 0); }),
             "no transform has 0 points, 4 channels and kind 1");

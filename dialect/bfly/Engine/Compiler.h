@@ -79,6 +79,9 @@ struct CompileSettings {
   int threads = 0;
   /// More options of -bfly-compile: "fuse=false scoring=definition".
   std::string pipelineOptions;
+  /// The pipeline's target; empty: the device's. For tests, which run code for
+  /// a CPU as if it were for a GPU.
+  std::string target;
 };
 
 /// What a report's times are given for.

@@ -32,30 +32,16 @@ TransformNest::TransformNest(NestBuilder &nest, PlanAttr plan, int64_t tokens,
   }
 }
 
-/// Rows between two gaps of a row in the slab. A pass of a power-of-two length
-/// takes rows that are a power of two apart, which would share a set of a cache;
-/// the gaps move them to different ones.
-static constexpr int64_t kRowsBetweenGaps = 32;
-
-static AffineExpr getSlabRow(AffineExpr row) {
-  return row + row.floorDiv(kRowsBetweenGaps);
-}
-
-void TransformNest::beginSlab() {
-  int64_t rows = length + (length - 1) / kRowsBetweenGaps;
-  slab = nest.allocate({rows, 2, lanes});
-}
+void TransformNest::beginSlab() { slab = nest.allocate({length, 2, lanes}); }
 void TransformNest::endSlab() { nest.free(slab); }
 
 ComplexPair TransformNest::load(AffineExpr row, AffineExpr lane) {
-  row = getSlabRow(row);
   AffineExpr zero = nest.constantExpr(0), one = nest.constantExpr(1);
   return {nest.load(slab, {row, zero, lane}),
           nest.load(slab, {row, one, lane})};
 }
 
 void TransformNest::store(ComplexPair value, AffineExpr row, AffineExpr lane) {
-  row = getSlabRow(row);
   AffineExpr zero = nest.constantExpr(0), one = nest.constantExpr(1);
   nest.store(value.re, slab, {row, zero, lane});
   nest.store(value.im, slab, {row, one, lane});
