@@ -106,7 +106,8 @@ def test_report_and_picture(data, tmp_path, name):
     done = bfly_run(data(), name, f"--report={report}", "--benchmark=3")
     assert done.returncode == 0, done.stderr
     module = [sys.executable, "-m", "bfly.draw", report, tmp_path / "picture.svg"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+    paths = filter(None, [str(ROOT / "python"), os.environ.get("PYTHONPATH")])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     drawn = subprocess.run(list(map(str, module)), capture_output=True, text=True, env=environment)
     assert drawn.returncode == 0, drawn.stderr
     ET.parse(tmp_path / "picture.svg")

@@ -11,7 +11,7 @@ PATH      test files, or folders of them; without one test/Execution and test/py
 --verbose   a line for each test, not only for those that fail
 
 Random input is drawn afresh in each session; BFLY_SEED=<the number printed> draws the same again. Tests that need
-what is not installed (scipy, safetensors, torch, a GPU) are counted as not run, with what they lack. The last line says how
+what is not installed (scipy, torch, a GPU) are counted as not run, with what they lack. The last line says how
 many passed and failed; the exit code is 0 only if none failed. pytest gives each test the same name and the same numbers."""
 
 import argparse
@@ -32,6 +32,9 @@ from types import SimpleNamespace
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE / "modules"))
+# After what is installed; for the programs that tests start too.
+sys.path.append(str(HERE / "fallback"))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(HERE / "fallback")]))
 
 import pytest
 
