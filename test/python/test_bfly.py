@@ -288,6 +288,7 @@ class Exporter:
         if arguments and not self.versioned:
             raise TypeError("no such argument")
         self.exports += 1
+        arguments.pop("stream", None)  # of a GPU, which this array only says it is on
         return self.array.__dlpack__(**arguments)
 
 
