@@ -135,6 +135,7 @@ struct alignas(128) TensorMap {
     (Context *, DeviceHandle))                                                 \
   X(cuCtxPushCurrent, cuCtxPushCurrent_v2, (Context))                          \
   X(cuCtxPopCurrent, cuCtxPopCurrent_v2, (Context *))                          \
+  X(cuCtxSynchronize, cuCtxSynchronize, ())                                    \
   X(cuModuleLoadDataEx, cuModuleLoadDataEx,                                    \
     (ModuleHandle *, const void *, unsigned, int *, void **))                  \
   X(cuModuleUnload, cuModuleUnload, (ModuleHandle))                            \
@@ -154,6 +155,7 @@ struct alignas(128) TensorMap {
   X(cuStreamSynchronize, cuStreamSynchronize, (Stream))                        \
   X(cuStreamWaitEvent, cuStreamWaitEvent, (Stream, Event, unsigned))           \
   X(cuStreamGetCtx, cuStreamGetCtx, (Stream, Context *))                       \
+  X(cuStreamGetId, cuStreamGetId, (Stream, unsigned long long *))              \
   X(cuEventCreate, cuEventCreate, (Event *, unsigned))                         \
   X(cuEventDestroy, cuEventDestroy_v2, (Event))                                \
   X(cuEventRecord, cuEventRecord, (Event, Stream))                             \

@@ -112,11 +112,13 @@ Function *Module::find(Device &device, const char *name) {
 }
 
 Module::~Module() {
-  // Whoever unloads a module has none of its kernels running.
   for (const Loaded &one : loaded) {
     ContextScope scope(one.device);
-    if (scope)
-      driver()->cuModuleUnload(one.handle);
+    if (!scope)
+      continue;
+    // Calls return before their kernels do.
+    driver()->cuCtxSynchronize();
+    driver()->cuModuleUnload(one.handle);
   }
 }
 

@@ -35,6 +35,13 @@ struct Device {
   Context context;
   /// Null where the device has no pools.
   Pool pool = nullptr;
+  /// What bflyCudaCounters gives, for each stream that asked.
+  struct Counters {
+    unsigned long long stream; ///< its number, which is never used again
+    void *words;
+  };
+  std::mutex mutex; ///< for these
+  std::vector<Counters> counters;
 };
 
 /// A started device; null with a recorded error if it is not there. Lives as

@@ -172,6 +172,13 @@ int64_t bflyCudaResidentBlocks(void *function, int64_t threads,
 /* Multiprocessors of the device that the call runs on. */
 int64_t bflyCudaMultiprocessors(void);
 
+/* At least `words` words of the device's memory (up to BFLY_CUDA_COUNTERS) that
+ * are zero, for counting the arrivals at barriers. They are the stream's, and
+ * the next kernel on it will get the same: each has to leave them zero. Costs
+ * nothing but the first time. */
+#define BFLY_CUDA_COUNTERS 4096
+void *bflyCudaCounters(int64_t words);
+
 /* Fills in a tensor map (128 bytes, aligned to 64) to be given to a kernel by
  * value. Sizes, strides (of all dimensions but the last, in bytes) and box are
  * in the order of a memref, the innermost last; data type, swizzle and

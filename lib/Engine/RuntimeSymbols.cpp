@@ -106,6 +106,7 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(bflyCudaLaunch)
       ENTRY(bflyCudaResidentBlocks)
       ENTRY(bflyCudaMultiprocessors)
+      ENTRY(bflyCudaCounters)
       ENTRY(bflyCudaTensorMap)
       ENTRY(bflyCudaFft)
       ENTRY(bflyCudaLinear)

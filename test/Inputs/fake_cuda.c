@@ -263,6 +263,11 @@ Result cuCtxPopCurrent_v2(Context **context) {
 /* How deep this thread is in contexts; 0 where none was left behind. */
 int fakeCudaDepth(void) { return depth; }
 
+Result cuCtxSynchronize(void) {
+  ENTER("cuCtxSynchronize", 1, "");
+  return 0;
+}
+
 Result cuModuleLoadDataEx(Module **module, const void *data, unsigned count,
                           int *options, void **values) {
   ENTER("cuModuleLoadDataEx", 1, "device %d", current()->ordinal);
@@ -436,6 +441,10 @@ Result cuStreamGetCtx(Stream *stream, Context **context) {
   if (stream < streams || stream >= streams + 64)
     return 400;
   *context = stream->context;
+  return 0;
+}
+Result cuStreamGetId(Stream *stream, unsigned long long *number) {
+  *number = stream ? stream - streams + 1 : 0;
   return 0;
 }
 Result cuEventCreate(void **event, unsigned flags) {

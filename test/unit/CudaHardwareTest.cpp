@@ -225,6 +225,26 @@ TEST_F(Hardware, HasGridBarriers) {
       << problem;
 }
 
+TEST_F(Hardware, KeepsCountersForStreams) {
+  void *first = nullptr, *second = nullptr, *stream = nullptr;
+  std::vector<uint32_t> words(BFLY_CUDA_COUNTERS, 1);
+  auto get = [&](void *&counters) {
+    return [&] {
+      counters = bflyCudaCounters(4);
+      mgpuMemcpy(words.data(), counters, words.size() * 4, nullptr);
+      mgpuStreamSynchronize(nullptr);
+    };
+  };
+  EXPECT_EQ(run(get(first)), "");
+  EXPECT_EQ(words, std::vector<uint32_t>(BFLY_CUDA_COUNTERS, 0));
+  EXPECT_EQ(run(get(second)), "");
+  EXPECT_EQ(first, second);
+  ASSERT_EQ(bflyCudaStreamCreate(0, &stream), 0);
+  EXPECT_EQ(run(get(second), stream), "");
+  EXPECT_NE(first, second);
+  EXPECT_EQ(bflyCudaStreamDestroy(0, stream), 0);
+}
+
 TEST_F(Hardware, LoadsThroughTensorMaps) {
   std::vector<uint32_t> host(64 * 64), x(256);
   for (size_t i = 0; i < host.size(); ++i)

@@ -419,6 +419,13 @@ TEST_F(Cuda, UsesTheCallersStream) {
   EXPECT_EQ(bflyCudaStreamDestroy(1, other), 0);
 }
 
+TEST_F(Cuda, WaitsBeforeItUnloads) {
+  EXPECT_EQ(launch("a", 1, 1), "");
+  mgpuModuleUnload(module);
+  EXPECT_TRUE(fake().has("cuCtxSynchronize()\ncuModuleUnload()"));
+  module = mgpuModuleLoad(image, sizeof(image));
+}
+
 TEST_F(Cuda, KnowsWhereMemoryIs) {
   void *pointer = nullptr;
   ASSERT_EQ(bflyCudaAllocate(1, nullptr, 1000, &pointer), 0);
@@ -459,6 +466,27 @@ TEST_F(Cuda, RunsKernelsWithTheirParameters) {
               EXPECT_EQ(host[3], 8);
             }),
             "");
+}
+
+TEST_F(Cuda, KeepsCountersForStreams) {
+  void *stream = nullptr, *first = nullptr, *again = nullptr, *other = nullptr;
+  ASSERT_EQ(bflyCudaStreamCreate(0, &stream), 0);
+  fake().fail("cuMemsetD32Async", 1, 1);
+  EXPECT_EQ(run([] { bflyCudaCounters(1); }),
+            "cuMemsetD32Async failed: CUDA_ERROR_INVALID_VALUE (invalid "
+            "argument)");
+  EXPECT_EQ(fake().live(Blocks), blocksBefore);
+  EXPECT_EQ(run([&] { first = bflyCudaCounters(BFLY_CUDA_COUNTERS); }), "");
+  EXPECT_EQ(run([&] { again = bflyCudaCounters(1); }), "");
+  EXPECT_EQ(run([&] { other = bflyCudaCounters(1); }, 0, stream), "");
+  EXPECT_EQ(first, again);
+  EXPECT_NE(first, other);
+  EXPECT_EQ(static_cast<uint32_t *>(first)[BFLY_CUDA_COUNTERS - 1], 0u);
+  EXPECT_EQ(fake().count("cuMemsetD32Async(0, 4096)"), 3);
+  EXPECT_EQ(run([] { bflyCudaCounters(4097); }), "there are no 4097 counters");
+  EXPECT_EQ(bflyCudaStreamDestroy(0, stream), 0);
+  // These stay.
+  blocksBefore += 2;
 }
 
 TEST_F(Cuda, MakesTensorMaps) {

@@ -75,55 +75,68 @@ Work Work::of(const json::Object &report, int64_t batch,
   return work;
 }
 
-/// So many calls one after the other, with an event before and after.
-static Error measureOnGPU(Invocation &call, int ordinal, int64_t iterations,
-                          Measurement &result) {
-  struct State {
-    Invocation &call;
-    Error error;
-  } state{call, Error::success()};
-  auto step = [](void *pointer) {
-    auto &state = *static_cast<State *>(pointer);
-    // Only the last call of a series can have failed.
-    consumeError(std::move(state.error));
-    state.error = state.call.launch();
-    return state.error ? 1 : 0;
-  };
-  auto time = [&](int64_t rounds, double &seconds) -> Error {
-    if (bflyCudaTime(ordinal, nullptr, rounds, step, &state, &seconds) == 0)
-      return Error::success();
-    if (state.error)
-      return std::move(state.error);
+Expected<int64_t> mlir::bfly::copiesBeyondCache(const Device &device,
+                                                uint64_t bytes) {
+  BflyCudaDevice info;
+  uint64_t available, total;
+  if (bflyCudaDeviceInfo(device.ordinal, &info) ||
+      bflyCudaMemoryInfo(device.ordinal, &available, &total))
     return makeError(bflyCudaLastError());
-  };
-  auto finish = [&](Error error) {
-    consumeError(std::move(state.error));
-    return error;
-  };
-  double seconds = 0;
-  if (iterations == 0) {
-    constexpr int64_t kTrials = 10;
-    if (Error error = time(kTrials, seconds))
-      return finish(std::move(error));
-    iterations =
-        std::max<int64_t>(1, static_cast<int64_t>(kMinimalTime * kTrials /
-                                                  std::max(seconds, 1e-6)));
-  }
-  double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
-  if (Error error = time(iterations, seconds))
-    return finish(std::move(error));
-  result.iterations = iterations;
-  result.realSeconds = seconds / iterations;
-  result.cpuSeconds = (now(CLOCK_PROCESS_CPUTIME_ID) - cpuBegin) / iterations;
-  return finish(Error::success());
+  bytes = std::max<uint64_t>(bytes, 1);
+  // Between two uses of an array, the others go through the cache twice.
+  uint64_t wanted = 2 * info.l2_bytes / bytes + 2;
+  return std::clamp<int64_t>(std::min(wanted, available / 2 / bytes), 1, 64);
 }
 
-Error mlir::bfly::measure(Invocation &call, const Device &device,
-                          int64_t iterations, Measurement &result) {
+Error mlir::bfly::measureOnGPU(ArrayRef<Invocation *> calls,
+                               const Device &device, int64_t iterations,
+                               Measurement &result) {
+  for (Invocation *call : calls)
+    if (Error error = call->run())
+      return error;
+  struct State {
+    ArrayRef<Invocation *> calls;
+    size_t next = 0;
+    std::string problem;
+  } state{calls, 0, ""};
+  auto step = [](void *pointer) {
+    auto &state = *static_cast<State *>(pointer);
+    Error error = state.calls[state.next++ % state.calls.size()]->launch();
+    if (!error)
+      return 0;
+    state.problem = toString(std::move(error));
+    return 1;
+  };
+  double seconds = 0;
+  auto time = [&](int64_t rounds) -> Error {
+    if (bflyCudaTime(device.ordinal, nullptr, rounds, step, &state, &seconds) ==
+        0)
+      return Error::success();
+    return makeError(state.problem.empty() ? bflyCudaLastError()
+                                           : state.problem);
+  };
+  if (iterations == 0) {
+    constexpr int64_t kTrials = 10;
+    if (Error error = time(kTrials))
+      return error;
+    iterations = std::clamp<int64_t>(
+        static_cast<int64_t>(kMinimalTime * kTrials / std::max(seconds, 1e-6)),
+        1, 1000000);
+  }
+  double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
+  if (Error error = time(iterations))
+    return error;
+  result.iterations = iterations;
+  result.copies = calls.size();
+  result.realSeconds = seconds / iterations;
+  result.cpuSeconds = (now(CLOCK_PROCESS_CPUTIME_ID) - cpuBegin) / iterations;
+  return Error::success();
+}
+
+Error mlir::bfly::measure(Invocation &call, int64_t iterations,
+                          Measurement &result) {
   if (Error error = call.run())
     return error;
-  if (device.kind == Device::Kind::CUDA)
-    return measureOnGPU(call, device.ordinal, iterations, result);
   double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
   double begin = now(CLOCK_MONOTONIC);
   double elapsed = 0;
@@ -196,6 +209,7 @@ json::Object Measurement::toJSON() const {
       {"flops", work.flops},
       {"bound_seconds", work.boundSeconds},
       {"omp_threads", threads},
+      {"array_sets", copies},
       {"copy_bytes_per_second", ceilings.bytesPerSecond},
       {"peak_flops_per_second", ceilings.flopsPerSecond},
       {"matrix_flops_per_second", ceilings.matrixFlopsPerSecond},

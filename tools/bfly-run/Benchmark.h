@@ -43,6 +43,8 @@ struct Measurement {
   std::string name;
   int threads = 1;
   int64_t iterations = 0;
+  /// Sets of arrays that the calls used in turn.
+  int64_t copies = 1;
   /// Of one call, on average.
   double realSeconds = 0;
   double cpuSeconds = 0;
@@ -56,10 +58,19 @@ struct Measurement {
 };
 
 /// Calls once to warm up, then `iterations` times, or for half a second if that
-/// is 0. Fills in the times: on a GPU, those between two of its own events,
-/// without the copies of arrays of the host.
-llvm::Error measure(Invocation &call, const Device &device, int64_t iterations,
+/// is 0. Fills in the times.
+llvm::Error measure(Invocation &call, int64_t iterations,
                     Measurement &measurement);
+
+/// The same on a GPU, with several calls in turn, each with arrays of its own:
+/// the time between two events of the device's, without copies of arrays.
+llvm::Error measureOnGPU(llvm::ArrayRef<Invocation *> calls,
+                         const Device &device, int64_t iterations,
+                         Measurement &measurement);
+
+/// How many calls with `bytes` of arrays each take for that, so that no cache
+/// of the GPU holds what a call reads: as its memory allows.
+llvm::Expected<int64_t> copiesBeyondCache(const Device &device, uint64_t bytes);
 
 void printConsole(llvm::raw_ostream &os, const Measurement &measurement);
 void printJSON(llvm::raw_ostream &os, const Measurement &measurement,
