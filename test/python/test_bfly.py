@@ -428,7 +428,8 @@ def test_spectral_filter_names_what_does_not_fit(rng):
         bfly.spectral_filter(**(given | {"w1": given["w1"][:0]}))
     with pytest.raises(bfly.BflyError, match="^b1: shape"):
         bfly.spectral_filter(**(given | {"w1": given["w1"][:3].copy()}))
-    with pytest.raises(bfly.BflyError, match="cuda"):
+    # No driver, or none of the compiler's targets.
+    with pytest.raises(bfly.BflyError, match="cuda|unknown target 'sm_90a'"):
         bfly.spectral_filter(**given, device="cuda")
 
 
