@@ -198,6 +198,40 @@ def compare(options):
     return rows
 
 
+def dense_products(options):
+    """bfly.linear, weights packed at each call, beside the same product by OpenBLAS: a list of rows."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for count, inner, outer in ((64, 256, 256), (512, 512, 512), (4096, 256, 1024), (4096, 1024, 256), (2048, 1024, 4096)):
+        x = rng.standard_normal((count, inner), np.float32)
+        w = rng.standard_normal((outer, inner), np.float32) / np.float32(inner**0.5)
+        text = (
+            f"func.func @product(%x: tensor<{count}x{inner}xf32>, %w: tensor<{outer}x{inner}xf32>)"
+            f" -> tensor<{count}x{outer}xf32> {{\n  %y = bfly.linear %x, %w : tensor<{count}x{inner}xf32>,"
+            f" tensor<{outer}x{inner}xf32> -> tensor<{count}x{outer}xf32>\n"
+            f"  return %y : tensor<{count}x{outer}xf32>\n}}\n"
+        )
+        kernel = bfly.compile(text, threads=options.threads)
+        ours, theirs = np.empty((count, outer), np.float32), np.empty((count, outer), np.float32)
+        runs = {"bfly": lambda: kernel(x, w, out=ours), "OpenBLAS": lambda: np.matmul(x, w.T, out=theirs)}
+        for run in runs.values():
+            run()
+        wrong = reference.error(ours, x.astype(np.float64) @ w.T.astype(np.float64))
+        if not wrong < 1e-6:
+            sys.exit(f"dense product {count, inner, outer}: error {wrong:.2e}")
+        times = take_turns(runs, options.rounds, options.seconds / 3)
+        row = {"rows": count, "in": inner, "out": outer, "error": wrong}
+        for label, of in times.items():
+            row[label] = figures(of) | {"gflops": 2e-9 * count * inner * outer / min(of)}
+        rows.append(row)
+        print(
+            f"product {count:5} x {inner:4} x {outer:4}: bfly {row['bfly']['gflops']:6.1f} GFLOP/s,"
+            f" OpenBLAS {row['OpenBLAS']['gflops']:6.1f}",
+            flush=True,
+        )
+    return rows
+
+
 def filter_per_token(options):
     """The filter's time per token at a short and a long N, with as many numbers in all: a list of rows."""
     d, total = options.channels, options.batch * options.tokens
@@ -270,6 +304,7 @@ def main():
         },
         "goals": GOALS,
         "mixers": compare(options),
+        "dense_products": dense_products(options),
         "filter_per_token": filter_per_token(options),
         "compile": compile_times(options),
     }

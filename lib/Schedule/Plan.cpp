@@ -129,6 +129,21 @@ static PlanAttr planAttention(KernelOp kernel, const Network &network,
       StringAttr::get(context, enough || tooShort ? "batch" : "tile"));
 }
 
+/// Rows of a dense product's tile: enough to stream the weights for, few enough
+/// for every thread to get some.
+static int64_t chooseRows(KernelOp kernel, const Machine &machine) {
+  constexpr int64_t most = 64, least = 8;
+  int64_t tile = most;
+  kernel.getBody().walk([&](LinearOp op) {
+    int64_t rows = 1;
+    for (int64_t size : op.getInput().getType().getShape().drop_back())
+      rows *= ShapedType::isDynamic(size) ? 1 : std::min(size, most * most);
+    uint64_t share = std::max<int64_t>(rows / (2 * machine.threads), least);
+    tile = std::min<int64_t>(tile, llvm::bit_floor(share));
+  });
+  return tile;
+}
+
 PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
   Network network = inspect(kernel);
   if (network.transformTokens)
@@ -138,7 +153,8 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
   MLIRContext *context = kernel.getContext();
   int64_t lanes = machine.lanes * 4 / network.elementBytes;
   return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
-                       /*tile=*/64, {}, {}, StringAttr::get(context, "tile"));
+                       chooseRows(kernel, machine), {}, {},
+                       StringAttr::get(context, "tile"));
 }
 
 LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {

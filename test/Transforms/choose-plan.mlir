@@ -69,6 +69,19 @@ func.func @attention(%x: tensor<1x1024x256xf32>, %w: tensor<10x256x256xf32>) -> 
 
 // -----
 
+// Few rows: smaller tiles, for both threads to have some.
+// CHECK-LABEL: func @few_rows
+func.func @few_rows(%x: tensor<64x32xf32>, %w: tensor<16x32xf32>) -> tensor<64x16xf32> {
+  // CHECK: tile = 16
+  %y = bfly.kernel "linear" (%a = %x, %b = %w) : (tensor<64x32xf32>, tensor<16x32xf32>) -> tensor<64x16xf32> {
+    %r = bfly.linear %a, %b : tensor<64x32xf32>, tensor<16x32xf32> -> tensor<64x16xf32>
+    bfly.yield %r : tensor<64x16xf32>
+  }
+  return %y : tensor<64x16xf32>
+}
+
+// -----
+
 // A plan that somebody wrote is kept.
 // CHECK-LABEL: func @overridden
 func.func @overridden(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {

@@ -130,8 +130,12 @@ void mlir::bfly::emitLinear(KernelEmitter &emitter, LinearOp op) {
   Value input = emitter.getBuffer(op.getInput());
   Value output = emitter.getBuffer(op.getResult());
   auto type = cast<MemRefType>(input.getType());
-  int64_t rows = type.getDimSize(type.getRank() - 2);
-  if (ShapedType::isDynamic(rows) || rows < kMinRowsForPanels)
+  // A tile is of rows of one sequence, so that many must be known; those of all
+  // sequences pay for the packing.
+  int64_t rows = type.getDimSize(type.getRank() - 2), all = 1;
+  for (int64_t size : type.getShape().drop_back())
+    all *= ShapedType::isDynamic(size) ? 1 : std::min(size, kMinRowsForPanels);
+  if (ShapedType::isDynamic(rows) || all < kMinRowsForPanels)
     emitDotProducts(emitter, nest, op, input, output);
   else
     emitTiledProducts(emitter, nest, op, input, output);
