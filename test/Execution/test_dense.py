@@ -11,7 +11,8 @@ from programs import compile, linear_text, mean_text, norm_text, normal, run
 from bfly import reference
 
 # Of a sum of products with a result in the type: half a unit for rounding it, and in f32 and f64 the sum itself.
-TOLERANCE = {"f64": 1e-14, "f32": 1e-6, "f16": 4e-4, "bf16": 3e-3}
+# Of 16 bits: what rounding the result to storage alone may cost where there are few results, 2^-11 and 2^-8.
+TOLERANCE = {"f64": 1e-14, "f32": 1e-6, "f16": 5e-4, "bf16": 4e-3}
 
 
 def check_linear(rng, rows, inner, outer, dtype, bias=True, relu=False, dynamic=False):
