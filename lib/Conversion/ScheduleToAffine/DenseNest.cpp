@@ -17,6 +17,29 @@ using namespace mlir::bfly;
 /// least so many pay for packing the weights into panels.
 static constexpr int64_t kMinRowsForPanels = 16;
 
+/// Where the last of the tiles that cover `total` moves back to end at the last
+/// element: the first element of tile `index`.
+static AffineExpr getTileStart(NestBuilder &nest, AffineExpr index,
+                               int64_t tile, int64_t tiles, int64_t total) {
+  if (tiles == 1)
+    return nest.constantExpr(0);
+  int64_t overlap = tiles * tile - total;
+  AffineExpr start = index * tile;
+  return overlap ? start - index.floorDiv(tiles - 1) * overlap : start;
+}
+
+/// What follows a product: the bias of its column and relu, where there are
+/// any.
+static Value emitEpilogue(NestBuilder &nest, LinearOp op, Value bias,
+                          Value value, AffineExpr column) {
+  if (bias)
+    value = nest.add(value, nest.load(bias, {column}));
+  if (op.getRelu())
+    value = arith::MaximumFOp::create(nest.builder, nest.loc, value,
+                                      nest.constant(0));
+  return value;
+}
+
 /// y = x W^T + b, a dot product at a time: for few rows, where the weights'
 /// bytes are what counts. Rows are the inner loop: each row of W is read once.
 static void emitDotProducts(KernelEmitter &emitter, NestBuilder &nest,
@@ -39,12 +62,7 @@ static void emitDotProducts(KernelEmitter &emitter, NestBuilder &nest,
       Value total = nest.sum(in, /*lanes=*/true, [&](AffineExpr i) {
         return nest.mul(nest.load(input, at(i)), nest.load(weight, {o[0], i}));
       });
-      if (bias)
-        total = nest.add(total, nest.load(bias, {o[0]}));
-      if (op.getRelu())
-        total = arith::MaximumFOp::create(nest.builder, nest.loc, total,
-                                          nest.constant(0));
-      nest.store(total, output, at(o[0]));
+      nest.store(emitEpilogue(nest, op, bias, total, o[0]), output, at(o[0]));
     });
   });
 }
@@ -68,17 +86,11 @@ static void emitTiledProducts(KernelEmitter &emitter, NestBuilder &nest,
   int64_t rows = inputType.getDimSize(inputType.getRank() - 2);
   int64_t tile = std::min(rows, emitter.getPlan().getTile());
   int64_t tiles = llvm::divideCeilSigned(rows, tile);
-  int64_t overlap = tiles * tile - rows;
 
   Value packed = packPanels(nest, weight, /*transpose=*/true, width);
   outer.push_back(nest.builder.getIndexAttr(tiles));
   nest.parallel(outer, [&](ArrayRef<AffineExpr> ivs) {
-    // The last tile moves back to end at the last row.
-    AffineExpr first = ivs.back() * tile;
-    if (tiles == 1)
-      first = nest.constantExpr(0);
-    else if (overlap)
-      first = first - ivs.back().floorDiv(tiles - 1) * overlap;
+    AffineExpr first = getTileStart(nest, ivs.back(), tile, tiles, rows);
     SmallVector<AffineExpr> leading(ivs.drop_back());
     auto at = [&](AffineExpr row, AffineExpr column) {
       SmallVector<AffineExpr> indices(leading);
@@ -101,12 +113,8 @@ static void emitTiledProducts(KernelEmitter &emitter, NestBuilder &nest,
       nest.loop(tile, [&](AffineExpr row) {
         nest.lanes(columns, [&](AffineExpr lane) {
           AffineExpr o = panel * width + lane;
-          Value value = nest.load(c, {row, lane});
-          if (bias)
-            value = nest.add(value, nest.load(bias, {o}));
-          if (op.getRelu())
-            value = arith::MaximumFOp::create(nest.builder, nest.loc, value,
-                                              nest.constant(0));
+          Value value =
+              emitEpilogue(nest, op, bias, nest.load(c, {row, lane}), o);
           nest.store(value, output, at(row, o));
         });
       });
@@ -197,14 +205,10 @@ void mlir::bfly::emitTokenSum(KernelEmitter &emitter, Operation *op,
   int64_t tokens = type.getDimSize(1), channels = type.getDimSize(2);
   int64_t tile = std::min(channels, emitter.getPlan().getTile());
   int64_t slabs = llvm::divideCeilSigned(channels, tile);
-  int64_t overlap = slabs * tile - channels;
   nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)},
                 [&](ArrayRef<AffineExpr> ivs) {
-                  AffineExpr origin = ivs[1] * tile;
-                  if (slabs == 1)
-                    origin = nest.constantExpr(0);
-                  else if (overlap)
-                    origin = origin - ivs[1].floorDiv(slabs - 1) * overlap;
+                  AffineExpr origin =
+                      getTileStart(nest, ivs[1], tile, slabs, channels);
                   nest.lanes(tile, [&](AffineExpr lane) {
                     // Sums of short runs, then of those: rounding errors grow
                     // with the run's length and with the number of runs, not
