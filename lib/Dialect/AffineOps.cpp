@@ -5,6 +5,8 @@
 
 #include "bfly/IR/Bfly.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
@@ -138,6 +140,88 @@ LogicalResult TableOp::verify() {
     return emitOpError("(C3) a table of order ")
            << order << " has at most as many rows, got " << rows;
   }
+  return success();
+}
+
+// bfly.matrix_product --------------------------------------------------------
+
+static bool isInSpace(MemRefType type, gpu::AddressSpace space) {
+  auto attr = dyn_cast_or_null<gpu::AddressSpaceAttr>(type.getMemorySpace());
+  return attr && attr.getValue() == space;
+}
+
+/// Whether the last `count` dimensions are contiguous.
+static bool isContiguous(MemRefType type, int64_t count) {
+  return type.getNumContiguousTrailingDims() >= count;
+}
+
+LogicalResult MatrixProductOp::verify() {
+  auto a = cast<MemRefType>(getA().getType());
+  auto b = cast<MemRefType>(getB().getType());
+  auto c = cast<MemRefType>(getC().getType());
+  int64_t columns = 8 * b.getDimSize(0);
+  if (!a.hasStaticShape() || !b.hasStaticShape() || !c.hasStaticShape() ||
+      a.getDimSize(1) != 8 ||
+      a.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
+      b.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
+      a.getDimSize(2) != b.getDimSize(1) || columns < 8 || columns > 256 ||
+      c.getDimSize(0) != 128 * a.getDimSize(0) ||
+      c.getDimSize(1) != columns / 2 || !isContiguous(a, 2) ||
+      !isContiguous(b, 2))
+    return emitOpError("(C1) ")
+           << a << " and " << b << " have no product in fragments " << c;
+  if (a.getDimSize(2) % 2)
+    return emitOpError("(C2) the depth must be a multiple of 16, got ")
+           << 8 * a.getDimSize(2);
+  if (a.getElementType() != b.getElementType() ||
+      !isInSpace(a, gpu::AddressSpace::Workgroup) ||
+      !isInSpace(b, gpu::AddressSpace::Workgroup) ||
+      !isInSpace(c, gpu::AddressSpace::Private))
+    return emitOpError("(C3) element types differ, or the memory is not "
+                       "workgroup, workgroup and private");
+  return success();
+}
+
+// bfly.stream_product --------------------------------------------------------
+
+LogicalResult StreamProductOp::verify() {
+  auto a = cast<MemRefType>(getA().getType());
+  auto b = cast<MemRefType>(getB().getType());
+  auto c = cast<MemRefType>(getC().getType());
+  auto ring = cast<MemRefType>(getRing().getType());
+  ArrayRef<int64_t> products = getProducts();
+  int64_t columns = 8 * b.getDimSize(2), count = products.size() / 2;
+  const int64_t core[] = {8, 8};
+  if (!a.hasStaticShape() || !b.hasStaticShape() || !c.hasStaticShape() ||
+      a.getDimSize(0) != b.getDimSize(0) || a.getDimSize(3) != 8 ||
+      a.getShape().take_back(2) != ArrayRef(core) ||
+      b.getShape().take_back(2) != ArrayRef(core) ||
+      a.getDimSize(4) != b.getDimSize(3) || columns < 8 || columns > 256 ||
+      c.getDimSize(0) != 128 * a.getDimSize(2) ||
+      c.getDimSize(1) != count * columns / 2 || !isContiguous(a, 6) ||
+      !isContiguous(b, 5))
+    return emitOpError("(C1) ") << a << " and " << b << " have no " << count
+                                << " products in fragments " << c;
+  if (a.getDimSize(4) % 2)
+    return emitOpError(
+               "(C2) the depth of a step must be a multiple of 16, got ")
+           << 8 * a.getDimSize(4);
+  if (a.getElementType() != b.getElementType() ||
+      !isInSpace(c, gpu::AddressSpace::Private))
+    return emitOpError("(C3) element types differ, or the result is not in "
+                       "private memory");
+  if (products.empty() || products.size() % 2)
+    return emitOpError("(C4) products must be pairs");
+  for (auto [index, part] : llvm::enumerate(products))
+    if (part < 0 || part >= (index % 2 ? b : a).getDimSize(1))
+      return emitOpError("(C4) there is no part ") << part;
+  int64_t bytes = a.getElementTypeBitWidth() / 8 *
+                  (a.getNumElements() + b.getNumElements()) / a.getDimSize(0);
+  if (!ring.hasStaticShape() ||
+      !isInSpace(ring, gpu::AddressSpace::Workgroup) ||
+      ring.getDimSize(0) < 2 || ring.getDimSize(1) < bytes)
+    return emitOpError("(C5) a step needs ")
+           << bytes << " bytes of at least two rows, got " << ring;
   return success();
 }
 

@@ -74,7 +74,7 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                StringAttr machine, int64_t lanes, int64_t tile,
                                ArrayRef<int64_t> radices,
                                ArrayRef<GroupAttr> groups,
-                               StringAttr parallel) {
+                               StringAttr parallel, int64_t threads) {
   if (lanes < 1 || lanes > 1024)
     return emitError() << "lanes must be between 1 and 1024";
   if (tile < 1)
@@ -90,5 +90,7 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   }
   if (parallel != "batch" && parallel != "tile")
     return emitError() << "parallel must be \"batch\" or \"tile\"";
+  if (threads && (threads < 32 || threads > 1024 || threads % 32))
+    return emitError() << "threads must be a multiple of 32, at most 1024";
   return success();
 }

@@ -85,6 +85,7 @@ static void buildLLVM(OpPassManager &manager) {
   {
     OpPassManager &functions = manager.nest<func::FuncOp>();
     functions.addPass(createInlineKernelsPass());
+    functions.addPass(createEraseMemorySpacesPass());
     // While lanes are scalars, so is the arithmetic of complex numbers.
     functions.addPass(createExpandComplexPass());
     functions.addPass(createCanonicalizerPass());

@@ -13,7 +13,20 @@ std::optional<Machine> mlir::bfly::getMachine(llvm::StringRef target,
     return Machine{"cpu",           /*lanes=*/16,   /*vectorRegisters=*/32,
                    /*l1=*/48 << 10, /*l2=*/1 << 20, /*l3=*/32 << 20,
                    threads};
+  // Hopper: what a block may have of shared memory is 227 KB; the last level of
+  // cache is everybody's.
+  if (target == "sm_90a")
+    return Machine{"sm_90a",
+                   /*lanes=*/32,
+                   /*vectorRegisters=*/255,
+                   /*l1=*/256 << 10,
+                   /*l2=*/50 << 20,
+                   /*l3=*/0,
+                   threads,
+                   /*blockThreads=*/512,
+                   /*sharedBytes=*/227 << 10,
+                   /*multiprocessors=*/132};
   return std::nullopt;
 }
 
-llvm::StringRef mlir::bfly::getMachineNames() { return "cpu"; }
+llvm::StringRef mlir::bfly::getMachineNames() { return "cpu, sm_90a"; }

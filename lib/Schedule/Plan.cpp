@@ -99,7 +99,8 @@ static PlanAttr planTransform(KernelOp kernel, const Network &network,
     }
   }
   return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
-                       tile, radices, groups, StringAttr::get(context, "tile"));
+                       tile, radices, groups, StringAttr::get(context, "tile"),
+                       /*threads=*/0);
 }
 
 static PlanAttr planAttention(KernelOp kernel, const Network &network,
@@ -126,7 +127,8 @@ static PlanAttr planAttention(KernelOp kernel, const Network &network,
       GroupAttr::get(context, 0, network.stages - 1, place)};
   return PlanAttr::get(
       context, StringAttr::get(context, machine.name), lanes, tile, {}, groups,
-      StringAttr::get(context, enough || tooShort ? "batch" : "tile"));
+      StringAttr::get(context, enough || tooShort ? "batch" : "tile"),
+      /*threads=*/0);
 }
 
 /// Rows of a dense product's tile: enough to stream the weights for, few enough
@@ -154,7 +156,7 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
   int64_t lanes = machine.lanes * 4 / network.elementBytes;
   return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
                        chooseRows(kernel, machine), {}, {},
-                       StringAttr::get(context, "tile"));
+                       StringAttr::get(context, "tile"), /*threads=*/0);
 }
 
 LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {

@@ -80,7 +80,8 @@ def ConvertScheduleToAffinePass
   }];
   let dependentDialects = ["::mlir::bfly::BflyDialect", "::mlir::affine::AffineDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::math::MathDialect", "::mlir::bufferization::BufferizationDialect"];
+                           "::mlir::math::MathDialect", "::mlir::bufferization::BufferizationDialect",
+                           "::mlir::gpu::GPUDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // BFLY_CONVERSION_PASSES_TD

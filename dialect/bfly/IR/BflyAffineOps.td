@@ -12,6 +12,8 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 def Bfly_RegisterFloat : AnyTypeOf<[F32, F64, VectorOfRankAndType<[1], [F32, F64]>],
                               "f32, f64 or a vector of them">;
 
+def Bfly_MatrixElement : AnyTypeOf<[BF16, F16, F32], "bf16, f16 or f32">;
+
 let opDocGroup = Bfly_AffineLevel in {
 
 def Bfly_DftOp : Bfly_Op<"dft", [Pure, SameOperandsAndResultType]> {
@@ -138,6 +140,107 @@ def Bfly_TileProductOp : Bfly_Op<"tile_product"> {
   let assemblyFormat = [{
     $a `,` $b `,` $c (`accumulate` $accumulate^)? attr-dict
     `:` type($a) `,` type($b) `,` type($c)
+  }];
+  let hasVerifier = 1;
+}
+
+// Matrix units ---------------------------------------------------------------
+
+def Bfly_MatrixProductOp : Bfly_Op<"matrix_product"> {
+  let summary = "C = A B^T in shared memory, by a GPU's matrix units";
+  let description = [{
+        C(w, m, n) = sum_k A(w, m, k) B(n, k)
+
+    Every warpgroup w of the block (128 threads) multiplies its own 64 rows of A
+    with all rows of B. Both lie in *core matrices* of 8 rows and 8 columns, each
+    128 contiguous bytes in 16-bit types, which is what the matrix units read:
+    A is (warpgroups, 8, K/8, 8, 8) and B (N/8, K/8, 8, 8), the element (r, c) of
+    a matrix at [r floordiv 8, c floordiv 8, r mod 8, c mod 8]. The innermost two
+    dimensions are contiguous.
+
+    C is in *fragments*, registers of the threads, (threads, N/2): register i of
+    thread t of a warpgroup holds the element
+
+        m = 16 (t floordiv 32) + (t mod 32) floordiv 4 + 8 ((i floordiv 2) mod 2)
+        n = 8 (i floordiv 4) + 2 (t mod 4) + i mod 2
+
+    which is the layout of wgmma's result (PTX ISA, wgmma.mma_async, matrix
+    fragments of D). `accumulate` adds to C. Products are exact, sums in f32.
+
+    Lifespan: made by `-bfly-convert-schedule-to-affine`; wgmma on a GPU for
+    16-bit types, else loops by `-bfly-expand-matrix-products`.
+
+    Constraints:
+    - (C1) A, B and C have the shapes above, static, N at most 256
+    - (C2) K is a multiple of 16
+    - (C3) A and B have one element type, in workgroup memory, C is in private
+      memory
+
+    Example:
+    ```mlir
+    bfly.matrix_product %a, %b, %c
+        : memref<2x8x8x8x8xbf16, #gpu.address_space<workgroup>>,
+          memref<8x8x8x8xbf16, #gpu.address_space<workgroup>>,
+          memref<256x32xf32, #gpu.address_space<private>>
+    ```
+  }];
+  let arguments = (ins Arg<MemRefRankOf<[Bfly_MatrixElement], [5]>, "A", [MemRead]>:$a,
+                       Arg<MemRefRankOf<[Bfly_MatrixElement], [4]>, "B", [MemRead]>:$b,
+                       Arg<MemRefRankOf<[F32], [2]>, "C", [MemRead, MemWrite]>:$c,
+                       UnitAttr:$accumulate);
+  let results = (outs);
+  let assemblyFormat = [{
+    $a `,` $b `,` $c (`accumulate` $accumulate^)? attr-dict
+    `:` type($a) `,` type($b) `,` type($c)
+  }];
+  let hasVerifier = 1;
+}
+
+def Bfly_StreamProductOp : Bfly_Op<"stream_product"> {
+  let summary = "C = A B^T, streamed from memory through a ring of buffers";
+  let description = [{
+        C_x(w, m, n) = sum_s sum_k A(s, p_x, w, m, k) B(s, q_x, n, k)
+
+    Several products at once, of which product x multiplies part p_x of A with
+    part q_x of B: `products` lists the pairs. The depth is cut in steps s; what
+    a step needs of A, (parts, warpgroups, 8, K/8, 8, 8), and of B, (parts, N/8,
+    K/8, 8, 8), is contiguous in memory, in core matrices as
+    `bfly.matrix_product` says. C is in fragments, (threads, products * N/2), one
+    product after the other.
+
+    `ring` is (stages, bytes) of shared memory, a row for what one step needs.
+    On a GPU the copy engine fills it ahead of the matrix units.
+
+    Lifespan: made by `-bfly-convert-schedule-to-affine`; a ring of bulk copies
+    and wgmma on a GPU for 16-bit types, else loops by
+    `-bfly-expand-matrix-products`, which leave the ring alone.
+
+    Constraints:
+    - (C1) A, B and C have the shapes above, static, N at most 256, with as many
+      steps in A as in B
+    - (C2) K is a multiple of 16
+    - (C3) A and B have one element type and C is in private memory
+    - (C4) `products` are pairs of parts that A and B have
+    - (C5) a row of the ring holds what a step needs of A and B, and there are at
+      least two
+
+    Example:
+    ```mlir
+    bfly.stream_product %a, %b, %c through %ring products [0, 0, 1, 0, 2, 1]
+        : memref<8x3x2x8x8x8x8xbf16>, memref<8x2x16x8x8x8xbf16>,
+          memref<256x192xf32, #gpu.address_space<private>>,
+          memref<2x81920xi8, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins Arg<MemRefRankOf<[Bfly_MatrixElement], [7]>, "A", [MemRead]>:$a,
+                       Arg<MemRefRankOf<[Bfly_MatrixElement], [6]>, "B", [MemRead]>:$b,
+                       Arg<MemRefRankOf<[F32], [2]>, "C", [MemWrite]>:$c,
+                       Arg<MemRefRankOf<[I8], [2]>, "buffers", [MemRead, MemWrite]>:$ring,
+                       DenseI64ArrayAttr:$products);
+  let results = (outs);
+  let assemblyFormat = [{
+    $a `,` $b `,` $c `through` $ring `products` $products attr-dict
+    `:` type($a) `,` type($b) `,` type($c) `,` type($ring)
   }];
   let hasVerifier = 1;
 }

@@ -152,7 +152,8 @@ def Bfly_PlanAttr : Bfly_Attr<"Plan", "plan"> {
     - `radices`: of a transform's passes, in the order they are taken; their
       product is N, or for Bluestein's algorithm the padded length;
     - `groups`: which stages share a place, in order;
-    - `parallel`: the loop that is spread over the machine, `batch` or `tile`.
+    - `parallel`: the loop that is spread over the machine, `batch` or `tile`;
+    - `threads`: of a block, on a GPU alone.
 
     ```mlir
     #bfly.plan<machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
@@ -162,12 +163,12 @@ def Bfly_PlanAttr : Bfly_Attr<"Plan", "plan"> {
   let parameters = (ins "StringAttr":$machine, "int64_t":$lanes, "int64_t":$tile,
       OptionalArrayRefParameter<"int64_t">:$radices,
       OptionalArrayRefParameter<"::mlir::bfly::GroupAttr">:$groups,
-      "StringAttr":$parallel);
+      "StringAttr":$parallel, OptionalParameter<"int64_t">:$threads);
   let assemblyFormat = [{
     `<` `machine` `=` $machine `,` `lanes` `=` $lanes `,` `tile` `=` $tile `,`
     `radices` `=` `[` (`]`) : ($radices^ `]`)? `,`
     `groups` `=` `[` (`]`) : ($groups^ `]`)? `,`
-    `parallel` `=` $parallel `>`
+    `parallel` `=` $parallel (`,` `threads` `=` $threads^)? `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -19,7 +19,7 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
       llvm::cl::desc("stop at this level: network, schedule, affine or llvm"),
       llvm::cl::init("llvm")};
   Option<std::string> target{*this, "target",
-                             llvm::cl::desc("the machine: cpu"),
+                             llvm::cl::desc("the machine: cpu or sm_90a"),
                              llvm::cl::init("cpu")};
   Option<bool> fuse{
       *this, "fuse",
@@ -32,6 +32,11 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
       llvm::cl::desc("how butterfly attention scores: auto (fewest flops), "
                      "definition, pair_difference, chained, folded or carried"),
       llvm::cl::init("auto")};
+  Option<bool> emulate{
+      *this, "emulate",
+      llvm::cl::desc("run a GPU's plan on the CPU, its threads as loops: for "
+                     "tests of the plan"),
+      llvm::cl::init(false)};
   Option<int64_t> threads{*this, "threads",
                           llvm::cl::desc("threads of the machine"),
                           llvm::cl::init(2)};

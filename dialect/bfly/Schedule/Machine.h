@@ -22,9 +22,14 @@ struct Machine {
   /// Cache sizes in bytes: first and second level of one core, and the last.
   int64_t l1, l2, l3;
   int64_t threads;
+  /// Of a GPU: threads of a block, bytes of shared memory a block may have, and
+  /// multiprocessors. 0 of a CPU.
+  int64_t blockThreads = 0, sharedBytes = 0, multiprocessors = 0;
+
+  bool isGPU() const { return blockThreads != 0; }
 };
 
-/// The machine of a target name, "cpu"; nullopt if there is none of that name.
+/// The machine of a target name, "cpu" or "sm_90a"; nullopt if there is none of that name.
 std::optional<Machine> getMachine(llvm::StringRef target, int64_t threads);
 
 /// The names that `getMachine` knows, for messages.

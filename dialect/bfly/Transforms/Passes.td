@@ -253,6 +253,24 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
 
 // Affine level ---------------------------------------------------------------
 
+def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::FuncOp"> {
+  let summary = "Run a GPU's plan on a CPU: all memory is the host's";
+  let description = [{
+    The nests of a GPU's plan name the memory that each buffer lies in, and the
+    threads of a block are parallel loops: on a CPU both are what they say
+    without the names. With this pass the plan runs there as it stands, for tests.
+
+    Before:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+    ```
+    After:
+    ```mlir
+    %0 = memref.alloc() : memref<8xf32>
+    ```
+  }];
+}
+
 def ExpandTileProductPass
     : InterfacePass<"bfly-expand-tile-product", "::mlir::FunctionOpInterface"> {
   let summary = "Tile products to register-blocked vector loops (CPU)";

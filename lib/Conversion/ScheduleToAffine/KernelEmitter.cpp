@@ -26,7 +26,8 @@ KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
 
 NestBuilder KernelEmitter::makeNest(Operation *op) {
   Type type = op->getResultTypes().front();
-  return NestBuilder(builder, op->getLoc(), getComputeType(type));
+  return NestBuilder(builder, op->getLoc(), getComputeType(type),
+                     getPlan().getThreads());
 }
 
 Value KernelEmitter::getBuffer(Value tensor) {

@@ -4,8 +4,11 @@
 #include "NestBuilder.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IntegerSet.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -157,6 +160,71 @@ void NestBuilder::serial(ArrayRef<OpFoldResult> counts,
     ivs.pop_back();
   };
   level();
+}
+
+// On a GPU -------------------------------------------------------------------
+
+void NestBuilder::threads(int64_t count, function_ref<void(AffineExpr)> body) {
+  parallel({builder.getIndexAttr(count)},
+           [&](ArrayRef<AffineExpr> ivs) { body(ivs[0]); });
+}
+
+static Attribute getSpace(OpBuilder &builder, gpu::AddressSpace space) {
+  return gpu::AddressSpaceAttr::get(builder.getContext(), space);
+}
+
+Value NestBuilder::allocateShared(ArrayRef<int64_t> shape, Type elementType) {
+  auto type = MemRefType::get(shape, elementType, MemRefLayoutAttrInterface(),
+                              getSpace(builder, gpu::AddressSpace::Workgroup));
+  return memref::AllocOp::create(builder, loc, type,
+                                 builder.getI64IntegerAttr(128));
+}
+
+Value NestBuilder::allocateRegisters(int64_t count, Type elementType) {
+  auto type = MemRefType::get({blockThreads, count}, elementType,
+                              MemRefLayoutAttrInterface(),
+                              getSpace(builder, gpu::AddressSpace::Private));
+  return memref::AllocOp::create(builder, loc, type);
+}
+
+static int64_t getVectorBytes(Type elementType, int64_t count) {
+  return elementType.getIntOrFloatBitWidth() / 8 * count;
+}
+
+Value NestBuilder::loadVector(Value buffer, ArrayRef<AffineExpr> indices,
+                              int64_t count) {
+  Type type = cast<MemRefType>(buffer.getType()).getElementType();
+  SmallVector<Value> at;
+  for (AffineExpr index : indices)
+    at.push_back(apply(index));
+  return vector::LoadOp::create(
+      builder, loc, VectorType::get(count, type), buffer, at,
+      /*nontemporal=*/false, llvm::MaybeAlign(getVectorBytes(type, count)));
+}
+
+void NestBuilder::storeVector(Value vector, Value buffer,
+                              ArrayRef<AffineExpr> indices) {
+  auto type = cast<VectorType>(vector.getType());
+  SmallVector<Value> at;
+  for (AffineExpr index : indices)
+    at.push_back(apply(index));
+  vector::StoreOp::create(builder, loc, vector, buffer, at,
+                          /*nontemporal=*/false,
+                          llvm::MaybeAlign(getVectorBytes(type.getElementType(),
+                                                          type.getDimSize(0))));
+}
+
+void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
+                        function_ref<void()> body) {
+  SmallVector<bool> equalities(constraints.size(), false);
+  IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
+  SmallVector<Value> operands(dims);
+  affine::canonicalizeSetAndOperands(&set, &operands);
+  auto branch = affine::AffineIfOp::create(builder, loc, set, operands,
+                                           /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard inside(builder);
+  builder.setInsertionPointToStart(branch.getThenBlock());
+  body();
 }
 
 // Memory ---------------------------------------------------------------------

@@ -22,13 +22,17 @@ struct ComplexPair {
 /// induction variables that `dim` has registered.
 class NestBuilder {
 public:
-  NestBuilder(OpBuilder &builder, Location loc, FloatType compute)
-      : builder(builder), loc(loc), compute(compute) {}
+  NestBuilder(OpBuilder &builder, Location loc, FloatType compute,
+              int64_t blockThreads)
+      : builder(builder), loc(loc), compute(compute),
+        blockThreads(blockThreads) {}
 
   OpBuilder &builder;
   Location loc;
   /// What the nest computes in: f32 or f64.
   FloatType compute;
+  /// Threads of a block on a GPU; 0 on a CPU.
+  int64_t blockThreads;
 
   // Indices ------------------------------------------------------------------
 
@@ -58,6 +62,32 @@ public:
   /// The same nest, serial.
   void serial(ArrayRef<OpFoldResult> counts,
               function_ref<void(ArrayRef<AffineExpr>)> body);
+
+  // On a GPU
+  // -------------------------------------------------------------------
+  //
+  // A kernel is phases, each a `parallel` loop over units of work that blocks
+  // take; all blocks wait for each other between phases. In a unit, loops over
+  // threads follow one another; all threads of the block wait for each other at
+  // the end of each. What stands between them is done by every thread alike.
+
+  /// for i in [0, count) over the block's threads, then a barrier.
+  void threads(int64_t count, function_ref<void(AffineExpr)> body);
+  /// Once for each thread of the block, then a barrier: i is its number.
+  void everyThread(function_ref<void(AffineExpr)> body) {
+    threads(blockThreads, body);
+  }
+  /// A buffer in the block's shared memory, until the end of the unit.
+  Value allocateShared(ArrayRef<int64_t> shape, Type elementType);
+  /// Registers of each thread, (threads, count): a thread may touch its own row
+  /// alone, in a loop of `everyThread`, and columns at constant numbers.
+  Value allocateRegisters(int64_t count, Type elementType);
+  /// `count` neighbours, in the buffer's element type, as one access of their
+  /// size, which their address must be a multiple of.
+  Value loadVector(Value buffer, ArrayRef<AffineExpr> indices, int64_t count);
+  void storeVector(Value vector, Value buffer, ArrayRef<AffineExpr> indices);
+  /// if (every constraint >= 0) body().
+  void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body);
 
   // Memory -------------------------------------------------------------------
 
