@@ -187,8 +187,11 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
     return makeError("compile options " + quote(settings.pipelineOptions) +
                      ": " + StringRef(problem).trim());
   options.to = level.str();
-  options.target =
-      settings.target.empty() ? settings.device.target() : settings.target;
+  // A plan that is emulated is that of the target which the options name.
+  if (!settings.target.empty())
+    options.target = settings.target;
+  else if (!options.emulate)
+    options.target = settings.device.target();
 
   DiagnosticCollector diagnostics(context.get());
   PassManager manager(context.get());

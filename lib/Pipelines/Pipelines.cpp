@@ -38,6 +38,7 @@ static void buildNetwork(OpPassManager &manager,
   functions.addPass(createRewriteSpectraPass());
   RewriteAttentionPassOptions attention;
   attention.scoring = options.scoring;
+  attention.target = options.target;
   functions.addPass(createRewriteAttentionPass(attention));
   // No CSE: two filters of one input that shared its transform could not be a
   // kernel each, and the spectrum would go through memory.
@@ -92,6 +93,7 @@ static void buildLLVM(OpPassManager &manager) {
   {
     OpPassManager &functions = manager.nest<func::FuncOp>();
     functions.addPass(createInlineKernelsPass());
+    functions.addPass(createExpandMatrixProductsPass());
     functions.addPass(createEraseMemorySpacesPass());
     // While lanes are scalars, so is the arithmetic of complex numbers.
     functions.addPass(createExpandComplexPass());

@@ -215,16 +215,21 @@ void NestBuilder::storeVector(Value vector, Value buffer,
 }
 
 void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
-                        function_ref<void()> body) {
+                        function_ref<void()> body,
+                        function_ref<void()> otherwise) {
   SmallVector<bool> equalities(constraints.size(), false);
   IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
   SmallVector<Value> operands(dims);
   affine::canonicalizeSetAndOperands(&set, &operands);
   auto branch = affine::AffineIfOp::create(builder, loc, set, operands,
-                                           /*withElseRegion=*/false);
+                                           /*withElseRegion=*/bool(otherwise));
   OpBuilder::InsertionGuard inside(builder);
   builder.setInsertionPointToStart(branch.getThenBlock());
   body();
+  if (!otherwise)
+    return;
+  builder.setInsertionPointToStart(branch.getElseBlock());
+  otherwise();
 }
 
 // Memory ---------------------------------------------------------------------

@@ -86,8 +86,9 @@ public:
   /// size, which their address must be a multiple of.
   Value loadVector(Value buffer, ArrayRef<AffineExpr> indices, int64_t count);
   void storeVector(Value vector, Value buffer, ArrayRef<AffineExpr> indices);
-  /// if (every constraint >= 0) body().
-  void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body);
+  /// if (every constraint >= 0) body(), else otherwise().
+  void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body,
+             function_ref<void()> otherwise = nullptr);
 
   // Memory -------------------------------------------------------------------
 
