@@ -142,6 +142,11 @@ static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
     OpPassManager &functions = manager.nest<func::FuncOp>();
     functions.addPass(createExpandComplexPass());
     functions.addPass(createCanonicalizerPass());
+    // Matrix units would round f32.
+    ExpandMatrixProductsPassOptions products;
+    products.onlyF32 = true;
+    products.unroll = true;
+    functions.addPass(createExpandMatrixProductsPass(products));
     functions.addPass(createExpandDftPass());
     functions.addPass(createCanonicalizerPass());
     functions.addPass(createExpandRotatePass());

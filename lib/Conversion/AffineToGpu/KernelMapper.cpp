@@ -40,6 +40,11 @@ static bool isUnitOfBlock(scf::ParallelOp phase) {
 }
 
 LogicalResult KernelMapper::map() {
+  // A phase is where memory is touched: elsewhere all threads would.
+  for (Operation &op : function.getBody().front())
+    if (isa<memref::StoreOp, memref::CopyOp, vector::StoreOp, memref::AllocOp>(
+            op))
+      return op.emitOpError("has no place between the phases of a kernel");
   OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
   Location loc = function.getLoc();
   thread = gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x);
@@ -82,13 +87,6 @@ LogicalResult KernelMapper::mapRegion(Block &body, bool isLast) {
     } else if (failed(mapRegion(*cast<scf::ForOp>(op).getBody(), false))) {
       return failure();
     }
-  }
-  // A phase is where memory is touched: elsewhere all threads would.
-  for (Operation &op : llvm::make_early_inc_range(body)) {
-    if (isa<memref::StoreOp, memref::CopyOp, vector::StoreOp, memref::AllocOp>(
-            op) &&
-        op.getParentOp() == function)
-      return op.emitOpError("has no place between the phases of a kernel");
   }
   return success();
 }
