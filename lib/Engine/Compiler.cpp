@@ -180,14 +180,14 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
   CompileOptions options;
   options.threads =
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
+  options.target =
+      settings.target.empty() ? settings.device.target() : settings.target;
   std::string problem;
   llvm::raw_string_ostream os(problem);
   if (failed(options.parseFromString(settings.pipelineOptions, os)))
     return makeError("compile options " + quote(settings.pipelineOptions) +
                      ": " + StringRef(problem).trim());
   options.to = level.str();
-  options.target =
-      settings.target.empty() ? settings.device.target() : settings.target;
 
   DiagnosticCollector diagnostics(context.get());
   PassManager manager(context.get());
