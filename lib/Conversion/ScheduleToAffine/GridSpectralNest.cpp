@@ -213,9 +213,11 @@ void GridSpectralNest::visit(SlabTransform &slab, AffineExpr unit) {
         auto [a, b] =
             mapPacked(z, slab.load(mirrorRow, lane), k, mirror, first, second);
         if (!storesSpectrum()) {
-          auto [here, there] = pack(a, b, isOwnMirror(k));
-          slab.store(there, mirrorRow, lane);
-          slab.store(here, row, lane);
+          Value own = isOwnMirror(k);
+          dropImaginary(a, own);
+          dropImaginary(b, own);
+          slab.store(packMirror(a, b), mirrorRow, lane);
+          slab.store(pack(a, b), row, lane);
           return;
         }
         auto storeBin = [&](ComplexPair value, AffineExpr channel) {
@@ -246,9 +248,8 @@ void GridSpectralNest::loadSpectrum(SlabTransform &slab, AffineExpr unit) {
           return {keepFiniteOf(bin.re, channel), keepFiniteOf(bin.im, channel)};
         };
         ComplexPair a = load(first), b = load(second);
-        auto [here, there] = pack(a, b);
-        slab.store(there, mirrorRow, lane);
-        slab.store(here, row, lane);
+        slab.store(packMirror(a, b), mirrorRow, lane);
+        slab.store(pack(a, b), row, lane);
       });
 }
 

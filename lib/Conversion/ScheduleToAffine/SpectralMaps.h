@@ -44,10 +44,11 @@ protected:
   std::pair<ComplexPair, ComplexPair>
   mapPacked(ComplexPair z, ComplexPair zMirror, AffineExpr k, AffineExpr mirror,
             AffineExpr first, AffineExpr second);
-  /// Z[k] and Z[N-k] of A[k] and B[k]; a bin that is its own mirror (`own`, if
-  /// it is not known to be another) is real.
-  std::pair<ComplexPair, ComplexPair> pack(ComplexPair a, ComplexPair b,
-                                           Value own = Value());
+  /// A bin that is its own mirror (`own`) is real.
+  void dropImaginary(ComplexPair &bin, Value own);
+  /// Z[k] and Z[N-k] of A[k] and B[k].
+  ComplexPair pack(ComplexPair a, ComplexPair b);
+  ComplexPair packMirror(ComplexPair a, ComplexPair b);
 
   bool storesSpectrum() const { return !chain.ifft; }
 

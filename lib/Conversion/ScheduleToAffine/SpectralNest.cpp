@@ -258,9 +258,10 @@ void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
       nest.storeComplex(b, output, {batch, k, secondChannel(lane)});
       return;
     }
-    auto [here, there] = pack(a, b, own);
-    transform->store(there, mirrorRow, lane);
-    transform->store(here, row, lane);
+    dropImaginary(a, own);
+    dropImaginary(b, own);
+    transform->store(packMirror(a, b), mirrorRow, lane);
+    transform->store(pack(a, b), row, lane);
   });
 }
 
@@ -278,18 +279,17 @@ SpectralMaps::mapPacked(ComplexPair z, ComplexPair zMirror, AffineExpr k,
   return {a, b};
 }
 
-std::pair<ComplexPair, ComplexPair>
-SpectralMaps::pack(ComplexPair a, ComplexPair b, Value own) {
-  if (own) {
-    Value zero = nest.constant(0);
-    auto dropImaginary = [&](Value &im) {
-      im = arith::SelectOp::create(nest.builder, nest.loc, own, zero, im);
-    };
-    dropImaginary(a.im);
-    dropImaginary(b.im);
-  }
-  ComplexPair mirror{nest.add(a.re, b.im), nest.sub(b.re, a.im)};
-  return {{nest.sub(a.re, b.im), nest.add(a.im, b.re)}, mirror};
+void SpectralMaps::dropImaginary(ComplexPair &bin, Value own) {
+  bin.im = arith::SelectOp::create(nest.builder, nest.loc, own,
+                                   nest.constant(0), bin.im);
+}
+
+ComplexPair SpectralMaps::pack(ComplexPair a, ComplexPair b) {
+  return {nest.sub(a.re, b.im), nest.add(a.im, b.re)};
+}
+
+ComplexPair SpectralMaps::packMirror(ComplexPair a, ComplexPair b) {
+  return {nest.add(a.re, b.im), nest.sub(b.re, a.im)};
 }
 
 /// Fills the slab with a spectrum from memory.
@@ -307,9 +307,8 @@ void SpectralNest::loadSpectrum() {
       ComplexPair b = loadBin(k, own, secondChannel(lane));
       a = {keepFinite(a.re, 0, lane), keepFinite(a.im, 0, lane)};
       b = {keepFinite(b.re, 1, lane), keepFinite(b.im, 1, lane)};
-      auto [here, there] = pack(a, b);
-      transform->store(there, transform->position(mirror), lane);
-      transform->store(here, transform->position(k), lane);
+      transform->store(packMirror(a, b), transform->position(mirror), lane);
+      transform->store(pack(a, b), transform->position(k), lane);
     });
   });
 }
