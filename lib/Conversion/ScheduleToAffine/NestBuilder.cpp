@@ -86,6 +86,24 @@ NestBuilder::sums(int64_t count, unsigned number, bool lanes,
   return SmallVector<Value>(loop.getResults());
 }
 
+SmallVector<Value>
+NestBuilder::sumsTo(ArrayRef<AffineExpr> bounds, unsigned number,
+                    function_ref<SmallVector<Value>(AffineExpr)> terms) {
+  SmallVector<Value> zeros(number, constant(0));
+  auto [map, operands] = access(bounds);
+  auto loop = affine::AffineForOp::create(builder, loc, ValueRange(),
+                                          builder.getConstantAffineMap(0),
+                                          operands, map, 1, zeros);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> next;
+  for (auto [total, term] : llvm::zip_equal(loop.getRegionIterArgs(),
+                                            terms(dim(loop.getInductionVar()))))
+    next.push_back(add(total, term));
+  affine::AffineYieldOp::create(builder, loc, next);
+  return SmallVector<Value>(loop.getResults());
+}
+
 Value NestBuilder::sum(int64_t count, bool lanes,
                        function_ref<Value(AffineExpr)> term) {
   return sums(count, 1, lanes,

@@ -55,6 +55,9 @@ public:
   /// Several sums at once, over lanes.
   SmallVector<Value> sums(int64_t count, unsigned number, bool lanes,
                           function_ref<SmallVector<Value>(AffineExpr)> terms);
+  /// The same over [0, least of bounds).
+  SmallVector<Value> sumsTo(ArrayRef<AffineExpr> bounds, unsigned number,
+                            function_ref<SmallVector<Value>(AffineExpr)> terms);
   /// parallel for over [0, counts): body(ivs); a null Value in `dynamic` means
   /// the static count, else that (index) value is the bound.
   void parallel(ArrayRef<OpFoldResult> counts,
