@@ -234,15 +234,35 @@ void NestBuilder::storeVector(Value vector, Value buffer,
 
 void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
                         function_ref<void()> body) {
+  guard(
+      constraints,
+      [&] {
+        body();
+        return SmallVector<Value>();
+      },
+      ValueRange());
+}
+
+SmallVector<Value> NestBuilder::guard(ArrayRef<AffineExpr> constraints,
+                                      function_ref<SmallVector<Value>()> body,
+                                      ValueRange otherwise) {
   SmallVector<bool> equalities(constraints.size(), false);
   IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
   SmallVector<Value> operands(dims);
   affine::canonicalizeSetAndOperands(&set, &operands);
-  auto branch = affine::AffineIfOp::create(builder, loc, set, operands,
-                                           /*withElseRegion=*/false);
+  auto branch = affine::AffineIfOp::create(builder, loc, otherwise.getTypes(),
+                                           set, operands,
+                                           /*withElseRegion=*/
+                                           !otherwise.empty());
   OpBuilder::InsertionGuard inside(builder);
   builder.setInsertionPointToStart(branch.getThenBlock());
-  body();
+  SmallVector<Value> values = body();
+  if (otherwise.empty())
+    return {};
+  affine::AffineYieldOp::create(builder, loc, values);
+  builder.setInsertionPointToEnd(branch.getElseBlock());
+  affine::AffineYieldOp::create(builder, loc, otherwise);
+  return SmallVector<Value>(branch.getResults());
 }
 
 // Memory ---------------------------------------------------------------------

@@ -92,6 +92,11 @@ public:
   /// if (every constraint >= 0) body().
   void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body);
 
+  /// The values of body() if every constraint >= 0, else `otherwise`.
+  SmallVector<Value> guard(ArrayRef<AffineExpr> constraints,
+                           function_ref<SmallVector<Value>()> body,
+                           ValueRange otherwise);
+
   // Memory -------------------------------------------------------------------
 
   /// A buffer of the compute type on chip, freed at the end of the current
