@@ -11,6 +11,7 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
+#include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -70,9 +71,15 @@ std::string Device::target() const {
 }
 
 ArrayRef<StringLiteral> mlir::bfly::getLevels() {
-  static constexpr StringLiteral levels[] = {"mixer", "network", "schedule",
-                                             "affine", "llvm"};
+  static constexpr StringLiteral levels[] = {"mixer",  "network", "schedule",
+                                             "affine", "gpu",     "nvvm",
+                                             "binary", "llvm"};
   return levels;
+}
+
+bool mlir::bfly::hasLevel(Device device, StringRef level) {
+  return device.kind == Device::Kind::CUDA ||
+         !(level == "gpu" || level == "nvvm" || level == "binary");
 }
 
 Program::Program(StringRef name, const SourceOptions &options)
@@ -188,6 +195,13 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
     return makeError("compile options " + quote(settings.pipelineOptions) +
                      ": " + StringRef(problem).trim());
   options.to = level.str();
+  bool onGPU = settings.device.kind == Device::Kind::CUDA;
+  std::optional<Machine> machine = getMachine(options.target, 1);
+  if (machine && level == "llvm" &&
+      onGPU != (machine->isGPU() && !options.emulate))
+    return makeError("a program for target '" + options.target.getValue() +
+                     (options.emulate ? "', emulated," : "'") +
+                     " does not run on device '" + settings.device.str() + "'");
 
   DiagnosticCollector diagnostics(context.get());
   PassManager manager(context.get());
@@ -239,7 +253,7 @@ Program::lower(const Signature &function, StringRef level,
   if (!sourceOptions.allowForeignCalls)
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
-  if (level == "affine" || level == "llvm") {
+  if (level != "mixer" && level != "network" && level != "schedule") {
     // Tables are made from here on.
     if (llvm::Error error = checkMemory(*clone, availableMemory()))
       return std::move(error);

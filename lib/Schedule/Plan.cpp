@@ -178,6 +178,15 @@ static PlanAttr planTransformOnGPU(KernelOp kernel, const Network &network,
 static PlanAttr planAttention(KernelOp kernel, const Network &network,
                               const Machine &machine) {
   MLIRContext *context = kernel.getContext();
+  if (machine.isGPU()) {
+    // Two warpgroups, each with 64 pairs: as many as leave a thread all its
+    // registers for their scores.
+    GroupAttr group =
+        GroupAttr::get(context, 0, network.stages - 1, Place::Memory);
+    return PlanAttr::get(context, StringAttr::get(context, machine.name),
+                         /*lanes=*/8, /*tile=*/128, {}, group,
+                         StringAttr::get(context, "tile"), /*threads=*/256);
+  }
   int64_t lanes = machine.lanes * 4 / network.elementBytes;
   // Three tiles (difference, its key, its score vector) share the second-level
   // cache with a matrix of weights that streams by.

@@ -11,6 +11,7 @@
 #include "bfly/Transforms/Passes.h"
 
 #include "bfly/IR/Bfly.h"
+#include "bfly/Schedule/Machine.h"
 #include "mlir/IR/Builders.h"
 #include <limits>
 
@@ -93,9 +94,23 @@ double getFlops(Scoring scoring, const Chain &chain) {
   llvm_unreachable("all scorings are above");
 }
 
-Scoring chooseScoring(std::optional<Scoring> asked, const Chain &chain) {
+/// What a GPU's nests compute: by the difference where a query reads all
+/// channels, and the definition where heads are apart and cheap.
+Scoring getGPUScoring(const Chain &chain) {
+  AttentionStageOp stage = chain.front();
+  auto weights = cast<RankedTensorType>(stage.getWeights()[0].getType());
+  bool dense =
+      weights.getRank() == 3 &&
+      weights.getShape().back() == stage.getState().getType().getDimSize(2);
+  return dense ? Scoring::PairDifference : Scoring::Definition;
+}
+
+Scoring chooseScoring(std::optional<Scoring> asked, const Chain &chain,
+                      bool onGPU) {
   if (asked && isValid(*asked, chain))
     return *asked;
+  if (onGPU)
+    return getGPUScoring(chain);
   Scoring best = Scoring::Definition;
   for (Scoring scoring : {Scoring::PairDifference, Scoring::Chained,
                           Scoring::Folded, Scoring::Carried})
@@ -125,6 +140,12 @@ void RewriteAttentionPass::runOnOperation() {
     getOperation().emitError("unknown scoring '") << scoring << "'";
     return signalPassFailure();
   }
+  std::optional<Machine> machine = getMachine(target, /*threads=*/1);
+  if (!machine) {
+    getOperation().emitError("unknown target '")
+        << target << "', known: " << getMachineNames();
+    return signalPassFailure();
+  }
   folds.clear();
   SmallVector<Chain> chains;
   DenseSet<Operation *> taken;
@@ -138,7 +159,7 @@ void RewriteAttentionPass::runOnOperation() {
     }
   });
   for (const Chain &chain : chains)
-    rewrite(chain, chooseScoring(asked, chain));
+    rewrite(chain, chooseScoring(asked, chain, machine->isGPU()));
 }
 
 Value RewriteAttentionPass::getFolded(AttentionStageOp stage) {

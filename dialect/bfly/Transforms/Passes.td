@@ -105,7 +105,8 @@ def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"
     | carried | weights shared by the stages, and one head or weights per head | as folded, then 2 N D dh once, for the `bfly.project` before the first stage, and 0 in the stages |
 
     A dynamic batch counts as 1. `scoring` asks for one; stages for which it
-    does not hold get the best that does.
+    does not hold get the best that does. A GPU's nests have the first two:
+    there dense weights get pair_difference, those per head definition.
 
     Before:
     ```mlir
@@ -122,6 +123,8 @@ def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"
   let options = [
     Option<"scoring", "scoring", "std::string", /*default=*/"\"auto\"",
            "auto (fewest flops), definition, pair_difference, chained, folded or carried">,
+    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
+           "the machine: cpu or sm_90a">,
   ];
   let dependentDialects = ["::mlir::bfly::BflyDialect"];
 }
@@ -253,12 +256,31 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
 
 // Affine level ---------------------------------------------------------------
 
+def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
+  let summary = "What host code allocates is the GPU's memory";
+  let description = [{
+    After -gpu-to-llvm every buffer that a compiled function allocates is one of
+    its kernels': `malloc` and `free` become the runtime's functions for the
+    GPU's memory.
+
+    Before:
+    ```mlir
+    %0 = llvm.call @malloc(%bytes) : (i64) -> !llvm.ptr
+    ```
+    After:
+    ```mlir
+    %0 = llvm.call @bflyCudaMalloc(%bytes) : (i64) -> !llvm.ptr
+    ```
+  }];
+}
+
 def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::FuncOp"> {
   let summary = "Run a GPU's plan on a CPU: all memory is the host's";
   let description = [{
     The nests of a GPU's plan name the memory that each buffer lies in, and the
     threads of a block are parallel loops: on a CPU both are what they say
     without the names. With this pass the plan runs there as it stands, for tests.
+    Shared memory and registers of a unit of work are freed at its end.
 
     Before:
     ```mlir
@@ -312,6 +334,53 @@ def ExpandTileProductPass
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def ExpandMatrixProductsPass
+    : InterfacePass<"bfly-expand-matrix-products", "::mlir::FunctionOpInterface"> {
+  let summary = "Products of a GPU's matrix units to loops";
+  let description = [{
+    A loop over the threads of the block computes in each what its registers hold
+    of the result, in f32. For f32 on a GPU, whose matrix units would round it
+    (`only-f32 unroll`), and for every type on a CPU, which runs a GPU's plan for
+    tests. The ring of a streamed product is left alone.
+
+    Before:
+    ```mlir
+    bfly.matrix_product %a, %b, %c
+        : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>,
+          memref<4x2x8x8xf32, #gpu.address_space<workgroup>>,
+          memref<128x16xf32, #gpu.address_space<private>>
+    ```
+    After:
+    ```mlir
+    affine.parallel (%t) = (0) to (128) {
+      affine.for %i = 0 to 16 {
+        %sum = affine.for %m = 0 to 2 iter_args(%s0 = %zero) -> (f32) {
+          %inner = affine.for %k = 0 to 8 iter_args(%s1 = %s0) -> (f32) {
+            %0 = affine.load %a[0, ((%t mod 128) floordiv 32) * 2 + (%i floordiv 2) mod 2, %m, (%t mod 32) floordiv 4, %k]
+                : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>
+            %1 = affine.load %b[%i floordiv 4, %m, (%t mod 4) * 2 + %i mod 2, %k]
+                : memref<4x2x8x8xf32, #gpu.address_space<workgroup>>
+            %2 = arith.mulf %0, %1 : f32
+            %3 = arith.addf %s1, %2 : f32
+            affine.yield %3 : f32
+          }
+          affine.yield %inner : f32
+        }
+        affine.store %sum, %c[%t, %i] : memref<128x16xf32, #gpu.address_space<private>>
+      }
+    }
+    ```
+  }];
+  let options = [
+    Option<"onlyF32", "only-f32", "bool", /*default=*/"false",
+           "leave products of 16-bit types alone">,
+    Option<"unroll", "unroll", "bool", /*default=*/"false",
+           "every register in straight code, so that it can be one: for a GPU">,
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def ExpandDftPass : InterfacePass<"bfly-expand-dft", "::mlir::FunctionOpInterface"> {
@@ -489,6 +558,10 @@ def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpIn
     linalg.copy ins(%a : memref<2x3xf32>) outs(%b : memref<2x3xf32, strided<[4, 1]>>)
     ```
   }];
+  let options = [
+    Option<"all", "all", "bool", /*default=*/"false",
+           "contiguous copies too: no host can do them in a GPU's memory">,
+  ];
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
 }
 

@@ -218,6 +218,8 @@ LogicalResult mlir::bfly::emitAttentionChain(KernelEmitter &emitter,
     if (bool(stage.getImage()) != bool(chain.image))
       return stage.emitOpError("carries an image, but its neighbour does not");
   NestBuilder nest = emitter.makeNest(chain.stages.front());
+  if (nest.blockThreads)
+    return emitGridAttention(emitter, nest, chain);
   AttentionNest(emitter, nest, chain).emit();
   return success();
 }

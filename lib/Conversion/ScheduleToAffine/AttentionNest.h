@@ -85,6 +85,10 @@ private:
   Value delta, kappa, projected, queryFirst, queryPartner, scores;
 };
 
+/// The chain on a GPU.
+LogicalResult emitGridAttention(KernelEmitter &emitter, NestBuilder &nest,
+                                AttentionChain chain);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_ATTENTIONNEST_H

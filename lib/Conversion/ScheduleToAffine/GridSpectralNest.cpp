@@ -260,7 +260,7 @@ void GridSpectralNest::visitBlocks(SlabTransform &slab, AffineExpr unit) {
       } else {
         AffineExpr paired = (unit + (middle - 1)).floorDiv(middle);
         SmallVector<Value> second = apply(paired * middle - unit + middle);
-        value = nest.guard(
+        value = nest.guardValues(
             {-block + (blocks - 1)}, [&] { return apply(unit); }, second);
       }
       values[row] = {value[0], value[1]};
@@ -374,7 +374,7 @@ void GridSpectralNest::visitPairsOfBlocks(SlabTransform &slab,
         std::tie(here[i], there[i]) =
             map(here[i], there[i], m, i ? Value() : isOdd);
       }
-      SmallVector<Value> alone = nest.guard(
+      SmallVector<Value> alone = nest.guardValues(
           {-v},
           [&] {
             Value always =

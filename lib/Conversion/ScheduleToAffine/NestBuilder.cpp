@@ -233,36 +233,39 @@ void NestBuilder::storeVector(Value vector, Value buffer,
 }
 
 void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
-                        function_ref<void()> body) {
-  guard(
-      constraints,
-      [&] {
-        body();
-        return SmallVector<Value>();
-      },
-      ValueRange());
+                        function_ref<void()> body,
+                        function_ref<void()> otherwise) {
+  auto branch = branchOn(constraints, TypeRange(), bool(otherwise));
+  OpBuilder::InsertionGuard inside(builder);
+  builder.setInsertionPointToStart(branch.getThenBlock());
+  body();
+  if (!otherwise)
+    return;
+  builder.setInsertionPointToStart(branch.getElseBlock());
+  otherwise();
 }
 
-SmallVector<Value> NestBuilder::guard(ArrayRef<AffineExpr> constraints,
-                                      function_ref<SmallVector<Value>()> body,
-                                      ValueRange otherwise) {
+SmallVector<Value>
+NestBuilder::guardValues(ArrayRef<AffineExpr> constraints,
+                         function_ref<SmallVector<Value>()> body,
+                         ValueRange otherwise) {
+  auto branch = branchOn(constraints, otherwise.getTypes(), /*withElse=*/true);
+  OpBuilder::InsertionGuard inside(builder);
+  builder.setInsertionPointToStart(branch.getThenBlock());
+  affine::AffineYieldOp::create(builder, loc, body());
+  builder.setInsertionPointToEnd(branch.getElseBlock());
+  affine::AffineYieldOp::create(builder, loc, otherwise);
+  return SmallVector<Value>(branch.getResults());
+}
+
+affine::AffineIfOp NestBuilder::branchOn(ArrayRef<AffineExpr> constraints,
+                                         TypeRange results, bool withElse) {
   SmallVector<bool> equalities(constraints.size(), false);
   IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
   SmallVector<Value> operands(dims);
   affine::canonicalizeSetAndOperands(&set, &operands);
-  auto branch = affine::AffineIfOp::create(builder, loc, otherwise.getTypes(),
-                                           set, operands,
-                                           /*withElseRegion=*/
-                                           !otherwise.empty());
-  OpBuilder::InsertionGuard inside(builder);
-  builder.setInsertionPointToStart(branch.getThenBlock());
-  SmallVector<Value> values = body();
-  if (otherwise.empty())
-    return {};
-  affine::AffineYieldOp::create(builder, loc, values);
-  builder.setInsertionPointToEnd(branch.getElseBlock());
-  affine::AffineYieldOp::create(builder, loc, otherwise);
-  return SmallVector<Value>(branch.getResults());
+  return affine::AffineIfOp::create(builder, loc, results, set, operands,
+                                    withElse);
 }
 
 // Memory ---------------------------------------------------------------------
