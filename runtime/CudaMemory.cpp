@@ -377,6 +377,12 @@ void mgpuMemFree(void *pointer, void *) {
   });
 }
 
+void *bflyCudaMalloc(uint64_t bytes) {
+  return mgpuMemAlloc(bytes, nullptr, /*isHostShared=*/0);
+}
+
+void bflyCudaRelease(void *pointer) { mgpuMemFree(pointer, nullptr); }
+
 void mgpuMemcpy(void *target, void *source, uint64_t bytes, void *) {
   orLeave([&] {
     Call *call = currentCall();

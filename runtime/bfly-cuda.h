@@ -153,6 +153,11 @@ void *mgpuTensorMapEncodeTiledMemref(int64_t rank, void *descriptor,
  * other. */
 #define BFLY_CUDA_COOPERATIVE 1
 
+/* Memory of the device for a kernel's temporaries, aligned to 256 bytes; what a
+ * call does not release is freed at its end. */
+void *bflyCudaMalloc(uint64_t bytes);
+void bflyCudaRelease(void *pointer);
+
 /* Flags for the next mgpuLaunchKernel or mgpuLaunchClusterKernel of this call,
  * which have no argument for them. */
 void bflyCudaNextLaunch(int32_t flags);

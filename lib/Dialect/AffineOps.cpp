@@ -5,8 +5,6 @@
 
 #include "bfly/IR/Bfly.h"
 
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
@@ -145,11 +143,6 @@ LogicalResult TableOp::verify() {
 
 // bfly.matrix_product --------------------------------------------------------
 
-static bool isInSpace(MemRefType type, gpu::AddressSpace space) {
-  auto attr = dyn_cast_or_null<gpu::AddressSpaceAttr>(type.getMemorySpace());
-  return attr && attr.getValue() == space;
-}
-
 /// Whether the last `count` dimensions are contiguous.
 static bool isContiguous(MemRefType type, int64_t count) {
   return type.getNumContiguousTrailingDims() >= count;
@@ -177,10 +170,8 @@ LogicalResult MatrixProductOp::verify() {
   if (a.getDimSize(2) % 2)
     return emitOpError("(C2) the depth must be a multiple of 16, got ")
            << 8 * a.getDimSize(2);
-  if (a.getElementType() != b.getElementType() ||
-      !isInSpace(a, gpu::AddressSpace::Workgroup) ||
-      !isInSpace(b, gpu::AddressSpace::Workgroup) ||
-      !isInSpace(c, gpu::AddressSpace::Private))
+  if (a.getElementType() != b.getElementType() || !isInWorkgroupMemory(a) ||
+      !isInWorkgroupMemory(b) || !isInPrivateMemory(c))
     return emitOpError("(C3) element types differ, or the memory is not "
                        "workgroup, workgroup and private");
   return success();
@@ -210,8 +201,7 @@ LogicalResult StreamProductOp::verify() {
     return emitOpError(
                "(C2) the depth of a step must be a multiple of 16, got ")
            << 8 * a.getDimSize(4);
-  if (a.getElementType() != b.getElementType() ||
-      !isInSpace(c, gpu::AddressSpace::Private))
+  if (a.getElementType() != b.getElementType() || !isInPrivateMemory(c))
     return emitOpError("(C3) element types differ, or the result is not in "
                        "private memory");
   if (products.empty() || products.size() % 2)
@@ -221,8 +211,7 @@ LogicalResult StreamProductOp::verify() {
       return emitOpError("(C4) there is no part ") << part;
   int64_t bytes = a.getElementTypeBitWidth() / 8 *
                   (a.getNumElements() + b.getNumElements()) / a.getDimSize(0);
-  if (!ring.hasStaticShape() ||
-      !isInSpace(ring, gpu::AddressSpace::Workgroup) ||
+  if (!ring.hasStaticShape() || !isInWorkgroupMemory(ring) ||
       ring.getDimSize(0) < 2 || ring.getDimSize(1) < bytes)
     return emitOpError("(C5) a step needs ")
            << bytes << " bytes of at least two rows, got " << ring;

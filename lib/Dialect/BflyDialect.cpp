@@ -5,6 +5,8 @@
 
 #include "bfly/IR/Bfly.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Transforms/InliningUtils.h"
@@ -70,11 +72,27 @@ std::optional<int64_t> mlir::bfly::getNumElements(ShapedType type) {
   return product;
 }
 
+static bool isInSpace(Type type, gpu::AddressSpace space) {
+  auto memref = dyn_cast<MemRefType>(type);
+  auto attr =
+      memref ? dyn_cast_or_null<gpu::AddressSpaceAttr>(memref.getMemorySpace())
+             : gpu::AddressSpaceAttr();
+  return attr && attr.getValue() == space;
+}
+
+bool mlir::bfly::isInWorkgroupMemory(Type type) {
+  return isInSpace(type, gpu::AddressSpace::Workgroup);
+}
+
+bool mlir::bfly::isInPrivateMemory(Type type) {
+  return isInSpace(type, gpu::AddressSpace::Private);
+}
+
 LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                StringAttr machine, int64_t lanes, int64_t tile,
                                ArrayRef<int64_t> radices,
-                               ArrayRef<GroupAttr> groups,
-                               StringAttr parallel, int64_t threads) {
+                               ArrayRef<GroupAttr> groups, StringAttr parallel,
+                               int64_t threads) {
   if (lanes < 1 || lanes > 1024)
     return emitError() << "lanes must be between 1 and 1024";
   if (tile < 1)

@@ -70,8 +70,9 @@ std::string Device::target() const {
 }
 
 ArrayRef<StringLiteral> mlir::bfly::getLevels() {
-  static constexpr StringLiteral levels[] = {"mixer", "network", "schedule",
-                                             "affine", "llvm"};
+  static constexpr StringLiteral levels[] = {"mixer",  "network", "schedule",
+                                             "affine", "gpu",     "nvvm",
+                                             "binary", "llvm"};
   return levels;
 }
 
@@ -242,7 +243,7 @@ Program::lower(const Signature &function, StringRef level,
   if (!sourceOptions.allowForeignCalls)
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
-  if (level == "affine" || level == "llvm") {
+  if (level != "mixer" && level != "network" && level != "schedule") {
     // Tables are made from here on.
     if (llvm::Error error = checkMemory(*clone, availableMemory()))
       return std::move(error);

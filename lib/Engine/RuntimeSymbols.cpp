@@ -102,6 +102,8 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(mgpuMemHostUnregisterMemRef)
       ENTRY(mgpuSetDefaultDevice)
       ENTRY(mgpuTensorMapEncodeTiledMemref)
+      ENTRY(bflyCudaMalloc)
+      ENTRY(bflyCudaRelease)
       ENTRY(bflyCudaNextLaunch)
       ENTRY(bflyCudaLaunch)
       ENTRY(bflyCudaResidentBlocks)

@@ -6,12 +6,15 @@
 #include "bfly/Pipelines/Pipelines.h"
 
 #include "bfly/Conversion/Passes.h"
+#include "bfly/Pipelines/CudaToolkit.h"
 #include "bfly/Schedule/Machine.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
@@ -57,7 +60,7 @@ static void buildSchedule(OpPassManager &manager,
 
 // affine, memref, arith, math, complex, and bfly on registers, tables and
 // tiles.
-static void buildAffine(OpPassManager &manager) {
+static void buildAffine(OpPassManager &manager, bool onGPU) {
   manager.addNestedPass<func::FuncOp>(createConvertScheduleToAffinePass());
   manager.addPass(createConvertElementwiseToLinalgPass());
   bufferization::OneShotBufferizePassOptions bufferize;
@@ -73,8 +76,12 @@ static void buildAffine(OpPassManager &manager) {
   results.modifyPublicFunctions = true;
   manager.addPass(bufferization::createBufferResultsToOutParamsPass(results));
   OpPassManager &functions = manager.nest<func::FuncOp>();
-  functions.addPass(createExpandCopiesPass());
-  functions.addPass(createConvertLinalgToAffineLoopsPass());
+  // On a GPU every copy is a loop, and loops that are nobody's become kernels.
+  ExpandCopiesPassOptions copies;
+  copies.all = onGPU;
+  functions.addPass(createExpandCopiesPass(copies));
+  if (!onGPU)
+    functions.addPass(createConvertLinalgToAffineLoopsPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
   functions.addPass(createFreeTemporariesPass());
@@ -129,30 +136,131 @@ static void buildLLVM(OpPassManager &manager) {
   manager.addPass(createReconcileUnrealizedCastsPass());
 }
 
+// gpu and scf, in a gpu.module for each kernel; host code launches.
+static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
+  {
+    OpPassManager &functions = manager.nest<func::FuncOp>();
+    functions.addPass(createExpandComplexPass());
+    functions.addPass(createCanonicalizerPass());
+    // Matrix units would round f32.
+    ExpandMatrixProductsPassOptions products;
+    products.onlyF32 = true;
+    products.unroll = true;
+    functions.addPass(createExpandMatrixProductsPass(products));
+    functions.addPass(createExpandDftPass());
+    functions.addPass(createCanonicalizerPass());
+    functions.addPass(createExpandRotatePass());
+    // No canonicalisation from here to the conversion: a phase of one unit has
+    // to stay a loop.
+    functions.addPass(createConvertLinalgToParallelLoopsPass());
+    functions.addPass(createLowerAffinePass());
+  }
+  ConvertAffineToGpuPassOptions gpu;
+  gpu.target = options.target;
+  manager.addPass(createConvertAffineToGpuPass(gpu));
+  manager.addPass(createExpandTablesPass());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+// nvvm and llvm in the gpu.modules.
+static void buildNVVM(OpPassManager &manager, const CompileOptions &options) {
+  GpuNVVMAttachTargetOptions target;
+  target.chip = options.target;
+  target.features = "+ptx80";
+  target.optLevel = 3;
+  manager.addPass(createGpuNVVMAttachTarget(target));
+  OpPassManager &kernels = manager.nest<gpu::GPUModuleOp>();
+  kernels.addPass(createConvertGpuToNvvmPass());
+  kernels.addPass(memref::createExpandStridedMetadataPass());
+  kernels.addPass(createLowerAffinePass());
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  // Indices are not negative: quotients and remainders become shifts and masks.
+  kernels.addPass(arith::createIntRangeOptimizationsPass());
+  kernels.addPass(arith::createArithUnsignedWhenEquivalentPass());
+  arith::ArithExpandOpsPassOptions expand;
+  kernels.addPass(arith::createArithExpandOpsPass(expand));
+  kernels.addPass(createSCFToControlFlowPass());
+  kernels.addPass(createConvertGpuOpsToNVVMOps());
+  kernels.addPass(createConvertNVVMToLLVMPass());
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createReconcileUnrealizedCastsPass());
+}
+
+// The kernels assembled: machine code where there is an assembler, else PTX,
+// which the driver compiles.
+static void buildBinary(OpPassManager &manager) {
+  GpuModuleToBinaryPassOptions binary;
+  std::optional<CudaToolkit> toolkit = findCudaToolkit();
+  binary.toolkitPath = toolkit ? toolkit->root : "";
+  binary.compilationTarget = toolkit ? "bin" : "isa";
+  manager.addPass(createGpuModuleToBinaryPass(binary));
+}
+
+// llvm, with the binaries embedded: host code on the project's runtime.
+static void buildHost(OpPassManager &manager) {
+  manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(memref::createExpandStridedMetadataPass());
+  manager.addPass(createLowerAffinePass());
+  manager.addPass(createCanonicalizerPass());
+  manager.addNestedPass<func::FuncOp>(LLVM::createLLVMRequestCWrappersPass());
+  manager.addPass(createConvertMathToLLVMPass());
+  manager.addPass(createArithToLLVMConversionPass());
+  manager.addPass(createConvertIndexToLLVMPass());
+  manager.addPass(createGpuToLLVMConversionPass());
+  manager.addPass(createUseDeviceMemoryPass());
+  manager.addPass(createConvertControlFlowToLLVMPass());
+  manager.addPass(createConvertFuncToLLVMPass());
+  manager.addPass(createReconcileUnrealizedCastsPass());
+}
+
 LogicalResult mlir::bfly::buildCompilePipeline(
     OpPassManager &manager, const CompileOptions &options,
     llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler) {
-  static constexpr StringRef levels[] = {"network", "schedule", "affine",
-                                         "llvm"};
+  static constexpr StringRef levels[] = {"network", "schedule", "affine", "gpu",
+                                         "nvvm",    "binary",   "llvm"};
   const auto *level = llvm::find(levels, StringRef(options.to));
   if (level == std::end(levels))
     return errorHandler("unknown level '" + options.to.getValue() +
-                        "', known: network, schedule, affine, llvm");
-  if (!getMachine(options.target, options.threads))
+                        "', known: network, schedule, affine, gpu, nvvm, "
+                        "binary, llvm");
+  std::optional<Machine> machine = getMachine(options.target, options.threads);
+  if (!machine)
     return errorHandler("unknown target '" + options.target.getValue() +
                         "', known: " + getMachineNames());
   if (options.threads < 1 || options.threads > 4096)
     return errorHandler("threads must be between 1 and 4096");
+  bool onGPU = machine->isGPU() && !options.emulate;
+  if (!onGPU && (*level == "gpu" || *level == "nvvm" || *level == "binary"))
+    return errorHandler("level '" + options.to.getValue() +
+                        "' is one of a GPU, not of target '" +
+                        options.target.getValue() +
+                        (options.emulate ? "', emulated" : "'"));
   buildNetwork(manager, options);
   if (*level == "network")
     return success();
   buildSchedule(manager, options);
   if (*level == "schedule")
     return success();
-  buildAffine(manager);
+  buildAffine(manager, onGPU);
   if (*level == "affine")
     return success();
-  buildLLVM(manager);
+  if (!onGPU) {
+    buildLLVM(manager);
+    return success();
+  }
+  buildGPU(manager, options);
+  if (*level == "gpu")
+    return success();
+  buildNVVM(manager, options);
+  if (*level == "nvvm")
+    return success();
+  buildBinary(manager);
+  if (*level == "binary")
+    return success();
+  buildHost(manager);
   return success();
 }
 

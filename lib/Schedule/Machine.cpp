@@ -25,7 +25,8 @@ std::optional<Machine> mlir::bfly::getMachine(llvm::StringRef target,
                    threads,
                    /*blockThreads=*/512,
                    /*sharedBytes=*/227 << 10,
-                   /*multiprocessors=*/132};
+                   /*multiprocessors=*/132,
+                   /*residentThreads=*/512};
   return std::nullopt;
 }
 

@@ -28,9 +28,11 @@ namespace {
 
 struct ExpandCopiesPass
     : public bfly::impl::ExpandCopiesPassBase<ExpandCopiesPass> {
+  using ExpandCopiesPassBase::ExpandCopiesPassBase;
+
   void runOnOperation() override {
-    getOperation().walk([](memref::CopyOp copy) {
-      if (isWhole(copy.getSource()) && isWhole(copy.getTarget()))
+    getOperation().walk([&](memref::CopyOp copy) {
+      if (!all && isWhole(copy.getSource()) && isWhole(copy.getTarget()))
         return;
       OpBuilder builder(copy);
       linalg::CopyOp::create(builder, copy.getLoc(), copy.getSource(),

@@ -84,4 +84,87 @@ def ConvertScheduleToAffinePass
                            "::mlir::gpu::GPUDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleOp"> {
+  let summary = "One gpu.func and one launch for every kernel";
+  let description = [{
+    A kernel of a GPU's plan is a sequence of phases, each a parallel loop over
+    units of work. Its blocks stay for the whole kernel: each takes every
+    gridDim-th unit of a phase, and all wait for each other between phases
+    (`bfly.grid_barrier`; the launch is cooperative then). In a unit, a parallel
+    loop is spread over the block's threads, with a barrier at its end; what is
+    in workgroup memory becomes views of the dynamic shared memory, what is in
+    private memory registers. A phase without loops over threads has its own
+    iterations spread over all threads of the grid. `bfly.stream_product` becomes a
+    ring of bulk copies, mbarriers and `bfly.wgmma`. Scratch memory is allocated by
+    the host. The input has its affine loops lowered to `scf`.
+
+    Before:
+    ```mlir
+    bfly.kernel "scale" (%a = %0) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+        groups = [], parallel = "tile", threads = 128> : (memref<64x128xf32>) {
+      scf.parallel (%unit) = (%c0) to (%c64) step (%c1) {
+        scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+          %v = memref.load %a[%unit, %t] : memref<64x128xf32>
+          %w = arith.addf %v, %v : f32
+          memref.store %w, %a[%unit, %t] : memref<64x128xf32>
+        }
+      }
+      bfly.yield
+    }
+    ```
+    After:
+    ```mlir
+    gpu.func @f_scale_0(%a: memref<64x128xf32>, %counters: !llvm.ptr) kernel {
+      %t = gpu.thread_id x
+      %block = gpu.block_id x
+      %blocks = gpu.grid_dim x
+      scf.for %unit = %block to %c64 step %blocks {
+        %v = memref.load %a[%unit, %t] : memref<64x128xf32>
+        %w = arith.addf %v, %v : f32
+        memref.store %w, %a[%unit, %t] : memref<64x128xf32>
+        gpu.barrier
+      }
+      gpu.return
+    }
+    ```
+  }];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"\"sm_90a\"",
+           "the machine: sm_90a">,
+  ];
+  let dependentDialects = ["::mlir::bfly::BflyDialect", "::mlir::gpu::GPUDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect"];
+}
+
+def ConvertGpuToNvvmPass : Pass<"bfly-convert-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "The named operations of the gpu level to nvvm and llvm";
+  let description = [{
+    Each operation of bfly's gpu level has one lowering: barriers of the grid to
+    atomics in global memory, mbarriers and bulk copies to their instructions,
+    `bfly.wgmma` to one `nvvm.wgmma.mma_async` for each 16 of the depth, with
+    descriptors of unswizzled core matrices, `bfly.shared_memory` to an external
+    global of no length. Upstream's -convert-gpu-to-nvvm does the rest.
+
+    Before:
+    ```mlir
+    bfly.mbarrier_wait %bars[%i] parity %p : memref<6xi64, #gpu.address_space<workgroup>>
+    ```
+    After:
+    ```mlir
+    scf.while : () -> () {
+      %done = nvvm.mbarrier.try_wait %address, %p : !llvm.ptr<3>, i32 -> i1
+      %again = arith.xori %done, %true : i1
+      scf.condition(%again)
+    } do {
+      scf.yield
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
+}
+
 #endif // BFLY_CONVERSION_PASSES_TD

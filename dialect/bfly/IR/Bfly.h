@@ -9,6 +9,7 @@
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Complex/IR/Complex.h"
+#include "mlir/Dialect/LLVMIR/LLVMTypes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
@@ -41,6 +42,11 @@ int64_t getNumStages(int64_t tokens);
 /// The number of elements, dynamic dimensions counted as 1; nullopt where it
 /// does not fit in 63 bits.
 std::optional<int64_t> getNumElements(ShapedType type);
+
+/// Whether a memref lies in a block's shared memory, and in a thread's
+/// registers.
+bool isInWorkgroupMemory(Type type);
+bool isInPrivateMemory(Type type);
 
 } // namespace mlir::bfly
 

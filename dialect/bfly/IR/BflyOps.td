@@ -4,6 +4,6 @@
 #ifndef BFLY_IR_BFLYOPS_TD
 #define BFLY_IR_BFLYOPS_TD
 
-include "bfly/IR/BflyAffineOps.td"
+include "bfly/IR/BflyGpuOps.td"
 
 #endif // BFLY_IR_BFLYOPS_TD

@@ -16,7 +16,9 @@ namespace mlir::bfly {
 struct CompileOptions : public PassPipelineOptions<CompileOptions> {
   Option<std::string> to{
       *this, "to",
-      llvm::cl::desc("stop at this level: network, schedule, affine or llvm"),
+      llvm::cl::desc(
+          "stop at this level: network, schedule, affine, llvm; on a "
+          "GPU also gpu, nvvm, binary, between affine and llvm"),
       llvm::cl::init("llvm")};
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("the machine: cpu or sm_90a"),

@@ -22,9 +22,11 @@ struct Machine {
   /// Cache sizes in bytes: first and second level of one core, and the last.
   int64_t l1, l2, l3;
   int64_t threads;
-  /// Of a GPU: threads of a block, bytes of shared memory a block may have, and
-  /// multiprocessors. 0 of a CPU.
+  /// Of a GPU: threads of a block, bytes of shared memory a block may have,
+  /// multiprocessors, and threads of one that have the registers that kernels
+  /// ask for. 0 of a CPU.
   int64_t blockThreads = 0, sharedBytes = 0, multiprocessors = 0;
+  int64_t residentThreads = 0;
 
   bool isGPU() const { return blockThreads != 0; }
 };

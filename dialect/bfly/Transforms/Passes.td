@@ -256,6 +256,24 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
 
 // Affine level ---------------------------------------------------------------
 
+def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
+  let summary = "What host code allocates is the GPU's memory";
+  let description = [{
+    After -gpu-to-llvm every buffer that a compiled function allocates is one of
+    its kernels': `malloc` and `free` become the runtime's functions for the
+    GPU's memory.
+
+    Before:
+    ```mlir
+    %0 = llvm.call @malloc(%bytes) : (i64) -> !llvm.ptr
+    ```
+    After:
+    ```mlir
+    %0 = llvm.call @bflyCudaMalloc(%bytes) : (i64) -> !llvm.ptr
+    ```
+  }];
+}
+
 def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::FuncOp"> {
   let summary = "Run a GPU's plan on a CPU: all memory is the host's";
   let description = [{
@@ -540,6 +558,10 @@ def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpIn
     linalg.copy ins(%a : memref<2x3xf32>) outs(%b : memref<2x3xf32, strided<[4, 1]>>)
     ```
   }];
+  let options = [
+    Option<"all", "all", "bool", /*default=*/"false",
+           "contiguous copies too: no host can do them in a GPU's memory">,
+  ];
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
 }
 

@@ -1,0 +1,305 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Affine to gpu: every kernel becomes one gpu.func, and one launch.
+//
+// Before: affine level of a GPU's plan, its affine loops lowered to scf:
+// kernels hold phases, each a parallel loop over units of work, in which
+// parallel loops over threads follow one another. Parallel loops outside of
+// kernels, of what upstream operations became, are kernels of one phase. After:
+// host code launches; a gpu.module for each kernel holds a gpu.func, with
+// blocks, threads, barriers, shared memory and registers. Nothing on the host
+// touches an element.
+
+#include "KernelMapper.h"
+#include "bfly/Conversion/Passes.h"
+#include "bfly/Schedule/Machine.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+namespace mlir::bfly {
+#define GEN_PASS_DEF_CONVERTAFFINETOGPUPASS
+#include "bfly/Conversion/Passes.h.inc"
+} // namespace mlir::bfly
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+/// Threads of a block of a kernel without a plan.
+static constexpr int64_t kDefaultThreads = 256;
+/// Flag of bflyCudaNextLaunch.
+static constexpr int32_t kCooperative = 1;
+/// Words of counters that a kernel with barriers of the grid needs.
+static constexpr int64_t kCounterWords = 2;
+
+/// Puts a parallel loop that stands alone into a kernel.
+static KernelOp wrapInKernel(scf::ParallelOp loop, const Machine &machine) {
+  OpBuilder builder(loop);
+  Location loc = loop.getLoc();
+  llvm::SetVector<Value> outside;
+  getUsedValuesDefinedAbove(loop->getRegions(), outside);
+  for (Value operand : loop->getOperands())
+    outside.insert(operand);
+  SmallVector<Value> inputs;
+  SmallVector<Operation *> constants;
+  for (Value value : outside) {
+    Operation *op = value.getDefiningOp();
+    if (op && matchPattern(op, m_Constant()))
+      constants.push_back(op);
+    else
+      inputs.push_back(value);
+  }
+  auto plan = PlanAttr::get(builder.getContext(),
+                            builder.getStringAttr(machine.name), 1, 1, {}, {},
+                            builder.getStringAttr("tile"), kDefaultThreads);
+  auto kernel =
+      KernelOp::create(builder, loc, TypeRange(), inputs, "loops", plan);
+  Block *body = &kernel.getBody().emplaceBlock();
+  IRMapping mapping;
+  for (Value input : inputs)
+    mapping.map(input, body->addArgument(input.getType(), loc));
+  builder.setInsertionPointToStart(body);
+  for (Operation *op : constants)
+    builder.clone(*op, mapping);
+  builder.clone(*loop, mapping);
+  YieldOp::create(builder, loc, ValueRange());
+  loop.erase();
+  return kernel;
+}
+
+namespace {
+
+/// Converts one kernel.
+class KernelOutliner {
+public:
+  KernelOutliner(KernelOp kernel, const Machine &machine, std::string name)
+      : kernel(kernel), machine(machine), name(std::move(name)),
+        builder(kernel), loc(kernel.getLoc()) {}
+
+  LogicalResult outline();
+
+private:
+  /// Scratch memory is the host's to allocate.
+  LogicalResult hoistAllocations();
+  LLVM::LLVMFuncOp declare(StringRef function, Type result,
+                           ArrayRef<Type> arguments);
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+
+  KernelOp kernel;
+  const Machine &machine;
+  std::string name;
+  OpBuilder builder;
+  Location loc;
+  SmallVector<Value> scratch;
+};
+
+} // namespace
+
+LogicalResult KernelOutliner::hoistAllocations() {
+  Block &body = kernel.getBody().front();
+  IRMapping onHost;
+  onHost.map(body.getArguments(), kernel.getInputs());
+  std::function<FailureOr<Value>(Value)> getOnHost =
+      [&](Value value) -> FailureOr<Value> {
+    if (Value known = onHost.lookupOrNull(value))
+      return known;
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getNumRegions() || !isMemoryEffectFree(op) ||
+        op->getBlock() != &body)
+      return failure();
+    for (Value operand : op->getOperands())
+      if (failed(getOnHost(operand)))
+        return failure();
+    builder.clone(*op, onHost);
+    return onHost.lookup(value);
+  };
+  for (Operation &op : llvm::make_early_inc_range(body)) {
+    if (auto dealloc = dyn_cast<memref::DeallocOp>(op)) {
+      dealloc.erase();
+      continue;
+    }
+    auto alloc = dyn_cast<memref::AllocOp>(op);
+    if (!alloc)
+      continue;
+    SmallVector<Value> sizes;
+    for (Value size : alloc.getDynamicSizes()) {
+      FailureOr<Value> hostSize = getOnHost(size);
+      if (failed(hostSize))
+        return alloc.emitOpError("has a size that the host does not know");
+      sizes.push_back(*hostSize);
+    }
+    Value buffer = memref::AllocOp::create(builder, loc, alloc.getType(), sizes,
+                                           alloc.getAlignmentAttr());
+    scratch.push_back(buffer);
+    kernel.getInputsMutable().append(buffer);
+    BlockArgument argument = body.addArgument(alloc.getType(), alloc.getLoc());
+    onHost.map(argument, buffer);
+    alloc.replaceAllUsesWith(argument);
+    alloc.erase();
+  }
+  return success();
+}
+
+LLVM::LLVMFuncOp KernelOutliner::declare(StringRef function, Type result,
+                                         ArrayRef<Type> arguments) {
+  auto module = kernel->getParentOfType<ModuleOp>();
+  if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(function))
+    return known;
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(module.getBody());
+  return LLVM::LLVMFuncOp::create(
+      builder, module.getLoc(), function,
+      LLVM::LLVMFunctionType::get(result, arguments));
+}
+
+LogicalResult KernelOutliner::outline() {
+  MLIRContext *context = kernel.getContext();
+  int64_t threads = kernel.getPlan() ? kernel.getPlanAttr().getThreads() : 0;
+  if (threads == 0)
+    return kernel.emitOpError("has a plan without threads, which is not one of "
+                              "a GPU");
+  if (failed(hoistAllocations()))
+    return failure();
+
+  auto module = kernel->getParentOfType<ModuleOp>();
+  Type pointer = LLVM::LLVMPointerType::get(context);
+  SmallVector<Type> types(kernel.getInputs().getTypes());
+  types.push_back(pointer);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToEnd(module.getBody());
+  auto gpuModule = gpu::GPUModuleOp::create(builder, loc, name);
+  builder.setInsertionPointToStart(gpuModule.getBody());
+  auto function = gpu::GPUFuncOp::create(builder, loc, name,
+                                         builder.getFunctionType(types, {}));
+  function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
+                    builder.getUnitAttr());
+  function.setKnownBlockSizeAttr(
+      builder.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  Block &entry = function.getBody().front(), &body = kernel.getBody().front();
+  for (auto [from, to] : llvm::zip(body.getArguments(), entry.getArguments()))
+    from.replaceAllUsesWith(to);
+  body.getTerminator()->erase();
+  entry.getOperations().splice(entry.end(), body.getOperations());
+  builder.setInsertionPointToEnd(&entry);
+  gpu::ReturnOp::create(builder, loc);
+  KernelMapper mapper(function, threads);
+  if (failed(mapper.map()))
+    return failure();
+  if (mapper.getSharedBytes() > machine.sharedBytes)
+    return kernel.emitOpError("needs ")
+           << mapper.getSharedBytes()
+           << " bytes of shared memory a block, but there are "
+           << machine.sharedBytes;
+
+  // As many blocks as are certainly resident at once: the kernel's loops take
+  // any number.
+  int64_t fits = machine.sharedBytes / (mapper.getSharedBytes() + 1024);
+  int64_t resident =
+      std::max<int64_t>(1, std::min(fits, machine.residentThreads / threads));
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                    builder.getI32IntegerAttr(resident));
+  builder.setInsertionPoint(kernel);
+  Type i64 = builder.getI64Type();
+  LLVM::LLVMFuncOp processors = declare("bflyCudaMultiprocessors", i64, {});
+  Value count =
+      LLVM::CallOp::create(builder, loc, processors, ValueRange()).getResult();
+  Value blocks = arith::MulIOp::create(
+      builder, loc,
+      arith::IndexCastOp::create(builder, loc, builder.getIndexType(), count),
+      index(resident));
+  SmallVector<Value> operands(kernel.getInputs());
+  if (mapper.isCooperative()) {
+    LLVM::LLVMFuncOp words = declare("bflyCudaCounters", pointer, {i64});
+    Value number = LLVM::ConstantOp::create(builder, loc, i64, kCounterWords);
+    operands.push_back(
+        LLVM::CallOp::create(builder, loc, words, number).getResult());
+    LLVM::LLVMFuncOp next =
+        declare("bflyCudaNextLaunch", LLVM::LLVMVoidType::get(context),
+                {builder.getI32Type()});
+    Value flag = LLVM::ConstantOp::create(builder, loc, builder.getI32Type(),
+                                          kCooperative);
+    LLVM::CallOp::create(builder, loc, next, flag);
+  } else {
+    operands.push_back(LLVM::ZeroOp::create(builder, loc, pointer));
+  }
+  Value one = index(1);
+  Value sharedBytes =
+      arith::ConstantIntOp::create(builder, loc, mapper.getSharedBytes(), 32);
+  gpu::LaunchFuncOp::create(
+      builder, loc, function, gpu::KernelDim3{blocks, one, one},
+      gpu::KernelDim3{index(threads), one, one}, sharedBytes, operands);
+  for (Value buffer : scratch)
+    memref::DeallocOp::create(builder, loc, buffer);
+  kernel.erase();
+  return success();
+}
+
+namespace {
+
+struct ConvertAffineToGpuPass
+    : public bfly::impl::ConvertAffineToGpuPassBase<ConvertAffineToGpuPass> {
+  using ConvertAffineToGpuPassBase::ConvertAffineToGpuPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    std::optional<Machine> machine = getMachine(target, /*threads=*/1);
+    if (!machine || !machine->isGPU()) {
+      module.emitError("target '") << target << "' is not a GPU";
+      return signalPassFailure();
+    }
+    for (auto function : module.getOps<func::FuncOp>())
+      if (failed(convert(function, *machine)))
+        return signalPassFailure();
+    module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
+                    UnitAttr::get(&getContext()));
+  }
+
+private:
+  LogicalResult convert(func::FuncOp function, const Machine &machine);
+};
+
+LogicalResult ConvertAffineToGpuPass::convert(func::FuncOp function,
+                                              const Machine &machine) {
+  SmallVector<scf::ParallelOp> loops;
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<KernelOp>(op))
+      return WalkResult::skip();
+    if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
+      loops.push_back(loop);
+      return WalkResult::skip();
+    }
+    return WalkResult::advance();
+  });
+  for (scf::ParallelOp loop : loops)
+    wrapInKernel(loop, machine);
+  SmallVector<KernelOp> kernels;
+  function.walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+  for (auto [number, kernel] : llvm::enumerate(kernels)) {
+    std::string name =
+        (function.getName() + "_" + kernel.getName() + "_" + Twine(number))
+            .str();
+    if (failed(KernelOutliner(kernel, machine, name).outline()))
+      return failure();
+  }
+  // The arrays are in the GPU's memory.
+  WalkResult walk = function.walk([](Operation *op) {
+    if (!isa<memref::LoadOp, memref::StoreOp, memref::CopyOp, vector::LoadOp,
+             vector::StoreOp>(op))
+      return WalkResult::advance();
+    op->emitError("reads or writes single elements of an array outside of a "
+                  "kernel, which host code cannot do on a GPU");
+    return WalkResult::interrupt();
+  });
+  return failure(walk.wasInterrupted());
+}
+
+} // namespace

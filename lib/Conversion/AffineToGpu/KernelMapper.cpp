@@ -1,0 +1,559 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Loops to blocks and threads, buffers to shared memory and registers.
+
+#include "KernelMapper.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+/// Where buffers in shared memory start: what bulk copies and matrix units
+/// need, and whole banks.
+static constexpr int64_t kSharedAlignment = 128;
+
+KernelMapper::KernelMapper(gpu::GPUFuncOp function, int64_t threads)
+    : function(function), threads(threads) {}
+
+Value KernelMapper::index(OpBuilder &builder, Location loc, int64_t value) {
+  return arith::ConstantIndexOp::create(builder, loc, value);
+}
+
+/// Whether the iterations of a phase are done by a block each, and not by a
+/// thread each.
+static bool isUnitOfBlock(scf::ParallelOp phase) {
+  WalkResult walk = phase.getBody()->walk([](Operation *op) {
+    if (isa<scf::ParallelOp, MatrixProductOp, StreamProductOp>(op))
+      return WalkResult::interrupt();
+    if (auto alloc = dyn_cast<memref::AllocOp>(op))
+      if (isInWorkgroupMemory(alloc.getType()))
+        return WalkResult::interrupt();
+    return WalkResult::advance();
+  });
+  return walk.wasInterrupted();
+}
+
+LogicalResult KernelMapper::map() {
+  // A phase is where memory is touched: elsewhere all threads would.
+  for (Operation &op : function.getBody().front())
+    if (isa<memref::StoreOp, memref::CopyOp, vector::StoreOp, memref::AllocOp>(
+            op))
+      return op.emitOpError("has no place between the phases of a kernel");
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  Location loc = function.getLoc();
+  thread = gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x);
+  block = gpu::BlockIdOp::create(builder, loc, gpu::Dimension::x);
+  blocks = gpu::GridDimOp::create(builder, loc, gpu::Dimension::x);
+  counters = function.getArguments().back();
+  auto bytes = MemRefType::get(
+      {ShapedType::kDynamic}, builder.getI8Type(), MemRefLayoutAttrInterface(),
+      gpu::AddressSpaceAttr::get(builder.getContext(),
+                                 gpu::AddressSpace::Workgroup));
+  shared = SharedMemoryOp::create(builder, loc, bytes);
+  // The barriers of rings stay for the whole kernel: no buffer of any phase may
+  // lie over them.
+  function.walk([&](StreamProductOp op) {
+    kernelStreams = true;
+    ringBarriers[op] = sharedForAll;
+    int64_t stages = cast<MemRefType>(op.getRing().getType()).getDimSize(0);
+    sharedForAll += llvm::alignTo(2 * stages * 8, kSharedAlignment);
+  });
+  if (failed(mapRegion(function.getBody().front(), /*isLast=*/true)))
+    return failure();
+  if (cooperative) {
+    builder.setInsertionPoint(function.getBody().front().getTerminator());
+    GridBarrierOp::create(builder, loc, counters, /*last=*/true);
+  }
+  return success();
+}
+
+/// The phases of the kernel's top level, or of a loop around phases.
+LogicalResult KernelMapper::mapRegion(Block &body, bool isLast) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : body)
+    if (isa<scf::ParallelOp, scf::ForOp>(op))
+      ops.push_back(&op);
+  for (Operation *op : ops) {
+    bool last = isLast && op == ops.back();
+    if (auto phase = dyn_cast<scf::ParallelOp>(op)) {
+      if (failed(mapPhase(phase, last)))
+        return failure();
+    } else if (failed(mapRegion(*cast<scf::ForOp>(op).getBody(), false))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+Value KernelMapper::countIterations(OpBuilder &builder, scf::ParallelOp loop) {
+  Location loc = loop.getLoc();
+  Value total;
+  for (auto [lower, upper, step] : llvm::zip_equal(
+           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
+    Value count = upper;
+    if (!isConstantIntValue(lower, 0))
+      count = arith::SubIOp::create(builder, loc, upper, lower);
+    if (!isConstantIntValue(step, 1))
+      count = arith::CeilDivUIOp::create(builder, loc, count, step);
+    total = total ? arith::MulIOp::create(builder, loc, total, count) : count;
+  }
+  return total;
+}
+
+SmallVector<Value> KernelMapper::delinearize(OpBuilder &builder,
+                                             scf::ParallelOp loop,
+                                             Value number) {
+  Location loc = loop.getLoc();
+  unsigned rank = loop.getNumLoops();
+  SmallVector<Value> ivs(rank);
+  for (unsigned i = rank; i-- > 0;) {
+    Value lower = loop.getLowerBound()[i], step = loop.getStep()[i];
+    Value value = number;
+    if (i) {
+      Value count = loop.getUpperBound()[i];
+      if (!isConstantIntValue(lower, 0))
+        count = arith::SubIOp::create(builder, loc, count, lower);
+      if (!isConstantIntValue(step, 1))
+        count = arith::CeilDivUIOp::create(builder, loc, count, step);
+      value = arith::RemUIOp::create(builder, loc, number, count);
+      number = arith::DivUIOp::create(builder, loc, number, count);
+    }
+    if (!isConstantIntValue(step, 1))
+      value = arith::MulIOp::create(builder, loc, value, step);
+    if (!isConstantIntValue(lower, 0))
+      value = arith::AddIOp::create(builder, loc, value, lower);
+    ivs[i] = value;
+  }
+  return ivs;
+}
+
+/// Moves what a parallel loop does to the end of the builder's block.
+static void inlineBody(OpBuilder &builder, scf::ParallelOp loop,
+                       ArrayRef<Value> ivs) {
+  for (auto [from, to] : llvm::zip_equal(loop.getInductionVars(), ivs))
+    from.replaceAllUsesWith(to);
+  Block *body = loop.getBody();
+  body->getTerminator()->erase();
+  builder.getInsertionBlock()->getOperations().splice(
+      builder.getInsertionPoint(), body->getOperations());
+}
+
+void KernelMapper::fenceProxies(OpBuilder &builder, Location loc) {
+  NVVM::FenceProxyOp::create(
+      builder, loc,
+      NVVM::ProxyKindAttr::get(builder.getContext(), NVVM::ProxyKind::async),
+      /*space=*/NVVM::SharedSpaceAttr());
+}
+
+LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
+  if (phase.getNumReductions())
+    return phase.emitOpError("with a reduction cannot be part of a kernel");
+  Location loc = phase.getLoc();
+  OpBuilder builder(phase);
+  builder.setInsertionPointAfter(phase);
+  // What one phase wrote the next may stream, by the copy engine.
+  if (!isLast) {
+    cooperative = true;
+    if (kernelStreams)
+      fenceProxies(builder, loc);
+    GridBarrierOp::create(builder, loc, counters, /*last=*/false);
+    if (kernelStreams)
+      fenceProxies(builder, loc);
+  }
+  if (!isUnitOfBlock(phase))
+    return mapFlat(phase);
+
+  phaseHasMatrices = false;
+  phase.walk([&](MatrixProductOp) { phaseHasMatrices = true; });
+  sharedUsed = sharedForAll;
+  builder.setInsertionPoint(phase);
+  Value total = countIterations(builder, phase);
+  auto units = scf::ForOp::create(builder, loc, block, total, blocks);
+  builder.setInsertionPointToStart(units.getBody());
+  inlineBody(builder, phase,
+             delinearize(builder, phase, units.getInductionVar()));
+  phase.erase();
+
+  SmallVector<Operation *> ops;
+  units.getBody()->walk([&](Operation *op) {
+    if (isa<scf::ParallelOp, memref::AllocOp, memref::DeallocOp,
+            MatrixProductOp, StreamProductOp>(op))
+      ops.push_back(op);
+  });
+  // Registers first: the accesses in the loops change with them.
+  for (Operation *&op : ops)
+    if (auto dealloc = dyn_cast<memref::DeallocOp>(op)) {
+      dealloc.erase();
+      op = nullptr;
+    }
+  for (Operation *&op : ops)
+    if (auto alloc = dyn_cast_or_null<memref::AllocOp>(op)) {
+      bool isRegisters = isInPrivateMemory(alloc.getType());
+      if (failed(isRegisters ? placeRegisters(alloc) : placeShared(alloc)))
+        return failure();
+      op = nullptr;
+    }
+  for (Operation *op : ops) {
+    if (!op)
+      continue;
+    LogicalResult mapped = success();
+    if (auto loop = dyn_cast<scf::ParallelOp>(op))
+      mapped = mapThreads(loop);
+    else if (auto product = dyn_cast<MatrixProductOp>(op))
+      mapped = mapMatrixProduct(product);
+    else
+      mapped = mapStreamProduct(cast<StreamProductOp>(op));
+    if (failed(mapped))
+      return failure();
+  }
+  for (auto [alloc, buffer] : registers)
+    alloc.getDefiningOp()->erase();
+  registers.clear();
+  sharedBytes = std::max(sharedBytes, sharedUsed);
+  return success();
+}
+
+LogicalResult KernelMapper::mapFlat(scf::ParallelOp phase) {
+  Location loc = phase.getLoc();
+  OpBuilder builder(phase);
+  Value total = countIterations(builder, phase);
+  Value width = index(builder, loc, threads);
+  Value first = arith::AddIOp::create(
+      builder, loc, arith::MulIOp::create(builder, loc, block, width), thread);
+  Value step = arith::MulIOp::create(builder, loc, blocks, width);
+  auto loop = scf::ForOp::create(builder, loc, first, total, step);
+  builder.setInsertionPointToStart(loop.getBody());
+  inlineBody(builder, phase,
+             delinearize(builder, phase, loop.getInductionVar()));
+  phase.erase();
+  return success();
+}
+
+LogicalResult KernelMapper::mapThreads(scf::ParallelOp loop) {
+  if (loop.getNumLoops() != 1 || loop.getNumReductions() ||
+      loop->getParentOfType<scf::ParallelOp>())
+    return loop.emitOpError("cannot be mapped to threads: it has several "
+                            "dimensions, a reduction, or is nested");
+  Location loc = loop.getLoc();
+  OpBuilder builder(loop);
+  Value total = countIterations(builder, loop);
+  std::optional<int64_t> count = getConstantIntValue(total);
+  Block *end = loop->getBlock();
+  if (count && *count == threads) {
+    inlineBody(builder, loop, delinearize(builder, loop, thread));
+  } else if (count && *count < threads) {
+    Value inside = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::ult, thread, total);
+    auto branch = scf::IfOp::create(builder, loc, inside,
+                                    /*withElseRegion=*/false);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    inlineBody(builder, loop, delinearize(builder, loop, thread));
+  } else if (count && *count % threads == 0) {
+    // A count that is known can be unrolled, a start that is not hinders it.
+    auto rounds = scf::ForOp::create(builder, loc, index(builder, loc, 0),
+                                     index(builder, loc, *count / threads),
+                                     index(builder, loc, 1));
+    builder.setInsertionPointToStart(rounds.getBody());
+    Value offset = arith::MulIOp::create(builder, loc, rounds.getInductionVar(),
+                                         index(builder, loc, threads));
+    Value number = arith::AddIOp::create(builder, loc, offset, thread);
+    inlineBody(builder, loop, delinearize(builder, loop, number));
+  } else {
+    auto rounds = scf::ForOp::create(builder, loc, thread, total,
+                                     index(builder, loc, threads));
+    builder.setInsertionPointToStart(rounds.getBody());
+    inlineBody(builder, loop,
+               delinearize(builder, loop, rounds.getInductionVar()));
+  }
+  builder.setInsertionPoint(end, Block::iterator(loop));
+  if (phaseHasMatrices)
+    fenceProxies(builder, loc);
+  gpu::BarrierOp::create(builder, loc);
+  loop.erase();
+  return success();
+}
+
+Value KernelMapper::takeShared(OpBuilder &builder, Location loc,
+                               MemRefType type) {
+  int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  Value offset = index(builder, loc, sharedUsed);
+  sharedUsed += llvm::alignTo(bytes, kSharedAlignment);
+  return memref::ViewOp::create(builder, loc, type, shared, offset,
+                                ValueRange());
+}
+
+LogicalResult KernelMapper::placeShared(memref::AllocOp alloc) {
+  MemRefType type = alloc.getType();
+  if (!isInWorkgroupMemory(type) || !type.hasStaticShape() ||
+      !type.getLayout().isIdentity())
+    return alloc.emitOpError("in a unit of work must be of static size, in "
+                             "workgroup or private memory");
+  OpBuilder builder(alloc);
+  Value buffer = takeShared(builder, alloc.getLoc(), type);
+  alloc.replaceAllUsesWith(buffer);
+  alloc.erase();
+  return success();
+}
+
+LogicalResult KernelMapper::placeRegisters(memref::AllocOp alloc) {
+  MemRefType type = alloc.getType();
+  if (type.getRank() != 2 || type.getDimSize(0) != threads)
+    return alloc.emitOpError("in private memory must have a row for each of "
+                             "the block's ")
+           << threads << " threads";
+  // In the entry block, where the compiler makes registers of it.
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  Value buffer = memref::AllocaOp::create(
+      builder, alloc.getLoc(),
+      MemRefType::get(type.getShape().drop_front(), type.getElementType(),
+                      MemRefLayoutAttrInterface(), type.getMemorySpace()));
+  registers[alloc] = buffer;
+  for (Operation *user : llvm::make_early_inc_range(alloc->getUsers())) {
+    builder.setInsertionPoint(user);
+    if (auto load = dyn_cast<memref::LoadOp>(user)) {
+      load.replaceAllUsesWith(
+          memref::LoadOp::create(builder, load.getLoc(), buffer,
+                                 load.getIndices().drop_front())
+              .getResult());
+      load.erase();
+    } else if (auto store = dyn_cast<memref::StoreOp>(user)) {
+      memref::StoreOp::create(builder, store.getLoc(), store.getValue(), buffer,
+                              store.getIndices().drop_front());
+      store.erase();
+    } else if (!isa<MatrixProductOp, StreamProductOp>(user)) {
+      return user->emitOpError("cannot use registers");
+    }
+  }
+  return success();
+}
+
+// Matrix units ---------------------------------------------------------------
+
+/// Threads of a warpgroup and of a warp.
+static constexpr int64_t kWarpgroup = 128, kWarp = 32;
+
+/// buffer[leading..., ...] without its leading dimensions.
+static Value getSlice(OpBuilder &builder, Location loc, Value buffer,
+                      ArrayRef<OpFoldResult> leading) {
+  auto type = cast<MemRefType>(buffer.getType());
+  SmallVector<OpFoldResult> offsets(leading), sizes, strides;
+  offsets.resize(type.getRank(), builder.getIndexAttr(0));
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    bool isLeading = dim < static_cast<int64_t>(leading.size());
+    sizes.push_back(builder.getIndexAttr(isLeading ? 1 : type.getDimSize(dim)));
+    strides.push_back(builder.getIndexAttr(1));
+  }
+  auto result = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
+      type.getShape().drop_front(leading.size()), type, offsets, sizes,
+      strides));
+  return memref::SubViewOp::create(builder, loc, result, buffer, offsets, sizes,
+                                   strides);
+}
+
+/// `count` registers from number `first`.
+static Value getRegisters(OpBuilder &builder, Location loc, Value registers,
+                          int64_t first, int64_t count) {
+  auto type = cast<MemRefType>(registers.getType());
+  if (first == 0 && count == type.getDimSize(0))
+    return registers;
+  SmallVector<OpFoldResult> offset{builder.getIndexAttr(first)},
+      size{builder.getIndexAttr(count)}, one{builder.getIndexAttr(1)};
+  return memref::SubViewOp::create(builder, loc, registers, offset, size, one);
+}
+
+LogicalResult KernelMapper::mapMatrixProduct(MatrixProductOp op) {
+  Location loc = op.getLoc();
+  auto a = cast<MemRefType>(op.getA().getType());
+  if (a.getElementType().isF32())
+    return op.emitOpError("of f32 has no matrix units; expand it first");
+  OpBuilder builder(op);
+  Value group = arith::DivUIOp::create(builder, loc, thread,
+                                       index(builder, loc, kWarpgroup));
+  Value rows = getSlice(builder, loc, op.getA(), {group});
+  auto it = registers.find(op.getC());
+  if (it == registers.end() || a.getDimSize(0) * kWarpgroup != threads)
+    return op.emitOpError("must have a fragment for each thread of the block");
+  NVVM::WgmmaFenceAlignedOp::create(builder, loc);
+  WgmmaOp::create(builder, loc, rows, op.getB(), it->second,
+                  op.getAccumulate());
+  NVVM::WgmmaGroupSyncAlignedOp::create(builder, loc);
+  NVVM::WgmmaWaitGroupSyncOp::create(builder, loc, 0);
+  // The operands may be overwritten from here.
+  gpu::BarrierOp::create(builder, loc);
+  op.erase();
+  return success();
+}
+
+/// A ring of buffers: the first thread keeps the copy engine as many steps
+/// ahead of the matrix units as there are rows. Barrier s of the first half
+/// says that row s is full, that of the second half that every warp is done
+/// with it.
+LogicalResult KernelMapper::mapStreamProduct(StreamProductOp op) {
+  Location loc = op.getLoc();
+  auto a = cast<MemRefType>(op.getA().getType());
+  auto b = cast<MemRefType>(op.getB().getType());
+  auto ring = cast<MemRefType>(op.getRing().getType());
+  auto it = registers.find(op.getC());
+  if (a.getElementType().isF32())
+    return op.emitOpError("of f32 has no matrix units; expand it first");
+  if (it == registers.end() || a.getDimSize(2) * kWarpgroup != threads)
+    return op.emitOpError("must have a fragment for each thread of the block");
+  Value accumulators = it->second;
+  int64_t steps = a.getDimSize(0), stages = ring.getDimSize(0);
+  int64_t elementBytes = a.getElementTypeBitWidth() / 8;
+  int64_t bytesA = a.getNumElements() / steps * elementBytes;
+  int64_t bytesB = b.getNumElements() / steps * elementBytes;
+  OpBuilder builder(op);
+  // The ring is a view of shared memory by now.
+  auto view = op.getRing().getDefiningOp<memref::ViewOp>();
+  std::optional<int64_t> ringOffset =
+      view ? getConstantIntValue(view.getByteShift()) : std::nullopt;
+  if (!ringOffset)
+    return op.emitOpError("must have a ring that is a buffer of its own");
+
+  // Barriers, and how many steps went through the ring before, for the kernel.
+  OpBuilder entry = OpBuilder::atBlockBegin(&function.getBody().front());
+  auto counter = memref::AllocaOp::create(
+      entry, loc,
+      MemRefType::get({1}, entry.getIndexType(), MemRefLayoutAttrInterface(),
+                      gpu::AddressSpaceAttr::get(entry.getContext(),
+                                                 gpu::AddressSpace::Private)));
+  entry.setInsertionPointAfterValue(shared);
+  auto barrierType = MemRefType::get(
+      {2 * stages}, entry.getI64Type(), MemRefLayoutAttrInterface(),
+      cast<MemRefType>(shared.getType()).getMemorySpace());
+  Value barriers =
+      memref::ViewOp::create(entry, loc, barrierType, shared,
+                             index(entry, loc, ringBarriers[op]), ValueRange());
+  Value zero = index(entry, loc, 0), one = index(entry, loc, 1);
+  memref::StoreOp::create(entry, loc, zero, counter, ValueRange(zero));
+  Value isFirst =
+      arith::CmpIOp::create(entry, loc, arith::CmpIPredicate::eq, thread, zero);
+  auto init = scf::IfOp::create(entry, loc, isFirst, /*withElseRegion=*/false);
+  {
+    OpBuilder inside = init.getThenBodyBuilder();
+    for (int64_t s = 0; s < 2 * stages; ++s)
+      MbarrierInitOp::create(inside, loc, barriers, index(inside, loc, s),
+                             s < stages ? 1 : threads / kWarp);
+    NVVM::FenceMbarrierInitOp::create(inside, loc);
+  }
+  gpu::BarrierOp::create(entry, loc);
+
+  Value rows = index(builder, loc, stages), all = index(builder, loc, steps);
+  Value before =
+      memref::LoadOp::create(builder, loc, counter, ValueRange(zero));
+  auto slotOf = [&](OpBuilder &at, Value number) -> Value {
+    return arith::RemUIOp::create(at, loc, number, rows);
+  };
+  // 0 in the first round through the ring, then 1, and so on.
+  auto parityOf = [&](OpBuilder &at, Value number, bool other) -> Value {
+    Value round = arith::DivUIOp::create(at, loc, number, rows);
+    if (other)
+      round = arith::AddIOp::create(at, loc, round, one);
+    Value word = arith::IndexCastUIOp::create(at, loc, at.getI32Type(), round);
+    return arith::AndIOp::create(at, loc, word,
+                                 arith::ConstantIntOp::create(at, loc, 1, 32));
+  };
+  auto emptyOf = [&](OpBuilder &at, Value slot) -> Value {
+    return arith::AddIOp::create(at, loc, slot, rows);
+  };
+  auto part = [&](OpBuilder &at, Value slot, int64_t offset, MemRefType like,
+                  int64_t bytes) -> Value {
+    // Bytes [offset, offset + bytes) of a row, as the part that they hold.
+    Value start = arith::AddIOp::create(
+        at, loc,
+        arith::MulIOp::create(at, loc, slot,
+                              index(at, loc, ring.getDimSize(1))),
+        index(at, loc, *ringOffset + offset));
+    auto type =
+        MemRefType::get(like.getShape().drop_front(), like.getElementType(),
+                        MemRefLayoutAttrInterface(), ring.getMemorySpace());
+    return memref::ViewOp::create(at, loc, type, shared, start, ValueRange());
+  };
+  // Step `step` of this product into the ring.
+  auto issue = [&](OpBuilder &at, Value step) {
+    Value number = arith::AddIOp::create(at, loc, before, step);
+    Value slot = slotOf(at, number);
+    MbarrierWaitOp::create(at, loc, barriers, emptyOf(at, slot),
+                           parityOf(at, number, /*other=*/true));
+    MbarrierArriveOp::create(at, loc, barriers, slot,
+                             at.getI32IntegerAttr(bytesA + bytesB));
+    BulkCopyOp::create(at, loc, getSlice(at, loc, op.getA(), {step}),
+                       part(at, slot, 0, a, bytesA), barriers, slot);
+    BulkCopyOp::create(at, loc, getSlice(at, loc, op.getB(), {step}),
+                       part(at, slot, bytesA, b, bytesB), barriers, slot);
+  };
+  auto release = [&](OpBuilder &at, Value step) {
+    Value number = arith::AddIOp::create(at, loc, before, step);
+    Value lane = arith::RemUIOp::create(at, loc, thread, index(at, loc, kWarp));
+    Value isLane =
+        arith::CmpIOp::create(at, loc, arith::CmpIPredicate::eq, lane, zero);
+    auto branch = scf::IfOp::create(at, loc, isLane, /*withElseRegion=*/false);
+    OpBuilder inside = branch.getThenBodyBuilder();
+    MbarrierArriveOp::create(inside, loc, barriers,
+                             emptyOf(inside, slotOf(inside, number)),
+                             IntegerAttr());
+  };
+
+  int64_t ahead = std::min(stages - 1, steps);
+  auto start = scf::IfOp::create(builder, loc, isFirst, false);
+  {
+    OpBuilder inside = start.getThenBodyBuilder();
+    for (int64_t s = 0; s < ahead; ++s)
+      issue(inside, index(inside, loc, s));
+  }
+  int64_t perProduct = 4 * b.getDimSize(2);
+  ArrayRef<int64_t> products = op.getProducts();
+  Value group = arith::DivUIOp::create(builder, loc, thread,
+                                       index(builder, loc, kWarpgroup));
+  auto multiply = [&](OpBuilder &at, Value step, bool accumulate) {
+    Value number = arith::AddIOp::create(at, loc, before, step);
+    Value slot = slotOf(at, number);
+    MbarrierWaitOp::create(at, loc, barriers, slot,
+                           parityOf(at, number, /*other=*/false));
+    NVVM::WgmmaFenceAlignedOp::create(at, loc);
+    Value partsA = part(at, slot, 0, a, bytesA);
+    Value partsB = part(at, slot, bytesA, b, bytesB);
+    for (size_t x = 0; x < products.size() / 2; ++x)
+      WgmmaOp::create(
+          at, loc,
+          getSlice(at, loc, partsA, {at.getIndexAttr(products[2 * x]), group}),
+          getSlice(at, loc, partsB, {at.getIndexAttr(products[2 * x + 1])}),
+          getRegisters(at, loc, accumulators, x * perProduct, perProduct),
+          accumulate);
+    NVVM::WgmmaGroupSyncAlignedOp::create(at, loc);
+  };
+  multiply(builder, zero, /*accumulate=*/false);
+  auto loop = scf::ForOp::create(builder, loc, one, all, one);
+  {
+    OpBuilder at = OpBuilder::atBlockTerminator(loop.getBody());
+    Value step = loop.getInductionVar();
+    multiply(at, step, /*accumulate=*/true);
+    // The step before is done: its row is free for the one that is a whole
+    // ring ahead of it.
+    NVVM::WgmmaWaitGroupSyncOp::create(at, loc, 1);
+    Value previous = arith::SubIOp::create(at, loc, step, one);
+    release(at, previous);
+    Value next =
+        arith::AddIOp::create(at, loc, previous, index(at, loc, stages - 1));
+    Value more =
+        arith::CmpIOp::create(at, loc, arith::CmpIPredicate::ult, next, all);
+    Value doIt = arith::AndIOp::create(at, loc, more, isFirst);
+    auto branch = scf::IfOp::create(at, loc, doIt, false);
+    OpBuilder inside = branch.getThenBodyBuilder();
+    issue(inside, next);
+  }
+  NVVM::WgmmaWaitGroupSyncOp::create(builder, loc, 0);
+  release(builder, index(builder, loc, steps - 1));
+  memref::StoreOp::create(builder, loc,
+                          arith::AddIOp::create(builder, loc, before, all),
+                          counter, ValueRange(zero));
+  op.erase();
+  return success();
+}
