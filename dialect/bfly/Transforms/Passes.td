@@ -284,11 +284,20 @@ def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::Func
 
     Before:
     ```mlir
-    %0 = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+    func.func @unit(%x: f32) {
+      %0 = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+      affine.store %x, %0[0] : memref<8xf32, #gpu.address_space<workgroup>>
+      return
+    }
     ```
     After:
     ```mlir
-    %0 = memref.alloc() : memref<8xf32>
+    func.func @unit(%x: f32) {
+      %0 = memref.alloc() : memref<8xf32>
+      affine.store %x, %0[0] : memref<8xf32>
+      memref.dealloc %0 : memref<8xf32>
+      return
+    }
     ```
   }];
 }
