@@ -324,11 +324,20 @@ def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::Func
 
     Before:
     ```mlir
-    %0 = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+    func.func @unit(%x: f32) {
+      %0 = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+      affine.store %x, %0[0] : memref<8xf32, #gpu.address_space<workgroup>>
+      return
+    }
     ```
     After:
     ```mlir
-    %0 = memref.alloc() : memref<8xf32>
+    func.func @unit(%x: f32) {
+      %0 = memref.alloc() : memref<8xf32>
+      affine.store %x, %0[0] : memref<8xf32>
+      memref.dealloc %0 : memref<8xf32>
+      return
+    }
     ```
   }];
 }
@@ -398,9 +407,9 @@ def ExpandMatrixProductsPass
       affine.for %i = 0 to 16 {
         %sum = affine.for %m = 0 to 2 iter_args(%s0 = %zero) -> (f32) {
           %inner = affine.for %k = 0 to 8 iter_args(%s1 = %s0) -> (f32) {
-            %0 = affine.load %a[0, ((%t mod 128) floordiv 32) * 2 + (%i floordiv 2) mod 2, %m, (%t mod 32) floordiv 4, %k]
+            %0 = affine.load %a[%t floordiv 128, ((%t mod 128) floordiv 32) * 2 + (%i floordiv 2) mod 2, %m, (%t mod 32) floordiv 4, %k]
                 : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>
-            %1 = affine.load %b[%i floordiv 4, %m, (%t mod 4) * 2 + %i mod 2, %k]
+            %1 = affine.load %b[%i floordiv 4, %m, %t * 2 + %i - (%t floordiv 4) * 8 - (%i floordiv 2) * 2, %k]
                 : memref<4x2x8x8xf32, #gpu.address_space<workgroup>>
             %2 = arith.mulf %0, %1 : f32
             %3 = arith.addf %s1, %2 : f32
