@@ -249,6 +249,32 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
                        StringAttr::get(context, "tile"), /*threads=*/0);
 }
 
+static LogicalResult verifyGPUAttention(KernelOp kernel,
+                                        const Network &network) {
+  PlanAttr plan = kernel.getPlanAttr();
+  if (plan.getThreads() < 128 || plan.getThreads() % 128)
+    return kernel.emitOpError("has a plan of ")
+           << plan.getThreads()
+           << " threads, which are no whole warpgroups of 128";
+  int64_t next = 0, rows = 2 * plan.getTile();
+  for (GroupAttr group : plan.getGroups()) {
+    int64_t count = group.getLast() - group.getFirst() + 1;
+    next = group.getLast() + 1;
+    if (group.getPlace() != Place::Shared)
+      continue;
+    if (rows < 1 || rows % plan.getThreads() || count > 16 ||
+        rows % (int64_t(1) << count))
+      return kernel.emitOpError("has a plan of tiles of ")
+             << plan.getTile() << " pairs, which do not hold its group of "
+             << count << " stages in shared memory, or not a pair for every "
+             << "two threads";
+  }
+  if (next != network.stages)
+    return kernel.emitOpError("has a plan whose groups do not cover its ")
+           << network.stages << " stages";
+  return success();
+}
+
 LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
   if (plan.getMachine() != machine.name)
@@ -256,6 +282,8 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
            << plan.getMachine() << ", not for \"" << machine.name << '"';
   Network network = inspect(kernel);
   int64_t tokens = network.transformTokens;
+  if (!tokens && network.stages && machine.isGPU())
+    return verifyGPUAttention(kernel, network);
   if (!tokens)
     return success();
   int64_t product = 1;
