@@ -11,6 +11,7 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
+#include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -74,6 +75,11 @@ ArrayRef<StringLiteral> mlir::bfly::getLevels() {
                                              "affine", "gpu",     "nvvm",
                                              "binary", "llvm"};
   return levels;
+}
+
+bool mlir::bfly::hasLevel(Device device, StringRef level) {
+  return device.kind == Device::Kind::CUDA ||
+         !(level == "gpu" || level == "nvvm" || level == "binary");
 }
 
 Program::Program(StringRef name, const SourceOptions &options)
@@ -181,17 +187,21 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
   CompileOptions options;
   options.threads =
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
+  options.target =
+      settings.target.empty() ? settings.device.target() : settings.target;
   std::string problem;
   llvm::raw_string_ostream os(problem);
   if (failed(options.parseFromString(settings.pipelineOptions, os)))
     return makeError("compile options " + quote(settings.pipelineOptions) +
                      ": " + StringRef(problem).trim());
   options.to = level.str();
-  // A plan that is emulated is that of the target which the options name.
-  if (!settings.target.empty())
-    options.target = settings.target;
-  else if (!options.emulate)
-    options.target = settings.device.target();
+  bool onGPU = settings.device.kind == Device::Kind::CUDA;
+  std::optional<Machine> machine = getMachine(options.target, 1);
+  if (machine && level == "llvm" &&
+      onGPU != (machine->isGPU() && !options.emulate))
+    return makeError("a program for target '" + options.target.getValue() +
+                     (options.emulate ? "', emulated," : "'") +
+                     " does not run on device '" + settings.device.str() + "'");
 
   DiagnosticCollector diagnostics(context.get());
   PassManager manager(context.get());

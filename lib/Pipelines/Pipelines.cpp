@@ -154,6 +154,7 @@ static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
     // to stay a loop.
     functions.addPass(createConvertLinalgToParallelLoopsPass());
     functions.addPass(createLowerAffinePass());
+    functions.addPass(createUnrollThreadLoopsPass());
   }
   ConvertAffineToGpuPassOptions gpu;
   gpu.target = options.target;

@@ -105,6 +105,78 @@ static PlanAttr planTransform(KernelOp kernel, const Network &network,
                        /*threads=*/0);
 }
 
+/// Real numbers of a slab of `lanes` columns in a block's shared memory, where
+/// a row is skipped after so many as the last pass takes: see SlabTransform.
+static int64_t getSlabSize(ArrayRef<int64_t> radices, int64_t parts,
+                           int64_t lanes) {
+  int64_t rows = parts;
+  for (int64_t radix : radices)
+    rows *= radix;
+  return 2 * lanes * (rows + (radices.empty() ? 0 : rows / radices.back()));
+}
+
+/// Shared memory beside a slab: sums of other phases, and barriers.
+static constexpr int64_t kSharedReserve = 4 << 10;
+
+static PlanAttr planTransformOnGPU(KernelOp kernel, const Network &network,
+                                   const Machine &machine) {
+  MLIRContext *context = kernel.getContext();
+  int64_t tokens = network.transformTokens, bytes = network.elementBytes;
+  int64_t columns = network.channels;
+  if (network.packed)
+    columns = (columns + 1) / 2;
+  // Rows of a slab of f32 that are 32 bytes wide, which is what memory gives at
+  // once; wider ones where the transform is short, for every thread to have
+  // work.
+  constexpr int64_t kRow = 4, kSlab = 8192;
+  SmallVector<int64_t> radices;
+  SmallVector<GroupAttr> groups;
+  int64_t lanes = 1, threads = 256;
+  if (llvm::isPowerOf2_64(tokens)) {
+    int64_t limit = machine.sharedBytes - kSharedReserve;
+    // The widest slab that fits, at most `most` wide.
+    auto fit = [&](ArrayRef<int64_t> passes, int64_t parts, int64_t most) {
+      while (most && getSlabSize(passes, parts, most) * bytes > limit)
+        most /= 2;
+      return most;
+    };
+    radices = factorIntoRadices(tokens, kLargestRadix);
+    int64_t last = static_cast<int64_t>(radices.size()) - 1;
+    lanes = fit(radices, 1, std::max(kRow, kSlab / tokens));
+    if (lanes * bytes >= kRow * 4 || tokens <= kLargestRadix) {
+      if (last >= 0)
+        groups.push_back(GroupAttr::get(context, 0, last, Place::Shared));
+    } else {
+      // The first pass through memory; then pairs of its sub-transforms.
+      radices = factorIntoRadices(tokens / kLargestRadix, kLargestRadix);
+      last = radices.size();
+      lanes =
+          fit(radices, 2, std::max(kRow, kSlab * kLargestRadix / (2 * tokens)));
+      lanes = std::max<int64_t>(lanes, 1);
+      radices.insert(radices.begin(), kLargestRadix);
+      groups.push_back(GroupAttr::get(context, 0, 0, Place::Memory));
+      groups.push_back(GroupAttr::get(context, 1, last, Place::Shared));
+    }
+    // Narrower slabs where there would be too few.
+    int64_t batch = ShapedType::isDynamic(network.batch) ? 1 : network.batch;
+    int64_t least = std::min(lanes, kRow);
+    while (lanes > least && groups.size() == 1 &&
+           batch * columns < lanes * machine.multiprocessors)
+      lanes /= 2;
+    lanes = std::min(lanes, columns);
+    // A block of many threads where only one fits.
+    int64_t rows = tokens / (groups.size() > 1 ? kLargestRadix / 2 : 1);
+    if (2 * lanes * rows * bytes > limit / 2)
+      threads = 512;
+  } else {
+    lanes = std::min<int64_t>(columns, 32);
+  }
+  int64_t tile = network.packed ? 2 * lanes : lanes;
+  return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
+                       tile, radices, groups, StringAttr::get(context, "tile"),
+                       threads);
+}
+
 /// Columns of queries, and as many of keys, whose fragments fit in registers
 /// for both tokens of a pair.
 static constexpr int64_t kLocalColumns = 64;
@@ -238,6 +310,8 @@ static int64_t chooseRows(KernelOp kernel, const Machine &machine) {
 
 PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
   Network network = inspect(kernel);
+  if (network.transformTokens && machine.isGPU())
+    return planTransformOnGPU(kernel, network, machine);
   if (network.transformTokens)
     return planTransform(kernel, network, machine);
   if (network.stages)
@@ -246,7 +320,43 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
   int64_t lanes = machine.lanes * 4 / network.elementBytes;
   return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
                        chooseRows(kernel, machine), {}, {},
-                       StringAttr::get(context, "tile"), /*threads=*/0);
+                       StringAttr::get(context, "tile"),
+                       /*threads=*/machine.isGPU() ? 256 : 0);
+}
+
+/// What a GPU's blocks can run, of a kernel with a transform or without.
+static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
+                                     const Machine &machine) {
+  PlanAttr plan = kernel.getPlanAttr();
+  int64_t threads = plan.getThreads();
+  if (threads < 32 || threads > 1024 || !llvm::isPowerOf2_64(threads))
+    return kernel.emitOpError("has a plan of ")
+           << threads
+           << " threads a block; a power of two from 32 to 1024 is "
+              "needed";
+  if (plan.getLanes() < 1)
+    return kernel.emitOpError("has a plan without lanes");
+  ArrayRef<int64_t> radices = plan.getRadices();
+  if (!network.transformTokens || !llvm::isPowerOf2_64(network.transformTokens))
+    return success();
+  for (int64_t radix : radices)
+    if (radix < 2 || radix > 32)
+      return kernel.emitOpError("has a plan with a pass of radix ")
+             << radix << "; a thread's registers take 2 to 32 values";
+  int64_t parts = 1;
+  if (plan.getGroups().size() == 2) {
+    if (radices.size() < 2)
+      return kernel.emitOpError("has a plan whose passes are all in memory");
+    radices = radices.drop_front();
+    parts = 2;
+  }
+  int64_t bytes =
+      getSlabSize(radices, parts, plan.getLanes()) * network.elementBytes;
+  if (bytes > machine.sharedBytes - kSharedReserve)
+    return kernel.emitOpError("has a plan whose slab of ")
+           << bytes << " bytes does not fit in a block's "
+           << machine.sharedBytes - kSharedReserve << " bytes of shared memory";
+  return success();
 }
 
 static LogicalResult verifyGPUAttention(KernelOp kernel,
@@ -284,8 +394,10 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
   int64_t tokens = network.transformTokens;
   if (!tokens && network.stages && machine.isGPU())
     return verifyGPUAttention(kernel, network);
-  if (!tokens)
-    return success();
+  // Other lengths have no passes of their own on a GPU.
+  if (!tokens || (machine.isGPU() && !llvm::isPowerOf2_64(tokens)))
+    return machine.isGPU() ? verifyPlanOnGPU(kernel, network, machine)
+                           : success();
   int64_t product = 1;
   for (int64_t radix : plan.getRadices()) {
     if (llvm::MulOverflow(product, radix, product) || product > (1 << 30))
@@ -293,8 +405,8 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
           "has a plan whose radices multiply to too much");
   }
   // Any power of two that is long enough serves Bluestein's convolution.
-  bool bluestein = product != tokens && product >= 2 * tokens - 1 &&
-                   llvm::isPowerOf2_64(product);
+  bool bluestein = !machine.isGPU() && product != tokens &&
+                   product >= 2 * tokens - 1 && llvm::isPowerOf2_64(product);
   if (product != tokens && !bluestein)
     return kernel.emitOpError("has a plan whose radices multiply to ")
            << product << ", not to the " << tokens
@@ -308,5 +420,7 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
       (plan.getGroups().size() == 2 && plan.getGroups()[0].getLast() != 0))
     return kernel.emitOpError("has a plan with groups this machine does not "
                               "run: one group, or the first pass and the rest");
+  if (machine.isGPU())
+    return verifyPlanOnGPU(kernel, network, machine);
   return success();
 }

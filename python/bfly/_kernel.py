@@ -12,7 +12,7 @@ from . import _arrays, _library
 from ._errors import BflyError
 from ._library import failure, library
 
-LEVELS = ("mixer", "network", "schedule", "affine", "llvm")
+LEVELS = ("mixer", "network", "schedule", "affine", "gpu", "nvvm", "binary", "llvm")
 
 
 class Value(namedtuple("Value", "name shape dtype is_scalar")):
@@ -151,7 +151,8 @@ class Kernel:
 
     def ir(self, level):
         """The IR at a level, as text: "mixer" (the source, with parameters as arguments), "network", "schedule",
-        "affine" or "llvm". What is printed can be compiled again."""
+        "affine" or "llvm", and on a GPU "gpu", "nvvm" (the kernels in llvm) and "binary" (assembled) between those two.
+        What is printed can be compiled again."""
         if level not in LEVELS:
             raise BflyError(f"level: {level!r}, expected one of {', '.join(LEVELS)}")
         return _library.take_text(library().bfly_kernel_ir(self._handle, level.encode()))

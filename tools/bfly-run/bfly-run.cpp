@@ -43,7 +43,8 @@ static Error printLevels(const Program &program, const Signature &function,
                          const CompileSettings &settings) {
   bool all = is_contained(flags().printLevels, "all");
   for (StringRef level : getLevels()) {
-    if (!all && !is_contained(flags().printLevels, level))
+    if (all ? !hasLevel(settings.device, level)
+            : !is_contained(flags().printLevels, level))
       continue;
     auto text = program.ir(function, level, settings);
     if (!text)

@@ -96,6 +96,8 @@ struct ReportSettings {
 /// The levels that a module can be lowered to, from "mixer" (the source, with
 /// its parameters as arguments) down to "llvm".
 llvm::ArrayRef<llvm::StringLiteral> getLevels();
+/// Whether programs for a device go through a level: some are a GPU's alone.
+bool hasLevel(Device device, llvm::StringRef level);
 
 /// A module and what it offers. All methods may be called from any thread.
 class Program {

@@ -274,6 +274,46 @@ def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
   }];
 }
 
+def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::FuncOp"> {
+  let summary = "Unroll the serial loops of a GPU's threads";
+  let description = [{
+    A thread that waits for one load before it starts the next waits most of the
+    time. The innermost serial loops of a known count in loops over threads are
+    unrolled, so that the loads of several iterations are under way together; the
+    order of the arithmetic is unchanged.
+
+    Before:
+    ```mlir
+    scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
+      scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+        %sum = scf.for %i = %c0 to %c2 step %c1 iter_args(%s = %zero) -> (f32) {
+          %v = memref.load %a[%unit, %i, %t] : memref<8x2x32xf32>
+          %next = arith.addf %s, %v : f32
+          scf.yield %next : f32
+        }
+        memref.store %sum, %b[%unit, %t] : memref<8x32xf32>
+      }
+    }
+    ```
+    After:
+    ```mlir
+    scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
+      scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+        %v0 = memref.load %a[%unit, %c0, %t] : memref<8x2x32xf32>
+        %s0 = arith.addf %zero, %v0 : f32
+        %v1 = memref.load %a[%unit, %c1, %t] : memref<8x2x32xf32>
+        %s1 = arith.addf %s0, %v1 : f32
+        memref.store %s1, %b[%unit, %t] : memref<8x32xf32>
+      }
+    }
+    ```
+  }];
+  let options = [
+    Option<"factor", "factor", "uint64_t", /*default=*/"8",
+           "iterations at a time">,
+  ];
+}
+
 def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::FuncOp"> {
   let summary = "Run a GPU's plan on a CPU: all memory is the host's";
   let description = [{

@@ -4,7 +4,7 @@
 // Nests of what surrounds the networks: dense products, normalisation, means,
 // element-wise arithmetic on small tensors.
 
-#include "KernelEmitter.h"
+#include "GridNest.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -17,10 +17,9 @@ using namespace mlir::bfly;
 /// least so many pay for packing the weights into panels.
 static constexpr int64_t kMinRowsForPanels = 16;
 
-/// Where the last of the tiles that cover `total` moves back to end at the last
-/// element: the first element of tile `index`.
-static AffineExpr getTileStart(NestBuilder &nest, AffineExpr index,
-                               int64_t tile, int64_t tiles, int64_t total) {
+AffineExpr mlir::bfly::getTileStart(NestBuilder &nest, AffineExpr index,
+                                    int64_t tile, int64_t tiles,
+                                    int64_t total) {
   if (tiles == 1)
     return nest.constantExpr(0);
   int64_t overlap = tiles * tile - total;
@@ -28,10 +27,8 @@ static AffineExpr getTileStart(NestBuilder &nest, AffineExpr index,
   return overlap ? start - index.floorDiv(tiles - 1) * overlap : start;
 }
 
-/// What follows a product: the bias of its column and relu, where there are
-/// any.
-static Value emitEpilogue(NestBuilder &nest, LinearOp op, Value bias,
-                          Value value, AffineExpr column) {
+Value mlir::bfly::emitEpilogue(NestBuilder &nest, LinearOp op, Value bias,
+                               Value value, AffineExpr column) {
   if (bias)
     value = nest.add(value, nest.load(bias, {column}));
   if (op.getRelu())
@@ -134,6 +131,8 @@ static void emitTiledProducts(KernelEmitter &emitter, NestBuilder &nest,
 }
 
 void mlir::bfly::emitLinear(KernelEmitter &emitter, LinearOp op) {
+  if (emitter.onGPU())
+    return emitLinearOnGPU(emitter, op);
   NestBuilder nest = emitter.makeNest(op);
   Value input = emitter.getBuffer(op.getInput());
   Value output = emitter.getBuffer(op.getResult());
@@ -150,6 +149,8 @@ void mlir::bfly::emitLinear(KernelEmitter &emitter, LinearOp op) {
 }
 
 void mlir::bfly::emitLayerNorm(KernelEmitter &emitter, LayerNormOp op) {
+  if (emitter.onGPU())
+    return emitLayerNormOnGPU(emitter, op);
   NestBuilder nest = emitter.makeNest(op);
   Value input = emitter.getBuffer(op.getInput());
   Value output = emitter.getBuffer(op.getResult());
@@ -203,6 +204,11 @@ void mlir::bfly::emitTokenSum(KernelEmitter &emitter, Operation *op,
   Value output = emitter.getBuffer(result);
   auto type = cast<MemRefType>(input.getType());
   int64_t tokens = type.getDimSize(1), channels = type.getDimSize(2);
+  if (emitter.onGPU())
+    return sumRows(emitter, nest, nest.size(input, 0), tokens, channels, output,
+                   factor, [&](AffineExpr b, AffineExpr n, AffineExpr c) {
+                     return nest.load(input, {b, n, c});
+                   });
   int64_t tile = std::min(channels, emitter.getPlan().getTile());
   int64_t slabs = llvm::divideCeilSigned(channels, tile);
   nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)},
@@ -264,22 +270,30 @@ LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
   SmallVector<OpFoldResult> rows;
   for (int64_t dim = 0; dim + 1 < type.getRank(); ++dim)
     rows.push_back(nest.size(output, dim));
+  auto element = [&](ArrayRef<AffineExpr> indices) {
+    SmallVector<Value> operands;
+    for (auto [input, constant] : inputs)
+      operands.push_back(input ? nest.load(input, indices)
+                               : nest.constant(constant));
+    // Conversions between storage types are what load and store do.
+    Value value = operands.front();
+    if (!isa<arith::ExtFOp, arith::TruncFOp>(op)) {
+      OperationState state(nest.loc, op->getName(), operands,
+                           TypeRange(nest.compute), op->getAttrs());
+      value = nest.builder.create(state)->getResult(0);
+    }
+    nest.store(value, output, indices);
+  };
+  if (emitter.onGPU()) {
+    rows.push_back(nest.size(output, type.getRank() - 1));
+    forEachElement(nest, rows, element);
+    return success();
+  }
   auto body = [&](ArrayRef<AffineExpr> row) {
     nest.lanes(type.getShape().back(), [&](AffineExpr lane) {
       SmallVector<AffineExpr> indices(row);
       indices.push_back(lane);
-      SmallVector<Value> operands;
-      for (auto [input, constant] : inputs)
-        operands.push_back(input ? nest.load(input, indices)
-                                 : nest.constant(constant));
-      // Conversions between storage types are what load and store do.
-      Value value = operands.front();
-      if (!isa<arith::ExtFOp, arith::TruncFOp>(op)) {
-        OperationState state(nest.loc, op->getName(), operands,
-                             TypeRange(nest.compute), op->getAttrs());
-        value = nest.builder.create(state)->getResult(0);
-      }
-      nest.store(value, output, indices);
+      element(indices);
     });
   };
   if (rows.empty())

@@ -3,6 +3,7 @@
 
 #include "KernelEmitter.h"
 
+#include "GridNest.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -61,6 +62,19 @@ Value KernelEmitter::getBuffer(Value tensor) {
   return buffer;
 }
 
+Value KernelEmitter::allocateScratch(NestBuilder &nest, OpFoldResult first,
+                                     ArrayRef<int64_t> rest) {
+  std::optional<int64_t> known = getConstantIntValue(first);
+  SmallVector<int64_t> shape{known.value_or(ShapedType::kDynamic)};
+  llvm::append_range(shape, rest);
+  Value buffer = memref::AllocOp::create(
+      builder, nest.loc, MemRefType::get(shape, nest.compute),
+      known ? ValueRange() : ValueRange(cast<Value>(first)),
+      builder.getI64IntegerAttr(64));
+  temporaries.push_back(buffer);
+  return buffer;
+}
+
 /// Whether some user of `value` outside the chain that it is part of, or the
 /// kernel's end, needs it in memory.
 static bool endsChain(Operation *op) {
@@ -105,14 +119,17 @@ LogicalResult KernelEmitter::emit(Operation *op) {
                              "same kernel, which is not supported");
     NestBuilder nest = makeNest(op);
     Value output = getBuffer(bin.getResult());
-    nest.parallel(
-        {nest.size(output, 0), nest.size(output, 1)},
-        [&](ArrayRef<AffineExpr> ivs) {
-          ComplexPair value = nest.loadComplex(
-              spectrum, {ivs[0], nest.constantExpr(bin.getIndex()), ivs[1]});
-          Value factor = nest.constant(bin.getFactor().convertToDouble());
-          nest.store(nest.mul(value.re, factor), output, {ivs[0], ivs[1]});
-        });
+    auto pick = [&](ArrayRef<AffineExpr> ivs) {
+      ComplexPair value = nest.loadComplex(
+          spectrum, {ivs[0], nest.constantExpr(bin.getIndex()), ivs[1]});
+      Value factor = nest.constant(bin.getFactor().convertToDouble());
+      nest.store(nest.mul(value.re, factor), output, {ivs[0], ivs[1]});
+    };
+    SmallVector<OpFoldResult> sizes{nest.size(output, 0), nest.size(output, 1)};
+    if (onGPU())
+      forEachElement(nest, sizes, pick);
+    else
+      nest.parallel(sizes, pick);
     return success();
   }
   if (isa<IfftOp>(op) || (isa<FftOp, SpectrumMapOp>(op) && endsChain(op)))
@@ -134,6 +151,19 @@ LogicalResult KernelEmitter::emit(Operation *op) {
   return op->emitOpError("cannot be part of a kernel");
 }
 
+void KernelEmitter::copyOnGPU(Value buffer, Value target) {
+  auto type = cast<MemRefType>(target.getType());
+  NestBuilder nest(builder, source.getLoc(),
+                   getComputeType(type.getElementType()),
+                   getPlan().getThreads());
+  SmallVector<OpFoldResult> sizes;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    sizes.push_back(nest.size(target, dim));
+  forEachElement(nest, sizes, [&](ArrayRef<AffineExpr> at) {
+    nest.storeComplex(nest.loadComplex(buffer, at), target, at);
+  });
+}
+
 LogicalResult KernelEmitter::emit() {
   Block &body = source.getBody().front();
   for (Operation &op : body.without_terminator())
@@ -144,7 +174,11 @@ LogicalResult KernelEmitter::emit() {
   for (auto [value, target] :
        llvm::zip_equal(body.getTerminator()->getOperands(), results)) {
     Value buffer = getBuffer(value);
-    if (buffer != target)
+    if (buffer == target)
+      continue;
+    if (onGPU())
+      copyOnGPU(buffer, target);
+    else
       memref::CopyOp::create(builder, source.getLoc(), buffer, target);
   }
   for (Value buffer : temporaries)

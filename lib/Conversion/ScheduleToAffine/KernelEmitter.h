@@ -30,10 +30,16 @@ public:
   /// Buffer of a value that is certainly there already; null otherwise.
   Value findBuffer(Value tensor) { return buffers.lookupOrNull(tensor); }
   NestBuilder makeNest(Operation *op);
+  /// Memory of the whole kernel, until its end: of the compute type of `nest`,
+  /// after a first dimension that may be dynamic.
+  Value allocateScratch(NestBuilder &nest, OpFoldResult first,
+                        ArrayRef<int64_t> rest);
+  bool onGPU() { return getPlan().getThreads() != 0; }
   bool parallelOverBatch() { return getPlan().getParallel() == "batch"; }
 
 private:
   LogicalResult emit(Operation *op);
+  void copyOnGPU(Value buffer, Value target);
 
   OpBuilder &builder;
   KernelOp source;

@@ -86,6 +86,24 @@ NestBuilder::sums(int64_t count, unsigned number, bool lanes,
   return SmallVector<Value>(loop.getResults());
 }
 
+SmallVector<Value>
+NestBuilder::sumsTo(ArrayRef<AffineExpr> bounds, unsigned number,
+                    function_ref<SmallVector<Value>(AffineExpr)> terms) {
+  SmallVector<Value> zeros(number, constant(0));
+  auto [map, operands] = access(bounds);
+  auto loop = affine::AffineForOp::create(builder, loc, ValueRange(),
+                                          builder.getConstantAffineMap(0),
+                                          operands, map, 1, zeros);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> next;
+  for (auto [total, term] : llvm::zip_equal(loop.getRegionIterArgs(),
+                                            terms(dim(loop.getInductionVar()))))
+    next.push_back(add(total, term));
+  affine::AffineYieldOp::create(builder, loc, next);
+  return SmallVector<Value>(loop.getResults());
+}
+
 Value NestBuilder::sum(int64_t count, bool lanes,
                        function_ref<Value(AffineExpr)> term) {
   return sums(count, 1, lanes,
@@ -217,12 +235,7 @@ void NestBuilder::storeVector(Value vector, Value buffer,
 void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
                         function_ref<void()> body,
                         function_ref<void()> otherwise) {
-  SmallVector<bool> equalities(constraints.size(), false);
-  IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
-  SmallVector<Value> operands(dims);
-  affine::canonicalizeSetAndOperands(&set, &operands);
-  auto branch = affine::AffineIfOp::create(builder, loc, set, operands,
-                                           /*withElseRegion=*/bool(otherwise));
+  auto branch = branchOn(constraints, TypeRange(), bool(otherwise));
   OpBuilder::InsertionGuard inside(builder);
   builder.setInsertionPointToStart(branch.getThenBlock());
   body();
@@ -230,6 +243,29 @@ void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
     return;
   builder.setInsertionPointToStart(branch.getElseBlock());
   otherwise();
+}
+
+SmallVector<Value>
+NestBuilder::guardValues(ArrayRef<AffineExpr> constraints,
+                         function_ref<SmallVector<Value>()> body,
+                         ValueRange otherwise) {
+  auto branch = branchOn(constraints, otherwise.getTypes(), /*withElse=*/true);
+  OpBuilder::InsertionGuard inside(builder);
+  builder.setInsertionPointToStart(branch.getThenBlock());
+  affine::AffineYieldOp::create(builder, loc, body());
+  builder.setInsertionPointToEnd(branch.getElseBlock());
+  affine::AffineYieldOp::create(builder, loc, otherwise);
+  return SmallVector<Value>(branch.getResults());
+}
+
+affine::AffineIfOp NestBuilder::branchOn(ArrayRef<AffineExpr> constraints,
+                                         TypeRange results, bool withElse) {
+  SmallVector<bool> equalities(constraints.size(), false);
+  IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
+  SmallVector<Value> operands(dims);
+  affine::canonicalizeSetAndOperands(&set, &operands);
+  return affine::AffineIfOp::create(builder, loc, results, set, operands,
+                                    withElse);
 }
 
 // Memory ---------------------------------------------------------------------

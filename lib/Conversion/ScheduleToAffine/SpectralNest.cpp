@@ -4,7 +4,7 @@
 // The spectral filter's nest: for every batch and slab of channels a transform,
 // the maps of its bins, and the inverse, all in one slab on chip.
 
-#include "KernelEmitter.h"
+#include "SpectralMaps.h"
 #include "TransformNest.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -16,63 +16,33 @@ using namespace mlir::bfly;
 
 namespace {
 
-/// fft (or a spectrum from memory) → maps → ifft (or a spectrum to memory).
-struct Chain {
-  Value source;
-  FftOp fft;
-  SmallVector<SpectrumMapOp> maps;
-  IfftOp ifft;
-  Value result;
-  int64_t tokens;
-};
-
-/// Emits one chain.
-class SpectralNest {
+/// Emits one chain for a CPU.
+class SpectralNest : public SpectralMaps {
 public:
-  SpectralNest(KernelEmitter &emitter, NestBuilder &nest, Chain chain);
+  using SpectralMaps::SpectralMaps;
   void emit();
 
 private:
   /// The nest of `slabs` slabs of `width` channels, from channel `first`.
   void emitSlabs(int64_t first, int64_t slabs, int64_t width);
 
-  /// Whether two real channels share one complex transform.
-  bool packed;
-  /// Whether a value of one channel that is no number must be kept from the
-  /// channel packed with it.
-  bool isolated;
-
   ComplexPair read(AffineExpr row, AffineExpr lane);
   void write(AffineExpr row, AffineExpr lane, ComplexPair value);
   void mapBin(AffineExpr k, AffineExpr row);
   void mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
                AffineExpr mirrorRow);
-  /// All maps of the chain, on one bin of one channel.
-  ComplexPair applyMaps(ComplexPair bin, AffineExpr k, AffineExpr mirror,
-                        AffineExpr channel);
-  ComplexPair applyMap(SpectrumMapOp map, ComplexPair bin, AffineExpr k,
-                       AffineExpr channel);
   void loadSpectrum();
   void findNonFinite();
-  Value keepFinite(Value x, int64_t part, AffineExpr lane);
-  Value isOwnMirror(AffineExpr k);
-  ComplexPair loadBin(AffineExpr k, Value own, AffineExpr channel);
 
-  bool storesSpectrum() const { return !chain.ifft; }
   AffineExpr firstChannel(AffineExpr lane) { return origin + lane; }
   /// Channel that the imaginary parts hold: the end of the slab.
   AffineExpr secondChannel(AffineExpr lane) {
     return origin + (slabChannels - lanes) + lane;
   }
 
-  KernelEmitter &emitter;
-  NestBuilder &nest;
-  Chain chain;
-  Value input, output;
-  int64_t channels, slabChannels, lanes;
-  AffineExpr batch, origin;
+  int64_t slabChannels, lanes;
+  AffineExpr origin;
   TransformNest *transform = nullptr;
-  Value flags;
 };
 
 } // namespace
@@ -94,8 +64,8 @@ static bool dependsOn(Value param, Value source) {
   return false;
 }
 
-SpectralNest::SpectralNest(KernelEmitter &emitter, NestBuilder &nest,
-                           Chain chain)
+SpectralMaps::SpectralMaps(KernelEmitter &emitter, NestBuilder &nest,
+                           SpectralChain chain)
     : emitter(emitter), nest(nest), chain(chain) {
   input = emitter.getBuffer(chain.source);
   output = emitter.getBuffer(chain.result);
@@ -165,33 +135,33 @@ void SpectralNest::findNonFinite() {
   });
 }
 
-/// x where its channel holds numbers alone, else 0.
-Value SpectralNest::keepFinite(Value x, int64_t part, AffineExpr lane) {
+Value SpectralMaps::keepFinite(Value x, int64_t part, AffineExpr lane) {
   if (!isolated)
     return x;
-  Value flag = nest.load(flags, {nest.constantExpr(part), lane});
+  return selectFinite(x, nest.load(flags, {nest.constantExpr(part), lane}));
+}
+
+Value SpectralMaps::selectFinite(Value x, Value flag) {
   Value zero = nest.constant(0);
   Value finite = arith::CmpFOp::create(nest.builder, nest.loc,
                                        arith::CmpFPredicate::OEQ, flag, zero);
   return arith::SelectOp::create(nest.builder, nest.loc, finite, x, zero);
 }
 
-/// Whether k and N-k are the same bin.
-Value SpectralNest::isOwnMirror(AffineExpr k) {
+Value SpectralMaps::isOwnMirror(AffineExpr k) {
   AffineExpr mirror = (-k + chain.tokens) % chain.tokens;
   return arith::CmpIOp::create(nest.builder, nest.loc, arith::CmpIPredicate::eq,
                                nest.apply(k), nest.apply(mirror));
 }
 
-/// A bin of half a spectrum in memory; one that is its own mirror is real.
-ComplexPair SpectralNest::loadBin(AffineExpr k, Value own, AffineExpr channel) {
+ComplexPair SpectralMaps::loadBin(AffineExpr k, Value own, AffineExpr channel) {
   ComplexPair bin = nest.loadComplex(input, {batch, k, channel});
   bin.im = arith::SelectOp::create(nest.builder, nest.loc, own,
                                    nest.constant(0), bin.im);
   return bin;
 }
 
-ComplexPair SpectralNest::applyMap(SpectrumMapOp map, ComplexPair bin,
+ComplexPair SpectralMaps::applyMap(SpectrumMapOp map, ComplexPair bin,
                                    AffineExpr k, AffineExpr channel) {
   OpBuilder &builder = nest.builder;
   Block &block = map.getBody().front();
@@ -225,7 +195,7 @@ ComplexPair SpectralNest::applyMap(SpectrumMapOp map, ComplexPair bin,
           complex::ImOp::create(builder, nest.loc, yielded)};
 }
 
-ComplexPair SpectralNest::applyMaps(ComplexPair bin, AffineExpr k,
+ComplexPair SpectralMaps::applyMaps(ComplexPair bin, AffineExpr k,
                                     AffineExpr mirror, AffineExpr channel) {
   // 0 - x and x + 0, for a real bin and its conjugate to have the same zero:
   // a region may have a branch cut there.
@@ -269,20 +239,12 @@ void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
                            AffineExpr mirrorRow) {
   if (chain.maps.empty() && !storesSpectrum() && chain.fft)
     return;
-  OpBuilder &builder = nest.builder;
-  // Of a Hermitian spectrum the bins that are their own mirror are real.
   Value own = isOwnMirror(k);
   nest.lanes(lanes, [&](AffineExpr lane) {
     ComplexPair z = transform->load(row, lane);
     ComplexPair zMirror = transform->load(mirrorRow, lane);
-    Value half = nest.constant(0.5), zero = nest.constant(0);
-    // Two real channels a and b in one: Z = A + i B, with A and B Hermitian.
-    ComplexPair a{nest.mul(half, nest.add(z.re, zMirror.re)),
-                  nest.mul(half, nest.sub(z.im, zMirror.im))};
-    ComplexPair b{nest.mul(half, nest.add(z.im, zMirror.im)),
-                  nest.mul(half, nest.sub(zMirror.re, z.re))};
-    a = applyMaps(a, k, mirror, firstChannel(lane));
-    b = applyMaps(b, k, mirror, secondChannel(lane));
+    auto [a, b] = mapPacked(z, zMirror, k, mirror, firstChannel(lane),
+                            secondChannel(lane));
     if (storesSpectrum()) {
       if (isolated) {
         auto poison = [&](ComplexPair value, int64_t part) -> ComplexPair {
@@ -296,12 +258,38 @@ void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
       nest.storeComplex(b, output, {batch, k, secondChannel(lane)});
       return;
     }
-    a.im = arith::SelectOp::create(builder, nest.loc, own, zero, a.im);
-    b.im = arith::SelectOp::create(builder, nest.loc, own, zero, b.im);
-    transform->store({nest.add(a.re, b.im), nest.sub(b.re, a.im)}, mirrorRow,
-                     lane);
-    transform->store({nest.sub(a.re, b.im), nest.add(a.im, b.re)}, row, lane);
+    dropImaginary(a, own);
+    dropImaginary(b, own);
+    transform->store(packMirror(a, b), mirrorRow, lane);
+    transform->store(pack(a, b), row, lane);
   });
+}
+
+std::pair<ComplexPair, ComplexPair>
+SpectralMaps::mapPacked(ComplexPair z, ComplexPair zMirror, AffineExpr k,
+                        AffineExpr mirror, AffineExpr first,
+                        AffineExpr second) {
+  Value half = nest.constant(0.5);
+  ComplexPair a{nest.mul(half, nest.add(z.re, zMirror.re)),
+                nest.mul(half, nest.sub(z.im, zMirror.im))};
+  ComplexPair b{nest.mul(half, nest.add(z.im, zMirror.im)),
+                nest.mul(half, nest.sub(zMirror.re, z.re))};
+  a = applyMaps(a, k, mirror, first);
+  b = applyMaps(b, k, mirror, second);
+  return {a, b};
+}
+
+void SpectralMaps::dropImaginary(ComplexPair &bin, Value own) {
+  bin.im = arith::SelectOp::create(nest.builder, nest.loc, own,
+                                   nest.constant(0), bin.im);
+}
+
+ComplexPair SpectralMaps::pack(ComplexPair a, ComplexPair b) {
+  return {nest.sub(a.re, b.im), nest.add(a.im, b.re)};
+}
+
+ComplexPair SpectralMaps::packMirror(ComplexPair a, ComplexPair b) {
+  return {nest.add(a.re, b.im), nest.sub(b.re, a.im)};
 }
 
 /// Fills the slab with a spectrum from memory.
@@ -319,10 +307,8 @@ void SpectralNest::loadSpectrum() {
       ComplexPair b = loadBin(k, own, secondChannel(lane));
       a = {keepFinite(a.re, 0, lane), keepFinite(a.im, 0, lane)};
       b = {keepFinite(b.re, 1, lane), keepFinite(b.im, 1, lane)};
-      transform->store({nest.add(a.re, b.im), nest.sub(b.re, a.im)},
-                       transform->position(mirror), lane);
-      transform->store({nest.sub(a.re, b.im), nest.add(a.im, b.re)},
-                       transform->position(k), lane);
+      transform->store(packMirror(a, b), transform->position(mirror), lane);
+      transform->store(pack(a, b), transform->position(k), lane);
     });
   });
 }
@@ -379,7 +365,7 @@ void SpectralNest::emitSlabs(int64_t first, int64_t slabs, int64_t width) {
 
 LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
                                             Operation *sink) {
-  Chain chain;
+  SpectralChain chain;
   chain.result = sink->getResult(0);
   Operation *op = sink;
   if ((chain.ifft = dyn_cast<IfftOp>(op))) {
@@ -404,6 +390,8 @@ LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
     }
   }
   NestBuilder nest = emitter.makeNest(sink);
+  if (emitter.onGPU())
+    return emitSpectralChainOnGPU(emitter, nest, chain);
   SpectralNest(emitter, nest, chain).emit();
   return success();
 }

@@ -1,0 +1,81 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// What happens to the bins of a spectral chain, wherever they are: on every
+// machine the same arithmetic.
+
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_SPECTRALMAPS_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_SPECTRALMAPS_H
+
+#include "KernelEmitter.h"
+
+namespace mlir::bfly {
+
+/// fft (or a spectrum from memory) → maps → ifft (or a spectrum to memory).
+struct SpectralChain {
+  Value source;
+  FftOp fft;
+  SmallVector<SpectrumMapOp> maps;
+  IfftOp ifft;
+  Value result;
+  int64_t tokens;
+};
+
+/// What the emitters of a chain share.
+class SpectralMaps {
+public:
+  SpectralMaps(KernelEmitter &emitter, NestBuilder &nest, SpectralChain chain);
+
+protected:
+  /// All maps of the chain, on one bin of one channel.
+  ComplexPair applyMaps(ComplexPair bin, AffineExpr k, AffineExpr mirror,
+                        AffineExpr channel);
+  /// x where the flag of its channel is 0, else 0.
+  Value selectFinite(Value x, Value flag);
+  /// x where its channel holds numbers alone, else 0.
+  Value keepFinite(Value x, int64_t part, AffineExpr lane);
+  /// Whether k and N-k are the same bin.
+  Value isOwnMirror(AffineExpr k);
+  /// A bin of half a spectrum in memory; one that is its own mirror is real.
+  ComplexPair loadBin(AffineExpr k, Value own, AffineExpr channel);
+
+  /// Two real channels a and b in one transform, Z = A + i B with A and B
+  /// Hermitian: what the maps make of A[k] and B[k], from Z[k] and Z[N-k].
+  std::pair<ComplexPair, ComplexPair>
+  mapPacked(ComplexPair z, ComplexPair zMirror, AffineExpr k, AffineExpr mirror,
+            AffineExpr first, AffineExpr second);
+  /// A bin that is its own mirror (`own`) is real.
+  void dropImaginary(ComplexPair &bin, Value own);
+  /// Z[k] and Z[N-k] of A[k] and B[k].
+  ComplexPair pack(ComplexPair a, ComplexPair b);
+  ComplexPair packMirror(ComplexPair a, ComplexPair b);
+
+  bool storesSpectrum() const { return !chain.ifft; }
+
+  KernelEmitter &emitter;
+  NestBuilder &nest;
+  SpectralChain chain;
+  /// Whether two real channels share one complex transform.
+  bool packed;
+  /// Whether a value of one channel that is no number must be kept from the
+  /// channel packed with it.
+  bool isolated;
+  Value input, output;
+  int64_t channels;
+  AffineExpr batch;
+  /// (2, lanes): sums of 0 x over what a channel holds, of the channels in real
+  /// and in imaginary parts.
+  Value flags;
+
+private:
+  ComplexPair applyMap(SpectrumMapOp map, ComplexPair bin, AffineExpr k,
+                       AffineExpr channel);
+};
+
+/// The chain as units of work of a GPU's grid.
+LogicalResult emitSpectralChainOnGPU(KernelEmitter &emitter, NestBuilder &nest,
+                                     const SpectralChain &chain);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_SPECTRALMAPS_H
