@@ -208,9 +208,7 @@ bool mlir::bfly::isLocalAttention(AttentionStageOp stage) {
          type.getShape().back() != stage.getState().getType().getDimSize(2);
 }
 
-/// Bytes of an element of the state where it is stored: as the kernel's own
-/// input, if the weights are of that type too.
-static int64_t getStoredBytes(AttentionStageOp first) {
+int64_t mlir::bfly::getStoredBytes(AttentionStageOp first) {
   Value source = first.getState();
   while (Operation *op = source.getDefiningOp()) {
     if (!isa<arith::ExtFOp, tensor::PadOp>(op))
