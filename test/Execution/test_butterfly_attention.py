@@ -6,17 +6,12 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import PLANS, attention_text, butterfly_problem, check_butterfly, compile, on_gpu, run
+from programs import PLANS, attention_text, butterfly_problem, check_butterfly, compile, on_every_plan, on_gpu, run
 
 import bfly
 
 FORMS = ["dense", "per_head", "one_head"]
 SCORINGS = ["definition", "pair_difference", "chained", "folded", "carried"]
-
-
-@pytest.fixture(params=PLANS)
-def plan(request):
-    return request.param
 
 
 def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=None, plan="cpu", **options):
@@ -29,6 +24,7 @@ def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=N
     check_butterfly(out, problem, heads, form, dtype, scale)
 
 
+@on_every_plan
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 64, 100, 128, 255, 256, 257, 1000, 1024])
 def test_lengths(rng, n, plan):
     check(rng, 2, n, 16, 2, "dense", "f32", plan=plan)
@@ -47,16 +43,19 @@ def test_lengths_op_by_op_of_a_gpu(rng, n):
     check(rng, 3, n, 16, 2, "per_head", "bf16", fuse=False, plan="sm_90a")
 
 
+@on_every_plan
 @pytest.mark.parametrize("n", [4096, 5000])
 def test_long(rng, n, plan):
     check(rng, 1, n, 16, 4, "dense", "f32", plan=plan)
     check(rng, 1, n, 16, 4, "one_head", "f32", plan=plan)
 
 
+@on_every_plan
 def test_the_longest(rng, plan):
     check(rng, 1, 65536, 8, 2, "per_head", "f32", plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("d, heads", [(1, 1), (2, 1), (3, 3), (7, 1), (8, 8), (30, 5), (33, 3), (64, 1), (64, 8), (100, 4)])
 def test_channels_and_heads(rng, d, heads, form, plan):
@@ -96,6 +95,7 @@ def test_what_a_gpu_has_not():
         bfly.compile(attention_text(1, 8, 8, 1, (3, 8, 8), "f64"), **PLANS["sm_90a"])
 
 
+@on_every_plan
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("n", [2, 9, 64])
@@ -104,6 +104,7 @@ def test_weights_shared_by_the_stages(rng, n, heads, form, plan):
     check(rng, 1, n, 6, heads, form, "f64", shared=True, plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("n, shared", [(2, False), (16, True), (20, False), (128, False)])
@@ -124,12 +125,14 @@ def test_scale(rng, scale):
     check(rng, 2, 8, 8, 2, "per_head", "f64", scale=scale, fuse=False)
 
 
+@on_every_plan
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
 @pytest.mark.parametrize("n", [2, 8, 33])
 def test_batches(rng, batch, n, plan):
     check(rng, batch, n, 16, 2, "dense", "f32", plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("fuse", [True, False])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_dynamic_batch(rng, form, fuse, plan):
