@@ -12,6 +12,7 @@
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
 #include "bfly/Schedule/Machine.h"
+#include "bfly/Schedule/Launches.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -288,7 +289,8 @@ Program::report(const Signature &function, const CompileSettings &settings,
     return lowered.takeError();
   ReportOptions options;
   options.ceilings = {reportSettings.bytesPerSecond,
-                      reportSettings.flopsPerSecond};
+                      reportSettings.flopsPerSecond,
+                      reportSettings.matrixFlopsPerSecond};
   options.threads =
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
   options.batch = reportSettings.batch;
@@ -297,5 +299,11 @@ Program::report(const Signature &function, const CompileSettings &settings,
   report["function"] = function.name;
   report["signature"] = function.str();
   report["device"] = settings.device.str();
+  if (settings.device.kind == Device::Kind::CUDA) {
+    auto assembled = lower(function, "binary", settings);
+    if (!assembled)
+      return assembled.takeError();
+    addLaunches(report, assembled->get());
+  }
   return std::move(report);
 }
