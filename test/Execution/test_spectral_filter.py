@@ -65,7 +65,8 @@ def test_lengths_on_a_gpu_op_by_op(rng, n):
 
 
 @pytest.mark.parametrize(
-    "dtype, n", [("bf16", 1), ("bf16", 16), ("bf16", 2048), ("f16", 2), ("f16", 64), ("f16", 8192), ("f64", 4), ("f64", 512)]
+    "dtype, n",
+    [("bf16", 1), ("bf16", 16), ("bf16", 2048), ("f16", 2), ("f16", 64), ("f16", 8192), ("f64", 4), ("f64", 512)],
 )
 def test_lengths_of_other_types_on_a_gpu(rng, n, dtype):
     check(rng, 3, n, 64 if n < 16 else 16 if dtype == "bf16" else 13, 8, dtype, True, "sm_90a")
