@@ -208,9 +208,7 @@ bool mlir::bfly::isLocalAttention(AttentionStageOp stage) {
          type.getShape().back() != stage.getState().getType().getDimSize(2);
 }
 
-/// Bytes of an element of the state where it is stored: as the kernel's own
-/// input, if the weights are of that type too.
-static int64_t getStoredBytes(AttentionStageOp first) {
+int64_t mlir::bfly::getStoredBytes(AttentionStageOp first) {
   Value source = first.getState();
   while (Operation *op = source.getDefiningOp()) {
     if (!isa<arith::ExtFOp, tensor::PadOp>(op))
@@ -361,6 +359,32 @@ static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
   return success();
 }
 
+static LogicalResult verifyGPUAttention(KernelOp kernel,
+                                        const Network &network) {
+  PlanAttr plan = kernel.getPlanAttr();
+  if (plan.getThreads() < 128 || plan.getThreads() % 128)
+    return kernel.emitOpError("has a plan of ")
+           << plan.getThreads()
+           << " threads, which are no whole warpgroups of 128";
+  int64_t next = 0, rows = 2 * plan.getTile();
+  for (GroupAttr group : plan.getGroups()) {
+    int64_t count = group.getLast() - group.getFirst() + 1;
+    next = group.getLast() + 1;
+    if (group.getPlace() != Place::Shared)
+      continue;
+    if (rows < 1 || rows % plan.getThreads() || count > 16 ||
+        rows % (int64_t(1) << count))
+      return kernel.emitOpError("has a plan of tiles of ")
+             << plan.getTile() << " pairs, which do not hold its group of "
+             << count << " stages in shared memory, or not a pair for every "
+             << "two threads";
+  }
+  if (next != network.stages)
+    return kernel.emitOpError("has a plan whose groups do not cover its ")
+           << network.stages << " stages";
+  return success();
+}
+
 LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
   if (plan.getMachine() != machine.name)
@@ -368,6 +392,8 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
            << plan.getMachine() << ", not for \"" << machine.name << '"';
   Network network = inspect(kernel);
   int64_t tokens = network.transformTokens;
+  if (!tokens && network.stages && machine.isGPU())
+    return verifyGPUAttention(kernel, network);
   // Other lengths have no passes of their own on a GPU.
   if (!tokens || (machine.isGPU() && !llvm::isPowerOf2_64(tokens)))
     return machine.isGPU() ? verifyPlanOnGPU(kernel, network, machine)

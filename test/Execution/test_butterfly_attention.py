@@ -8,31 +8,22 @@ import numpy as np
 import pytest
 
 import bfly
-from programs import attention_text, butterfly_problem, check_butterfly, compile, run
+from programs import attention_text, butterfly_problem, check_butterfly, compile, on_every_plan, run
 
 FORMS = ["dense", "per_head", "one_head"]
 SCORINGS = ["definition", "pair_difference", "chained", "folded", "carried"]
 
 
-# A GPU's plan runs on the CPU, its threads as loops.
-PLANS = {"cpu": {}, "sm_90a": {"target": "sm_90a", "emulate": True}}
-
-
-@pytest.fixture(params=PLANS)
-def plan(request):
-    return request.param
-
-
 def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=None, plan="cpu", **options):
     # Nothing on a GPU is in f64.
     dtype = "f32" if (plan, dtype) == ("sm_90a", "f64") else dtype
-    options |= PLANS[plan]
     problem = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
     text = attention_text(batch, n, d, heads, problem[1].shape, dtype, scale)
-    out = run(compile(text, fuse, **options), *problem)
+    out = run(compile(text, fuse, plan, **options), *problem)
     check_butterfly(out, problem, heads, form, dtype, scale)
 
 
+@on_every_plan
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 64, 100, 128, 255, 256, 257, 1000, 1024])
 def test_lengths(rng, n, plan):
     check(rng, 2, n, 16, 2, "dense", "f32", plan=plan)
@@ -51,16 +42,19 @@ def test_lengths_op_by_op_of_a_gpu(rng, n):
     check(rng, 3, n, 16, 2, "per_head", "bf16", fuse=False, plan="sm_90a")
 
 
+@on_every_plan
 @pytest.mark.parametrize("n", [4096, 5000])
 def test_long(rng, n, plan):
     check(rng, 1, n, 16, 4, "dense", "f32", plan=plan)
     check(rng, 1, n, 16, 4, "one_head", "f32", plan=plan)
 
 
+@on_every_plan
 def test_the_longest(rng, plan):
     check(rng, 1, 65536, 8, 2, "per_head", "f32", plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("d, heads", [(1, 1), (2, 1), (3, 3), (7, 1), (8, 8), (30, 5), (33, 3), (64, 1), (64, 8), (100, 4)])
 def test_channels_and_heads(rng, d, heads, form, plan):
@@ -96,9 +90,10 @@ def test_scorings_that_a_gpu_has_not(rng):
     with pytest.raises(bfly.BflyError, match=r"attention_stage.* scores as chained, which does not run on a GPU; defin"):
         check(rng, 2, 8, 8, 2, "dense", "f32", scoring="chained", plan="sm_90a")
     with pytest.raises(bfly.BflyError, match="f64, which runs on a CPU; f32, bf16 and f16 run on a GPU"):
-        bfly.compile(attention_text(1, 8, 8, 1, (3, 8, 8), "f64"), **PLANS["sm_90a"])
+        compile(attention_text(1, 8, 8, 1, (3, 8, 8), "f64"), plan="sm_90a")
 
 
+@on_every_plan
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("n", [2, 9, 64])
@@ -107,6 +102,7 @@ def test_weights_shared_by_the_stages(rng, n, heads, form, plan):
     check(rng, 1, n, 6, heads, form, "f64", shared=True, plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("n, shared", [(2, False), (16, True), (20, False), (128, False)])
@@ -127,18 +123,20 @@ def test_scale(rng, scale):
     check(rng, 2, 8, 8, 2, "per_head", "f64", scale=scale, fuse=False)
 
 
+@on_every_plan
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
 @pytest.mark.parametrize("n", [2, 8, 33])
 def test_batches(rng, batch, n, plan):
     check(rng, batch, n, 16, 2, "dense", "f32", plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("fuse", [True, False])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_dynamic_batch(rng, form, fuse, plan):
     n, d, heads = 20, 16, 2
     shape = butterfly_problem(rng, 1, n, d, heads, form, False, "f32")[1].shape
-    kernel = compile(attention_text(None, n, d, heads, shape, "f32"), fuse, **PLANS[plan])
+    kernel = compile(attention_text(None, n, d, heads, shape, "f32"), fuse, plan)
     for batch in (3, 1, 8):
         problem = butterfly_problem(rng, batch, n, d, heads, form, False, "f32")
         check_butterfly(run(kernel, *problem), problem, heads, form, "f32")

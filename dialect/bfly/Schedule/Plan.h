@@ -28,6 +28,10 @@ LocalAttention getLocalAttention(int64_t headChannels);
 /// What they may take of it.
 constexpr int64_t kLocalSharedBytes = 220 << 10;
 
+/// Bytes of an element of the state where a GPU stores it, from `first` on: as
+/// the kernel's own input, if the weights are of that type too.
+int64_t getStoredBytes(AttentionStageOp first);
+
 /// Whether a stage's heads are apart and its scores what those nests compute.
 bool isLocalAttention(AttentionStageOp stage);
 

@@ -80,16 +80,14 @@ LogicalResult mlir::bfly::emitGPUAttention(KernelEmitter &emitter,
 
   ArrayRef<GroupAttr> groups = emitter.getPlan().getGroups();
   int64_t rows = 2 * emitter.getPlan().getTile();
-  bool local =
-      whole && isLocalAttention(first) && !groups.empty() &&
-      rows % nest.blockThreads == 0 &&
-      getLocalAttention(type.getDimSize(2) / first.getHeads())
-              .getSharedBytes(rows, elementType.getWidth() / 8) <=
-          kLocalSharedBytes &&
-      llvm::all_of(groups, [&](GroupAttr group) {
-        return group.getPlace() == Place::Shared &&
-               (int64_t(1) << (group.getLast() - group.getFirst() + 1)) <= rows;
-      });
+  bool local = whole && isLocalAttention(first) && !groups.empty() &&
+               rows % nest.blockThreads == 0 &&
+               getLocalAttention(type.getDimSize(2) / first.getHeads())
+                       .getSharedBytes(rows, elementType.getWidth() / 8) <=
+                   kLocalSharedBytes &&
+               llvm::all_of(groups, [&](GroupAttr group) {
+                 return group.getPlace() == Place::Shared;
+               });
   SmallVector<Value> between;
   if (local) {
     // A group writes the rows that it read, so that one array serves all.
