@@ -326,14 +326,10 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
 static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
                                      const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
-  int64_t threads = plan.getThreads();
-  if (threads < 32 || threads > 1024 || !llvm::isPowerOf2_64(threads))
-    return kernel.emitOpError("has a plan of ")
-           << threads
-           << " threads a block; a power of two from 32 to 1024 is "
-              "needed";
-  if (plan.getLanes() < 1)
-    return kernel.emitOpError("has a plan without lanes");
+  if (!plan.getThreads())
+    return kernel.emitOpError(
+        "has a plan without threads, which a GPU's blocks "
+        "have");
   ArrayRef<int64_t> radices = plan.getRadices();
   if (!network.transformTokens || !llvm::isPowerOf2_64(network.transformTokens))
     return success();
@@ -343,10 +339,16 @@ static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
              << radix << "; a thread's registers take 2 to 32 values";
   int64_t parts = 1;
   if (plan.getGroups().size() == 2) {
-    if (radices.size() < 2)
-      return kernel.emitOpError("has a plan whose passes are all in memory");
     radices = radices.drop_front();
     parts = 2;
+  }
+  for (GroupAttr group : plan.getGroups()) {
+    bool outer = parts == 2 && group.getFirst() == 0;
+    Place place = outer ? Place::Memory : Place::Shared;
+    if (group.getPlace() != place)
+      return kernel.emitOpError("has a plan with passes in ")
+             << stringifyPlace(group.getPlace())
+             << "; a first of two groups is in memory, all else in shared";
   }
   int64_t bytes =
       getSlabSize(radices, parts, plan.getLanes()) * network.elementBytes;

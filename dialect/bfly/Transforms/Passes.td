@@ -274,6 +274,28 @@ def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
   }];
 }
 
+def ExpandIndexMapsPass : Pass<"bfly-expand-index-maps", "::mlir::func::FuncOp"> {
+  let summary = "Quotients and remainders by powers of two to shifts and masks";
+  let description = [{
+    Affine maps of loads, stores and `affine.apply` in kernels become arithmetic. Floor
+    division and remainder by a power of two are an arithmetic shift and a mask,
+    of negative numbers too; -lower-affine, which serves every divisor, compares and
+    selects. What else there is it does as -lower-affine would.
+
+    Before:
+    ```mlir
+    %0 = affine.load %a[%i mod 8] : memref<8xf32>
+    ```
+    After:
+    ```mlir
+    %c7 = arith.constant 7 : index
+    %1 = arith.andi %i, %c7 : index
+    %0 = memref.load %a[%1] : memref<8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
 def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::FuncOp"> {
   let summary = "Unroll the serial loops of a GPU's threads";
   let description = [{

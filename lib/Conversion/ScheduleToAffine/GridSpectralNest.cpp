@@ -14,6 +14,7 @@
 #include "SlabTransform.h"
 #include "SpectralMaps.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -26,10 +27,14 @@ public:
   GridSpectralNest(KernelEmitter &emitter, NestBuilder &nest,
                    SpectralChain chain);
   LogicalResult emit();
+  /// The first pass, and bin 0 from what it leaves; false if it is not through
+  /// memory.
+  bool emitBin(Value result, double factor);
 
 private:
   void emitElements();
   void emitFlags();
+  void beginOuterPasses();
   /// The radix-R pass through memory, either way.
   void emitOuterPass(bool inverse);
   void emitSlabs();
@@ -509,7 +514,12 @@ void GridSpectralNest::emitSlabs() {
                                    nest.builder.getIndexAttr(slabs)};
   if (outer > 1)
     counts.push_back(nest.builder.getIndexAttr(outer / 2));
-  nest.parallel(counts, [&](ArrayRef<AffineExpr> ivs) {
+  // Against the order of the phase before, whose last data are in cache still.
+  nest.parallel(counts, [&](ArrayRef<AffineExpr> units) {
+    SmallVector<AffineExpr> ivs(units);
+    for (auto [iv, count] : llvm::zip_equal(ivs, counts))
+      if (std::optional<int64_t> size = getConstantIntValue(count))
+        iv = -iv + (*size - 1);
     batch = ivs[0];
     origin = getOrigin(ivs[1]);
     AffineExpr unit = outer > 1 ? ivs[2] : nest.constantExpr(0);
@@ -546,18 +556,47 @@ void GridSpectralNest::emitSlabs() {
   });
 }
 
+void GridSpectralNest::beginOuterPasses() {
+  outerTwiddles.emplace(nest, outer, chain.tokens);
+  if (!chain.fft || !emitter.getFirstPass(chain.fft.getResult()))
+    scratch = emitter.allocateScratch(nest, nest.size(input, 0),
+                                      {slabs, chain.tokens, lanes, 2});
+}
+
+bool GridSpectralNest::emitBin(Value result, double factor) {
+  if (outer == 1 || isolated)
+    return false;
+  beginOuterPasses();
+  emitOuterPass(/*inverse=*/false);
+  emitter.getFirstPass(chain.fft.getResult()) = scratch;
+  // Sub-transform 0 has the bin: the sum of its rows, of which there are R
+  // times fewer than tokens.
+  sumRows(emitter, nest, nest.size(input, 0), rows, channels,
+          emitter.getBuffer(result), factor,
+          [&](AffineExpr b, AffineExpr row, AffineExpr channel) {
+            AffineExpr column = packed ? channel.floorDiv(2) : channel;
+            AffineExpr slab = column.floorDiv(lanes);
+            return nest.load(scratch,
+                             {b, slab, row, column - getOrigin(slab),
+                              packed ? channel % 2 : nest.constantExpr(0)});
+          });
+  return true;
+}
+
 LogicalResult GridSpectralNest::emit() {
   if (!chain.fft && !chain.ifft)
     return emitElements(), success();
   if (isolated)
     emitFlags();
   if (outer > 1) {
-    outerTwiddles.emplace(nest, outer, chain.tokens);
-    scratch = emitter.allocateScratch(nest, nest.size(input, 0),
-                                      {slabs, chain.tokens, lanes, 2});
+    beginOuterPasses();
+    Value done =
+        chain.fft ? emitter.getFirstPass(chain.fft.getResult()) : Value();
+    if (done)
+      scratch = done;
+    else if (chain.fft)
+      emitOuterPass(/*inverse=*/false);
   }
-  if (outer > 1 && chain.fft)
-    emitOuterPass(/*inverse=*/false);
   emitSlabs();
   if (outer > 1 && chain.ifft)
     emitOuterPass(/*inverse=*/true);
@@ -573,4 +612,33 @@ LogicalResult mlir::bfly::emitSpectralChainOnGPU(KernelEmitter &emitter,
            << " tokens, which is no power of two: a GPU's kernels have no such "
               "transform";
   return GridSpectralNest(emitter, nest, chain).emit();
+}
+
+bool mlir::bfly::emitBinOfFirstPass(KernelEmitter &emitter, SpectrumBinOp bin) {
+  if (emitter.getPlan().getGroups().size() < 2)
+    return false;
+  // The chain that the transform begins, if it is one.
+  Value link = bin.getInput();
+  Operation *sink = nullptr;
+  while (!isa_and_nonnull<IfftOp>(sink)) {
+    Operation *next = nullptr;
+    for (Operation *user : link.getUsers()) {
+      if (isa<SpectrumBinOp>(user))
+        continue;
+      if (next || !isa<SpectrumMapOp, IfftOp>(user) ||
+          user->getOperand(0) != link)
+        return false;
+      next = user;
+    }
+    if (!next)
+      return false;
+    sink = next;
+    link = next->getResult(0);
+  }
+  SpectralChain chain = getSpectralChain(emitter, sink);
+  if (!chain.fft || chain.fft.getResult() != bin.getInput())
+    return false;
+  NestBuilder nest = emitter.makeNest(bin);
+  return GridSpectralNest(emitter, nest, chain)
+      .emitBin(bin.getResult(), bin.getFactor().convertToDouble());
 }
