@@ -76,6 +76,16 @@ def test_levels(rng, name, fuse):
         assert again.ir(level) == printed, level
 
 
+@pytest.mark.parametrize("name", ["fftnet", "linear", "norm"])
+def test_levels_of_a_gpu(rng, name):
+    text, arrays = CASES[name](rng)
+    kernel = compile(text, plan="sm_90a")
+    expected = run(kernel, *arrays)
+    for level in ("mixer", "network", "schedule", "affine"):
+        again = compile(kernel.ir(level), plan="sm_90a")
+        assert run(again, *arrays).tobytes() == expected.tobytes(), level
+
+
 def test_layer_levels_keep_parameters(rng):
     kernel = compile(layer_text(2, 20, 8, 8, "f32"))
     parameters = {name: normal(rng, "f32", *shape) for name, shape in layer_parameters(8, 8).items()}
