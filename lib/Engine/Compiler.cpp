@@ -11,8 +11,8 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
-#include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Launches.h"
+#include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Bytecode/BytecodeReader.h"
@@ -198,7 +198,8 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
   options.to = level.str();
   bool onGPU = settings.device.kind == Device::Kind::CUDA;
   std::optional<Machine> machine = getMachine(options.target, 1);
-  if (machine && level == "llvm" &&
+  // Who sets another target of the settings knows better.
+  if (settings.target.empty() && machine && level == "llvm" &&
       onGPU != (machine->isGPU() && !options.emulate))
     return makeError("a program for target '" + options.target.getValue() +
                      (options.emulate ? "', emulated," : "'") +
