@@ -216,6 +216,8 @@ LogicalResult KernelOutliner::outline() {
       builder, loc,
       arith::IndexCastOp::create(builder, loc, builder.getIndexType(), count),
       index(resident));
+  if (std::optional<int64_t> most = mapper.getMostBlocks())
+    blocks = arith::MinUIOp::create(builder, loc, blocks, index(*most));
   SmallVector<Value> operands(kernel.getInputs());
   if (mapper.isCooperative()) {
     LLVM::LLVMFuncOp words = declare("bflyCudaCounters", pointer, {i64});
