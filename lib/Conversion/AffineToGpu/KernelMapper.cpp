@@ -193,6 +193,7 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
     return mapFlat(phase);
 
   phaseHasMatrices = false;
+  phaseRegisters = 0;
   phase.walk([&](MatrixProductOp) { phaseHasMatrices = true; });
   sharedUsed = sharedForAll;
   builder.setInsertionPoint(phase);
@@ -239,6 +240,7 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
     alloc.getDefiningOp()->erase();
   registers.clear();
   sharedBytes = std::max(sharedBytes, sharedUsed);
+  mostRegisters = std::max(mostRegisters, phaseRegisters);
   return success();
 }
 
@@ -337,6 +339,7 @@ LogicalResult KernelMapper::placeRegisters(memref::AllocOp alloc) {
       MemRefType::get(type.getShape().drop_front(), type.getElementType(),
                       MemRefLayoutAttrInterface(), type.getMemorySpace()));
   registers[alloc] = buffer;
+  phaseRegisters += type.getDimSize(1);
   for (Operation *user : llvm::make_early_inc_range(alloc->getUsers())) {
     builder.setInsertionPoint(user);
     if (auto load = dyn_cast<memref::LoadOp>(user)) {
