@@ -141,7 +141,8 @@ def operations(module, pipeline):
 def check_pass(name, anchor, before, after):
     """Why the pass does not turn one example into the other, or None."""
     wanted = operations(after.module(), "canonicalize,cse")
-    made = operations(before.module(), f"{name if anchor == 'module' else f'func.func({name})'},canonicalize,cse")
+    nested = {"module": "{}", "kernels": "gpu.module({})"}.get(anchor, "func.func({})").format(name)
+    made = operations(before.module(), f"{nested},canonicalize,cse")
     if wanted != made:
         return f"the pass makes {made} of Before, After has {wanted}"
     return None
@@ -173,7 +174,8 @@ def main():
             if name in kinds.get("Bfly_Op", []):
                 operation_names[name] = (f"bfly.{record['opName']}", mine.get("Example"))
             if "Before" in mine:
-                anchor = "module" if "ModuleOp" in record["baseClass"] else "function"
+                base = record["baseClass"]
+                anchor = "kernels" if "GPUModuleOp" in base else "module" if "ModuleOp" in base else "function"
                 transformations.append((record["argument"], anchor, mine["Before"], mine.get("After")))
     for path in [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]:
         for number, (_, text) in enumerate(blocks(path.read_text())):

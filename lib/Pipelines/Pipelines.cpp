@@ -199,6 +199,7 @@ static void buildBinary(OpPassManager &manager) {
   binary.toolkitPath = toolkit ? toolkit->root : "";
   binary.compilationTarget = toolkit ? "bin" : "isa";
   manager.addPass(createGpuModuleToBinaryPass(binary));
+  manager.addPass(createCheckBinariesPass());
 }
 
 // llvm, with the binaries embedded: host code on the project's runtime.

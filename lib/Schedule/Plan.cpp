@@ -157,12 +157,19 @@ static PlanAttr planTransformOnGPU(KernelOp kernel, const Network &network,
       groups.push_back(GroupAttr::get(context, 0, 0, Place::Memory));
       groups.push_back(GroupAttr::get(context, 1, last, Place::Shared));
     }
-    // Narrower slabs where there would be too few.
+    // Blocks take slabs in waves: narrower ones where fewer would be idle in
+    // the last.
     int64_t batch = ShapedType::isDynamic(network.batch) ? 1 : network.batch;
-    int64_t least = std::min(lanes, kRow);
-    while (lanes > least && groups.size() == 1 &&
-           batch * columns < lanes * machine.multiprocessors)
-      lanes /= 2;
+    int64_t blocks = machine.multiprocessors *
+                     std::max<int64_t>(1, machine.residentThreads / threads);
+    auto cost = [&](int64_t width) {
+      int64_t slabs = batch * llvm::divideCeilSigned(columns, width);
+      return llvm::divideCeilSigned(slabs, blocks) * width;
+    };
+    if (groups.size() < 2)
+      for (int64_t width = lanes / 2; width >= kRow; width /= 2)
+        if (cost(width) < cost(lanes))
+          lanes = width;
     lanes = std::min(lanes, columns);
     // A block of many threads where only one fits.
     int64_t rows = tokens / (groups.size() > 1 ? kLargestRadix / 2 : 1);

@@ -8,7 +8,7 @@
 // REPORT: state 41.0 kB in memory
 
 // Dense weights: one kernel, four phases. Weights and input become images of core matrices, then all stages but the
-// last are one loop around a phase, and the last one writes rows. Tiles of 128 pairs: 3 * 512 / 2 / 128, and heads in
+// last are one loop around a phase, and the last one writes rows. A thread reads for four iterations before it writes for the first. Tiles of 128 pairs: 3 * 512 / 2 / 128, and heads in
 // groups of two, 128 columns of each of three products. A step is 32 deep; four fit in the ring.
 // PLAN-LABEL: func.func @dense
 // PLAN: plan <machine = "sm_90a", lanes = 8, tile = 128, radices = [], groups = [<0 to 8 in memory>], parallel = "tile", threads = 256>
@@ -17,13 +17,14 @@
 // CHECK: bfly.kernel "butterfly_attention" (%[[X:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}, %[[K:.*]] = %{{.*}}, %[[Y:.*]] = %{{.*}}) plan
 // CHECK: %[[W:.*]] = memref.alloc() {{.*}} : memref<9x2x8x2x16x4x8x8xbf16>
 // CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (9, 2, 8) {
-// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (1024) {
+// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (256) {
 // CHECK-DAG: vector.load %[[Q]]{{.*}} {alignment = 16 : i64} : memref<9x256x256xbf16>, vector<8xbf16>
 // CHECK-DAG: vector.load %[[K]]{{.*}} {alignment = 16 : i64} : memref<9x256x256xbf16>, vector<8xbf16>
 // CHECK: %[[V:.*]] = memref.alloc() {{.*}} : memref<6x2x8x3x2x8x4x8x8xbf16>
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (6, 8) {
-// CHECK-COUNT-2: vector.load %[[X]]
-// CHECK-COUNT-3: vector.store %{{.*}}, %[[V]]
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (6, 4) {
+// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK-COUNT-8: vector.load %[[X]]
+// CHECK-COUNT-12: vector.store %{{.*}}, %[[V]]
 // CHECK: affine.for %[[I:.*]] = 0 to 8 {
 // CHECK-NEXT: affine.parallel (%[[T:.*]], %[[G:.*]]) = (0, 0) to (6, 2) {
 // CHECK-DAG:    %[[C:.*]] = memref.alloc() : memref<256x192xf32, #gpu.address_space<private>>
@@ -36,9 +37,9 @@
 // CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
 // CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
 // CHECK-COUNT-2: math.exp
-// CHECK:        affine.parallel (%{{.*}}) = (0) to (1024) {
-// CHECK-COUNT-4: vector.load %[[V]]
-// CHECK-COUNT-6: vector.store %{{.*}}, %[[V]]
+// CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK-COUNT-16: vector.load %[[V]]
+// CHECK-COUNT-24: vector.store %{{.*}}, %[[V]]
 // CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (6, 2) {
 // CHECK:        bfly.stream_product
 // CHECK-COUNT-2: vector.store %{{.*}}, %[[Y]]
@@ -61,12 +62,12 @@ func.func @dense(%x: tensor<3x512x256xbf16>, %q: tensor<9x256x256xbf16>, %k: ten
 // CHECK: affine.parallel (%{{.*}}, %[[H:.*]]) = (0, 0) to (symbol(%{{.*}}) * 4, 2) {
 // CHECK-DAG: %[[V:.*]] = memref.alloc() {{.*}} : memref<2x2x2x2x8x8x9x8xbf16, #gpu.address_space<workgroup>>
 // CHECK-DAG: %[[W:.*]] = memref.alloc() {{.*}} : memref<16x8x9x8xbf16, #gpu.address_space<workgroup>>
-// CHECK: affine.parallel (%{{.*}}) = (0) to (4096) {
-// CHECK: vector.load %[[X]]
+// CHECK: affine.parallel (%{{.*}}) = (0) to (1024) {
+// CHECK-COUNT-4: vector.load %[[X]]
 // CHECK: affine.for %{{.*}} = 0 to 8 {
 // CHECK: affine.for %{{.*}} = 0 to 2 {
 // CHECK-COUNT-2: bfly.matrix_product
-// CHECK-COUNT-4: vector.store %{{.*}}, %[[V]]
+// CHECK-COUNT-16: vector.store %{{.*}}, %[[V]]
 // CHECK-COUNT-2: bfly.matrix_product
 // CHECK-COUNT-2: vector.store %{{.*}}, %[[Y]]
 // CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (symbol(%{{.*}}) * 4, 2) {

@@ -1381,3 +1381,149 @@ func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: m
   bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8>
   return
 }
+
+// -----
+
+// The gpu level ----------------------------------------------------------------
+
+func.func @f() {
+  // expected-error @+1 {{(C1) must be of dynamic size in workgroup memory}}
+  %s = bfly.shared_memory : memref<?xi8>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C1) must be of dynamic size in workgroup memory}}
+  %s = bfly.shared_memory : memref<64xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%b: memref<2xi64>, %i: index) {
+  // expected-error @+1 {{(C1) barriers must be in workgroup memory}}
+  bfly.mbarrier_init %b[%i] count 1 : memref<2xi64>
+  return
+}
+
+// -----
+
+func.func @f(%b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @+1 {{(C2) the count must be between 1 and 2^20 - 1, got 0}}
+  bfly.mbarrier_init %b[%i] count 0 : memref<2xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%b: memref<2xi64>, %i: index) {
+  // expected-error @+1 {{(C1) barriers must be in workgroup memory}}
+  bfly.mbarrier_arrive %b[%i] : memref<2xi64>
+  return
+}
+
+// -----
+
+func.func @f(%b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @+1 {{(C2) the bytes must be between 1 and 2^20 - 1, got 1048576}}
+  bfly.mbarrier_arrive %b[%i] bytes 1048576 : memref<2xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%b: memref<2xi64>, %i: index, %p: i32) {
+  // expected-error @+1 {{(C1) barriers must be in workgroup memory}}
+  bfly.mbarrier_wait %b[%i] parity %p : memref<2xi64>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<?xbf16>, %y: memref<16xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @+1 {{(C1) needs contiguous memory of static size}}
+  bfly.bulk_copy %x to %y counted at %b[%i] : memref<?xbf16>, memref<16xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<8x8xbf16, strided<[16, 1]>>, %y: memref<128xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @+1 {{(C1) needs contiguous memory of static size}}
+  bfly.bulk_copy %x to %y counted at %b[%i] : memref<8x8xbf16, strided<[16, 1]>>, memref<128xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<8x8xbf16>, %y: memref<64xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @+1 {{they must be the same multiple of 16}}
+  bfly.bulk_copy %x to %y counted at %b[%i] : memref<8x8xbf16>, memref<64xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<12xi8>, %y: memref<12xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @+1 {{they must be the same multiple of 16}}
+  bfly.bulk_copy %x to %y counted at %b[%i] : memref<12xi8>, memref<12xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<16xi8>, %y: memref<16xi8>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @+1 {{(C2) copies from global memory to workgroup memory}}
+  bfly.bulk_copy %x to %y counted at %b[%i] : memref<16xi8>, memref<16xi8>, memref<2xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C1)}}
+  bfly.wgmma %a, %b, %c : memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x2x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C1)}}
+  bfly.wgmma %a, %b, %c : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x2x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<8xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C1)}}
+  bfly.wgmma %a, %b, %c : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<8xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<8x3x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x3x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C2) the depth must be a multiple of 16, got 24}}
+  bfly.wgmma %a, %b, %c : memref<8x3x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x3x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xf16, #gpu.address_space<workgroup>>, %c: memref<16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C3)}}
+  bfly.wgmma %a, %b, %c : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<8x4x8x8xbf16>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C3)}}
+  bfly.wgmma %a, %b, %c : memref<8x4x8x8xbf16>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}

@@ -98,3 +98,28 @@ func.func @matrix_units(%a: memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>
   bfly.stream_product %s, %t, %d through %ring products [0, 0, 1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
   return
 }
+
+// CHECK-LABEL: func @gpu
+func.func @gpu(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>,
+               %c: memref<16xf32, #gpu.address_space<private>>, %x: memref<64x8xbf16>, %y: memref<1024xi8, #gpu.address_space<workgroup>>,
+               %bars: memref<2xi64, #gpu.address_space<workgroup>>, %i: index, %p: i32, %counters: !llvm.ptr) {
+  // CHECK: bfly.shared_memory : memref<?xi8, #gpu.address_space<workgroup>>
+  %s = bfly.shared_memory : memref<?xi8, #gpu.address_space<workgroup>>
+  // CHECK: bfly.grid_barrier %{{.*}} : !llvm.ptr
+  bfly.grid_barrier %counters : !llvm.ptr
+  // CHECK: bfly.grid_barrier %{{.*}} last : !llvm.ptr
+  bfly.grid_barrier %counters last : !llvm.ptr
+  // CHECK: bfly.mbarrier_init %{{.*}}[%{{.*}}] count 8 : memref<2xi64, #gpu.address_space<workgroup>>
+  bfly.mbarrier_init %bars[%i] count 8 : memref<2xi64, #gpu.address_space<workgroup>>
+  // CHECK: bfly.mbarrier_arrive %{{.*}}[%{{.*}}] : memref<2xi64, #gpu.address_space<workgroup>>
+  bfly.mbarrier_arrive %bars[%i] : memref<2xi64, #gpu.address_space<workgroup>>
+  // CHECK: bfly.mbarrier_arrive %{{.*}}[%{{.*}}] bytes 1024 : memref<2xi64, #gpu.address_space<workgroup>>
+  bfly.mbarrier_arrive %bars[%i] bytes 1024 : memref<2xi64, #gpu.address_space<workgroup>>
+  // CHECK: bfly.bulk_copy %{{.*}} to %{{.*}} counted at %{{.*}}[%{{.*}}] : memref<64x8xbf16>, memref<1024xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
+  bfly.bulk_copy %x to %y counted at %bars[%i] : memref<64x8xbf16>, memref<1024xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
+  // CHECK: bfly.mbarrier_wait %{{.*}}[%{{.*}}] parity %{{.*}} : memref<2xi64, #gpu.address_space<workgroup>>
+  bfly.mbarrier_wait %bars[%i] parity %p : memref<2xi64, #gpu.address_space<workgroup>>
+  // CHECK: bfly.wgmma %{{.*}}, %{{.*}}, %{{.*}} accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  bfly.wgmma %a, %b, %c accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}

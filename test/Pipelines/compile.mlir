@@ -6,7 +6,7 @@
 // RUN: not bfly-opt %s -bfly-compile="to=moon" 2>&1 | FileCheck %s --check-prefix=LEVEL
 // RUN: not bfly-opt %s -bfly-compile="target=abacus" 2>&1 | FileCheck %s --check-prefix=TARGET
 
-// LEVEL: unknown level 'moon', known: network, schedule, affine, llvm
+// LEVEL: unknown level 'moon', known: network, schedule, affine, gpu, nvvm, binary, llvm
 // TARGET: unknown target 'abacus', known: cpu
 
 // The promise, for both mixers: one kernel, and no temporary of the input's size.

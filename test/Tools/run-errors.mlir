@@ -60,7 +60,7 @@
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --benchmark=many 2>&1 | FileCheck %s --check-prefix=CALLS
 // CALLS: error: --benchmark=many: not a number of calls
 // RUN: not bfly-run %s --function=f --print-level=ptx 2>&1 | FileCheck %s --check-prefix=LEVEL
-// LEVEL: error: --print-level=ptx: the levels are mixer, network, schedule, affine, llvm and all
+// LEVEL: error: --print-level=ptx: the levels are mixer, network, schedule, affine, gpu, nvvm, binary, llvm and all
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --compile-options=colour=red 2>&1 | FileCheck %s --check-prefix=OPTIONS
 // OPTIONS: error: compile options 'colour=red': {{.*}}colour
 

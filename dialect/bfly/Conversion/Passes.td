@@ -100,31 +100,61 @@ def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleO
 
     Before:
     ```mlir
-    bfly.kernel "scale" (%a = %0) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-        groups = [], parallel = "tile", threads = 128> : (memref<64x128xf32>) {
-      scf.parallel (%unit) = (%c0) to (%c64) step (%c1) {
-        scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
-          %v = memref.load %a[%unit, %t] : memref<64x128xf32>
-          %w = arith.addf %v, %v : f32
-          memref.store %w, %a[%unit, %t] : memref<64x128xf32>
+    func.func @f(%0: memref<64x128xf32>) {
+      bfly.kernel "scale" (%a = %0) plan <machine = "sm_90a", lanes = 1, tile = 1,
+          radices = [], groups = [], parallel = "tile", threads = 128> : (memref<64x128xf32>) {
+        %c0 = arith.constant 0 : index
+        %c1 = arith.constant 1 : index
+        %c64 = arith.constant 64 : index
+        %c128 = arith.constant 128 : index
+        scf.parallel (%unit) = (%c0) to (%c64) step (%c1) {
+          scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+            %v = memref.load %a[%unit, %t] : memref<64x128xf32>
+            %w = arith.addf %v, %v : f32
+            memref.store %w, %a[%unit, %t] : memref<64x128xf32>
+          }
         }
+        bfly.yield
       }
-      bfly.yield
+      return
     }
     ```
     After:
     ```mlir
-    gpu.func @f_scale_0(%a: memref<64x128xf32>, %counters: !llvm.ptr) kernel {
-      %t = gpu.thread_id x
-      %block = gpu.block_id x
-      %blocks = gpu.grid_dim x
-      scf.for %unit = %block to %c64 step %blocks {
-        %v = memref.load %a[%unit, %t] : memref<64x128xf32>
-        %w = arith.addf %v, %v : f32
-        memref.store %w, %a[%unit, %t] : memref<64x128xf32>
-        gpu.barrier
+    module attributes {gpu.container_module} {
+      llvm.func @bflyCudaMultiprocessors() -> i64
+      func.func @f(%0: memref<64x128xf32>) {
+        %c1 = arith.constant 1 : index
+        %c4 = arith.constant 4 : index
+        %c64 = arith.constant 64 : index
+        %c128 = arith.constant 128 : index
+        %shared = arith.constant 0 : i32
+        %counters = llvm.mlir.zero : !llvm.ptr
+        %processors = llvm.call @bflyCudaMultiprocessors() : () -> i64
+        %count = arith.index_cast %processors : i64 to index
+        %resident = arith.muli %count, %c4 : index
+        %blocks = arith.minui %resident, %c64 : index
+        gpu.launch_func @f_scale_0::@f_scale_0 blocks in (%blocks, %c1, %c1)
+            threads in (%c128, %c1, %c1) dynamic_shared_memory_size %shared
+            args(%0 : memref<64x128xf32>, %counters : !llvm.ptr)
+        return
       }
-      gpu.return
+      gpu.module @f_scale_0 {
+        gpu.func @f_scale_0(%a: memref<64x128xf32>, %counters: !llvm.ptr) kernel
+            attributes {known_block_size = array<i32: 128, 1, 1>, nvvm.minctasm = 4 : i32} {
+          %c64 = arith.constant 64 : index
+          %t = gpu.thread_id x
+          %block = gpu.block_id x
+          %blocks = gpu.grid_dim x
+          scf.for %unit = %block to %c64 step %blocks {
+            %v = memref.load %a[%unit, %t] : memref<64x128xf32>
+            %w = arith.addf %v, %v : f32
+            memref.store %w, %a[%unit, %t] : memref<64x128xf32>
+            gpu.barrier
+          }
+          gpu.return
+        }
+      }
     }
     ```
   }];
@@ -149,16 +179,32 @@ def ConvertGpuToNvvmPass : Pass<"bfly-convert-gpu-to-nvvm", "::mlir::gpu::GPUMod
 
     Before:
     ```mlir
-    bfly.mbarrier_wait %bars[%i] parity %p : memref<6xi64, #gpu.address_space<workgroup>>
+    gpu.module @kernels {
+      gpu.func @wait(%bars: memref<6xi64, #gpu.address_space<workgroup>>, %i: index, %p: i32) kernel {
+        bfly.mbarrier_wait %bars[%i] parity %p : memref<6xi64, #gpu.address_space<workgroup>>
+        gpu.return
+      }
+    }
     ```
     After:
     ```mlir
-    scf.while : () -> () {
-      %done = nvvm.mbarrier.try_wait %address, %p : !llvm.ptr<3>, i32 -> i1
-      %again = arith.xori %done, %true : i1
-      scf.condition(%again)
-    } do {
-      scf.yield
+    gpu.module @kernels {
+      gpu.func @wait(%bars: memref<6xi64, #gpu.address_space<workgroup>>, %i: index, %p: i32) kernel {
+        %true = arith.constant true
+        %0 = arith.index_cast %i : index to i64
+        %1 = memref.extract_aligned_pointer_as_index %bars : memref<6xi64, #gpu.address_space<workgroup>> -> index
+        %2 = arith.index_cast %1 : index to i64
+        %3 = llvm.inttoptr %2 : i64 to !llvm.ptr<3>
+        %4 = llvm.getelementptr %3[%0] : (!llvm.ptr<3>, i64) -> !llvm.ptr<3>, i64
+        scf.while : () -> () {
+          %done = nvvm.mbarrier.try_wait %4, %p : !llvm.ptr<3>, i32 -> i1
+          %again = arith.xori %done, %true : i1
+          scf.condition(%again)
+        } do {
+          scf.yield
+        }
+        gpu.return
+      }
     }
     ```
   }];

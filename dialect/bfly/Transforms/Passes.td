@@ -256,6 +256,16 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
 
 // Affine level ---------------------------------------------------------------
 
+def CheckBinariesPass : Pass<"bfly-check-binaries", "::mlir::ModuleOp"> {
+  let summary = "Refuse PTX that lacks CUDA's mathematical functions";
+  let description = [{
+    Where there is no CUDA toolkit, kernels stay PTX, which the driver compiles,
+    and calls of libdevice (`__nv_erff` and the like) stay calls of nothing. Such a
+    kernel is an error here, that names the function, and not one of the driver's
+    at the first launch.
+  }];
+}
+
 def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
   let summary = "What host code allocates is the GPU's memory";
   let description = [{
@@ -265,11 +275,19 @@ def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
 
     Before:
     ```mlir
-    %0 = llvm.call @malloc(%bytes) : (i64) -> !llvm.ptr
+    llvm.func @malloc(i64) -> !llvm.ptr
+    llvm.func @f(%bytes: i64) -> !llvm.ptr {
+      %0 = llvm.call @malloc(%bytes) : (i64) -> !llvm.ptr
+      llvm.return %0 : !llvm.ptr
+    }
     ```
     After:
     ```mlir
-    %0 = llvm.call @bflyCudaMalloc(%bytes) : (i64) -> !llvm.ptr
+    llvm.func @bflyCudaMalloc(i64) -> !llvm.ptr
+    llvm.func @f(%bytes: i64) -> !llvm.ptr {
+      %0 = llvm.call @bflyCudaMalloc(%bytes) : (i64) -> !llvm.ptr
+      llvm.return %0 : !llvm.ptr
+    }
     ```
   }];
 }
@@ -284,13 +302,33 @@ def ExpandIndexMapsPass : Pass<"bfly-expand-index-maps", "::mlir::func::FuncOp">
 
     Before:
     ```mlir
-    %0 = affine.load %a[%i mod 8] : memref<8xf32>
+    func.func @f(%0: memref<8xf32>, %1: memref<64xf32>) {
+      bfly.kernel "k" (%a = %0, %b = %1) plan <machine = "sm_90a", lanes = 1, tile = 1,
+          radices = [], groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
+        affine.parallel (%i) = (0) to (64) {
+          %v = affine.load %a[%i mod 8] : memref<8xf32>
+          affine.store %v, %b[%i] : memref<64xf32>
+        }
+        bfly.yield
+      }
+      return
+    }
     ```
     After:
     ```mlir
-    %c7 = arith.constant 7 : index
-    %1 = arith.andi %i, %c7 : index
-    %0 = memref.load %a[%1] : memref<8xf32>
+    func.func @f(%0: memref<8xf32>, %1: memref<64xf32>) {
+      bfly.kernel "k" (%a = %0, %b = %1) plan <machine = "sm_90a", lanes = 1, tile = 1,
+          radices = [], groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
+        %c7 = arith.constant 7 : index
+        affine.parallel (%i) = (0) to (64) {
+          %j = arith.andi %i, %c7 : index
+          %v = memref.load %a[%j] : memref<8xf32>
+          memref.store %v, %b[%i] : memref<64xf32>
+        }
+        bfly.yield
+      }
+      return
+    }
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
@@ -306,27 +344,44 @@ def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::Func
 
     Before:
     ```mlir
-    scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
-      scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
-        %sum = scf.for %i = %c0 to %c2 step %c1 iter_args(%s = %zero) -> (f32) {
-          %v = memref.load %a[%unit, %i, %t] : memref<8x2x32xf32>
-          %next = arith.addf %s, %v : f32
-          scf.yield %next : f32
+    func.func @f(%a: memref<8x2x32xf32>, %b: memref<8x32xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c2 = arith.constant 2 : index
+      %c8 = arith.constant 8 : index
+      %c32 = arith.constant 32 : index
+      %zero = arith.constant 0.0 : f32
+      scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
+        scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+          %sum = scf.for %i = %c0 to %c2 step %c1 iter_args(%s = %zero) -> (f32) {
+            %v = memref.load %a[%unit, %i, %t] : memref<8x2x32xf32>
+            %next = arith.addf %s, %v : f32
+            scf.yield %next : f32
+          }
+          memref.store %sum, %b[%unit, %t] : memref<8x32xf32>
         }
-        memref.store %sum, %b[%unit, %t] : memref<8x32xf32>
       }
+      return
     }
     ```
     After:
     ```mlir
-    scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
-      scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
-        %v0 = memref.load %a[%unit, %c0, %t] : memref<8x2x32xf32>
-        %s0 = arith.addf %zero, %v0 : f32
-        %v1 = memref.load %a[%unit, %c1, %t] : memref<8x2x32xf32>
-        %s1 = arith.addf %s0, %v1 : f32
-        memref.store %s1, %b[%unit, %t] : memref<8x32xf32>
+    func.func @f(%a: memref<8x2x32xf32>, %b: memref<8x32xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c8 = arith.constant 8 : index
+      %c32 = arith.constant 32 : index
+      %zero = arith.constant 0.0 : f32
+      scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
+        scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+          %v0 = memref.load %a[%unit, %c0, %t] : memref<8x2x32xf32>
+          %s0 = arith.addf %v0, %zero : f32
+          %v1 = memref.load %a[%unit, %c1, %t] : memref<8x2x32xf32>
+          %s1 = arith.addf %s0, %v1 : f32
+          memref.store %s1, %b[%unit, %t] : memref<8x32xf32>
+        }
       }
+      return
     }
     ```
   }];

@@ -34,6 +34,9 @@ using namespace mlir::bfly;
 
 /// Threads of a block of a kernel without a plan.
 static constexpr int64_t kDefaultThreads = 256;
+/// Registers of a multiprocessor, and what a thread needs beside those that the
+/// plan asks for.
+static constexpr int64_t kRegisters = 65536, kWorkingRegisters = 64;
 /// Flag of bflyCudaNextLaunch.
 static constexpr int32_t kCooperative = 1;
 /// Words of counters that a kernel with barriers of the grid needs.
@@ -203,8 +206,10 @@ LogicalResult KernelOutliner::outline() {
   // As many blocks as are certainly resident at once: the kernel's loops take
   // any number.
   int64_t fits = machine.sharedBytes / (mapper.getSharedBytes() + 1024);
-  int64_t resident =
-      std::max<int64_t>(1, std::min(fits, machine.residentThreads / threads));
+  fits = std::min(fits, machine.residentThreads / threads);
+  fits = std::min(fits, kRegisters / (threads * (mapper.getNumRegisters() +
+                                                 kWorkingRegisters)));
+  int64_t resident = std::max<int64_t>(1, fits);
   function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                     builder.getI32IntegerAttr(resident));
   builder.setInsertionPoint(kernel);
@@ -216,6 +221,8 @@ LogicalResult KernelOutliner::outline() {
       builder, loc,
       arith::IndexCastOp::create(builder, loc, builder.getIndexType(), count),
       index(resident));
+  if (std::optional<int64_t> most = mapper.getMostBlocks())
+    blocks = arith::MinUIOp::create(builder, loc, blocks, index(*most));
   SmallVector<Value> operands(kernel.getInputs());
   if (mapper.isCooperative()) {
     LLVM::LLVMFuncOp words = declare("bflyCudaCounters", pointer, {i64});

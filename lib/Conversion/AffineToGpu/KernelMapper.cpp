@@ -91,6 +91,21 @@ LogicalResult KernelMapper::mapRegion(Block &body, bool isLast) {
   return success();
 }
 
+/// The iterations of a loop over all dimensions, if they are known.
+static std::optional<int64_t> getIterations(scf::ParallelOp loop) {
+  int64_t total = 1;
+  for (auto [lower, upper, step] : llvm::zip_equal(
+           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
+    std::optional<int64_t> first = getConstantIntValue(lower),
+                           end = getConstantIntValue(upper),
+                           width = getConstantIntValue(step);
+    if (!first || !end || !width)
+      return std::nullopt;
+    total *= llvm::divideCeilSigned(*end - *first, *width);
+  }
+  return total;
+}
+
 Value KernelMapper::countIterations(OpBuilder &builder, scf::ParallelOp loop) {
   Location loc = loop.getLoc();
   Value total;
@@ -166,10 +181,19 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
     if (kernelStreams)
       fenceProxies(builder, loc);
   }
-  if (!isUnitOfBlock(phase))
+  bool isFlat = !isUnitOfBlock(phase);
+  std::optional<int64_t> iterations = getIterations(phase);
+  if (iterations && mostBlocks)
+    mostBlocks = std::max(*mostBlocks,
+                          isFlat ? llvm::divideCeilSigned(*iterations, threads)
+                                 : *iterations);
+  else
+    mostBlocks = std::nullopt;
+  if (isFlat)
     return mapFlat(phase);
 
   phaseHasMatrices = false;
+  phaseRegisters = 0;
   phase.walk([&](MatrixProductOp) { phaseHasMatrices = true; });
   sharedUsed = sharedForAll;
   builder.setInsertionPoint(phase);
@@ -216,6 +240,7 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
     alloc.getDefiningOp()->erase();
   registers.clear();
   sharedBytes = std::max(sharedBytes, sharedUsed);
+  mostRegisters = std::max(mostRegisters, phaseRegisters);
   return success();
 }
 
@@ -314,6 +339,7 @@ LogicalResult KernelMapper::placeRegisters(memref::AllocOp alloc) {
       MemRefType::get(type.getShape().drop_front(), type.getElementType(),
                       MemRefLayoutAttrInterface(), type.getMemorySpace()));
   registers[alloc] = buffer;
+  phaseRegisters += type.getDimSize(1);
   for (Operation *user : llvm::make_early_inc_range(alloc->getUsers())) {
     builder.setInsertionPoint(user);
     if (auto load = dyn_cast<memref::LoadOp>(user)) {

@@ -25,6 +25,11 @@ public:
 
   /// Dynamic shared memory in bytes.
   int64_t getSharedBytes() const { return sharedBytes; }
+  /// Blocks that have something to do in some phase; nullopt where only the
+  /// call knows.
+  std::optional<int64_t> getMostBlocks() const { return mostBlocks; }
+  /// Registers of a thread that the plan itself asks for.
+  int64_t getNumRegisters() const { return mostRegisters; }
   /// Whether blocks wait for each other.
   bool isCooperative() const { return cooperative; }
 
@@ -58,6 +63,8 @@ private:
   /// Bytes taken for the whole kernel, and by the phase being mapped.
   int64_t sharedForAll = 0, sharedUsed = 0, sharedBytes = 0;
   bool cooperative = false;
+  std::optional<int64_t> mostBlocks = 1;
+  int64_t phaseRegisters = 0, mostRegisters = 0;
   /// The phase being mapped has operands of matrix units in shared memory, and
   /// the kernel streams what it wrote to memory itself.
   bool phaseHasMatrices = false, kernelStreams = false;

@@ -61,7 +61,9 @@ GridAttentionNest::GridAttentionNest(NestBuilder &nest, AttentionStageOp first,
     tilesAreFull = tokens / 2 % tilePairs == 0;
   }
 
-  int64_t most = pairDifference ? kColumnsOfThree : kColumnsOfFour;
+  // Loops over f32 want registers for rows and columns too.
+  int64_t most = (pairDifference ? kColumnsOfThree : kColumnsOfFour) /
+                 (elementType.isF32() ? 2 : 1);
   headColumns = llvm::alignTo(headChannels, 8);
   chunks = llvm::divideCeil(headColumns, most);
   groupHeads =

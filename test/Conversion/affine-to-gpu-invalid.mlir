@@ -1,0 +1,66 @@
+// RUN: bfly-opt %s -bfly-convert-affine-to-gpu -split-input-file -verify-diagnostics
+
+func.func @on_cpu(%x: memref<8xf32>) {
+  // expected-error @below {{has a plan without threads, which is not one of a GPU}}
+  bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile"> : (memref<8xf32>) {
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @between(%x: memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f32
+    // expected-error @below {{has no place between the phases of a kernel}}
+    memref.store %zero, %a[%c0] : memref<8xf32>
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @too_much(%x: memref<8xf32>) {
+  // expected-error @below {{needs 262144 bytes of shared memory a block, but there are 232448}}
+  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    scf.parallel (%unit) = (%c0) to (%c1) step (%c1) {
+      %s = memref.alloc() : memref<65536xf32, #gpu.address_space<workgroup>>
+    }
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @registers(%x: memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    scf.parallel (%unit) = (%c0) to (%c1) step (%c1) {
+      %s = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+      // expected-error @below {{in private memory must have a row for each of the block's 128 threads}}
+      %r = memref.alloc() : memref<64x2xf32, #gpu.address_space<private>>
+    }
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @on_host(%x: memref<8xf32>) -> f32 {
+  %c0 = arith.constant 0 : index
+  // expected-error @below {{reads or writes single elements of an array outside of a kernel, which host code cannot do on a GPU}}
+  %v = memref.load %x[%c0] : memref<8xf32>
+  return %v : f32
+}

@@ -1,0 +1,53 @@
+// RUN: bfly-opt %s -bfly-unroll-thread-loops | FileCheck %s
+
+// Short loops of a thread wholly, longer ones eight iterations at a time; loops
+// around threads, and those of a phase without threads, stay.
+// CHECK-LABEL: func.func @f
+// CHECK:         scf.for
+// CHECK:           scf.parallel
+// CHECK:             scf.parallel
+// CHECK-COUNT-4:       memref.load
+// CHECK-NOT:           scf.for
+// CHECK:             scf.parallel
+// CHECK:               scf.for
+// CHECK-COUNT-8:         memref.load
+// CHECK:         scf.parallel
+// CHECK:           scf.for
+// CHECK-COUNT-1:     memref.load
+// CHECK-NOT:         memref.load
+func.func @f(%a: memref<64x64xf32>, %b: memref<64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant 0.0 : f32
+  scf.for %stage = %c0 to %c4 step %c1 {
+    scf.parallel (%unit) = (%c0) to (%c4) step (%c1) {
+      scf.parallel (%t) = (%c0) to (%c64) step (%c1) {
+        %sum = scf.for %i = %c0 to %c4 step %c1 iter_args(%s = %zero) -> (f32) {
+          %v = memref.load %a[%i, %t] : memref<64x64xf32>
+          %next = arith.addf %s, %v : f32
+          scf.yield %next : f32
+        }
+        memref.store %sum, %b[%t] : memref<64xf32>
+      }
+      scf.parallel (%t) = (%c0) to (%c64) step (%c1) {
+        %sum = scf.for %i = %c0 to %c64 step %c1 iter_args(%s = %zero) -> (f32) {
+          %v = memref.load %a[%i, %t] : memref<64x64xf32>
+          %next = arith.addf %s, %v : f32
+          scf.yield %next : f32
+        }
+        memref.store %sum, %b[%t] : memref<64xf32>
+      }
+    }
+  }
+  scf.parallel (%t) = (%c0) to (%c64) step (%c1) {
+    %sum = scf.for %i = %c0 to %c64 step %c1 iter_args(%s = %zero) -> (f32) {
+      %v = memref.load %a[%i, %t] : memref<64x64xf32>
+      %next = arith.addf %s, %v : f32
+      scf.yield %next : f32
+    }
+    memref.store %sum, %b[%t] : memref<64xf32>
+  }
+  return
+}
