@@ -133,46 +133,16 @@ def rival_spectral_filter_torch(x, w_base, w1, b1, w2, b2, bias, compiled=False)
 
     Its threads are torch.get_num_threads().
     """
-    import torch
+    from torch_mixers import spectral_filter
 
-    n = x.shape[1]
-
-    def spectral_filter(x, w_base, w1, b1, w2, b2, bias):
-        # As reals, because torch.compile leaves complex arithmetic alone.
-        bins = torch.view_as_real(torch.fft.rfft(x, dim=1))
-        context = bins[:, 0, :, 0] / n
-        w = w_base + torch.nn.functional.linear(torch.relu(torch.nn.functional.linear(context, w1, b1)), w2, b2)
-        w = w[:, None, :]
-        magnitude = bins.square().sum(-1).sqrt() * w.abs()
-        gain = torch.relu(magnitude + bias) / (magnitude + 1e-10) * w
-        return torch.fft.irfft(torch.view_as_complex(bins * gain[..., None]), n=n, dim=1)
-
-    return _in_torch(spectral_filter, (x, w_base, w1, b1, w2, b2, bias), compiled)
+    return _in_torch(spectral_filter(x.shape[1]), (x, w_base, w1, b1, w2, b2, bias), compiled)
 
 
 def rival_butterfly_torch(x, wq, wk, heads, scale=None, compiled=False):
     """Dense butterfly attention in torch (ImportError without it), eager or by torch.compile, as it is defined."""
-    import torch
+    from torch_mixers import butterfly
 
-    batch, n, d = x.shape
-    dh = d // heads
-    scale = dh**-0.5 if scale is None else scale
-
-    def butterfly(x, wq, wk):
-        v = x
-        for stage in range(n.bit_length() - 1):
-            weight = stage if len(wq) > 1 else 0
-            stride = 1 << stage
-            pairs = (batch, n // (2 * stride), 2, stride, heads, dh)
-            q = torch.nn.functional.linear(v, wq[weight]).view(pairs)
-            k = torch.nn.functional.linear(v, wk[weight]).view(pairs)
-            v = v.view(pairs)
-            scores = torch.stack([(q * k).sum(-1), (q * k.flip(2)).sum(-1)])
-            own, other = torch.softmax(scale * scores, dim=0)[..., None]
-            v = (own * v + other * v.flip(2)).view(batch, n, d)
-        return v
-
-    return _in_torch(butterfly, (x, wq, wk), compiled)
+    return _in_torch(butterfly(x.shape[1], heads, scale), (x, wq, wk), compiled)
 
 
 def make_problem(batch, n, d, hidden, seed=0):

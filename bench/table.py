@@ -1,9 +1,9 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Turns the results of bench_cpu.py into tables.
+"""Turns the results of bench_cuda.py and bench_cpu.py into tables.
 
-    python bench/table.py                        the newest bench/results/cpu-*.json as bench/RESULTS.md
-    python bench/table.py FILE --output -        one file, to standard output
+    python bench/table.py                        the newest of each in bench/results as bench/RESULTS.md
+    python bench/table.py FILE... --output -     these files, to standard output
 """
 
 import argparse
@@ -91,12 +91,131 @@ def compiling(result):
     return table(["", "least, s", "median, s"], lines) + f"\n\nGoal: under {goal:g} s, {met}."
 
 
-def document(result):
+# ---------------------------------------------------------------------- a GPU
+
+
+def shapes_of(rows):
+    """Rows by what was measured, in order: {(dtype, batch, tokens, channels, heads): {contender: row}}."""
+    shapes = {}
+    for row in rows:
+        key = tuple(row.get(name) for name in ("dtype", "batch", "tokens", "channels", "heads"))
+        shapes.setdefault(key, {})[row["contender"]] = row
+    return shapes
+
+
+def milliseconds(row):
+    return f"{row['median_ms']:.4g}" if row else "–"
+
+
+def ratio(row, other):
+    return f"{row['median_ms'] / other['median_ms']:.2f}" if row and other else "–"
+
+
+def at_the_ceilings(row, ceilings):
+    """(milliseconds, "memory" or "arithmetic"): the least that this card could take for what the report counts."""
+    memory = arithmetic = 0.0
+    for kernel in row["kernels"]:
+        amount = {
+            name: kernel.get(name, 0) + kernel.get(f"{name}_per_batch", 0) * row["batch"] for name in ("bytes", "flops")
+        }
+        matrix = kernel["network"].get("kind") == "attention" and row["dtype"] != "f32"
+        flops = ceilings["matrix_flops_per_second"] if matrix else 0
+        memory += amount["bytes"] / ceilings["copy_bytes_per_second"]
+        arithmetic += amount["flops"] / (flops or ceilings["flops_per_second"])
+    return 1e3 * max(memory, arithmetic), "memory" if memory >= arithmetic else "arithmetic"
+
+
+def bound_columns(row, ceilings):
+    if not row:
+        return ["–", "–", "–"]
+    least, name = at_the_ceilings(row, ceilings)
+    return [f"{least:.4g}, {name}", f"{100 * least / row['median_ms']:.0f} %", f"{row['error']:.1e}"]
+
+
+def filters_on_gpu(result):
+    lines = []
+    for (dtype, batch, n, d, _), of in shapes_of(result["filter"]).items():
+        ours, copy = of.get("bfly"), of.get("copy")
+        goal = ""
+        if dtype == "f32" and ours and copy:
+            limit = result["goals"]["filter_over_copy"]
+            goal = f"at most {limit:g}: {verdict(ours['median_ms'] <= limit * copy['median_ms'])}"
+        eager, compiled = of.get("torch eager"), of.get("torch.compile")
+        times = [milliseconds(row) for row in (ours, copy, eager, compiled)]
+        ratios = [ratio(ours, copy), goal, ratio(compiled, copy), ratio(eager, copy)]
+        lines.append([f"({batch}, {n}, {d}) {dtype}", *times, *ratios, *bound_columns(ours, result["ceilings"])])
+    header = ["(B, N, D)", "bfly, ms", "copy", "torch eager", "torch.compile", "bfly / copy", "goal"]
+    header += ["torch.compile / copy", "eager / copy", "at the ceilings, ms", "share of that", "error"]
+    return table(header, lines)
+
+
+def fastest(*rows):
+    rows = [row for row in rows if row]
+    return min(rows, key=lambda row: row["median_ms"]) if rows else None
+
+
+def butterflies_on_gpu(result, form):
+    lines = []
+    for (dtype, batch, n, d, heads), of in shapes_of(result["butterfly"]).items():
+        ours = of.get(f"bfly, {form}")
+        rivals = [of.get(f"{name}, {form}") for name in ("torch eager", "torch.compile")]
+        attention = [of.get("attention, flash"), of.get("attention, cuDNN")]
+        best = fastest(*attention, of.get("attention"))
+        against, limit = {
+            "dense": (rivals[1], result["goals"]["dense_over_torch_compile"]),
+            "per head": (best, result["goals"]["per_head_over_attention"]),
+        }[form]
+        goal = ""
+        if ours and against:
+            goal = f"at most {limit:g}: {verdict(ours['median_ms'] <= limit * against['median_ms'])}"
+        times = [milliseconds(row) for row in ((ours, *rivals, *attention) if form == "dense" else (ours, *attention))]
+        ratios = [ratio(ours, rivals[1])] if form == "dense" else []
+        lines.append(
+            [f"({batch}, {n}, {d}), {heads} {dtype}", *times, *ratios, ratio(ours, best), goal]
+            + bound_columns(ours, result["ceilings"])
+        )
+    header = ["(B, N, D), heads", "bfly, ms", "attention, flash", "cuDNN"]
+    if form == "dense":
+        header[2:2] = ["torch eager", "torch.compile"]
+        header.append("bfly / torch.compile")
+    header += ["bfly / attention", "goal", "at the ceilings, ms", "share of that", "error"]
+    return table(header, lines)
+
+
+def of_gpu(result):
+    """The sections of bench_cuda.py's results."""
+    machine, ceilings = result["machine"], result["ceilings"]
+    about = [machine["card"]]
+    about += [f"{name} {machine[name]}" for name in ("driver", "memory", "clock", "power") if name in machine]
+    about += [f"{label} {machine[name]}" for name, label in (("torch", "PyTorch"), ("cuda", "CUDA")) if name in machine]
+    parts = [
+        "## On a GPU",
+        f"{result['date']}, commit {result['commit']}, `{result['command']}`, {result['seconds']:.0f} s.",
+        ", ".join(about) + f". Measured: a copy {ceilings['copy_bytes_per_second'] / 1e12:.2f} TB/s, "
+        f"{ceilings['flops_per_second'] / 1e12:.1f} TFLOP/s of f32, "
+        f"{ceilings['matrix_flops_per_second'] / 1e12:.0f} of bf16 on the matrix units.",
+        "All contenders of a shape take turns in one process, on buffers that no cache holds; medians of a turn's time on the "
+        "card, every result checked by the float64 oracle. The copy is of x's size; attention is QKV projection, scaled dot "
+        "products, output projection. At the ceilings: the report's bytes and flops at the measured ones.",
+    ]
+    if result.get("filter"):
+        parts += ["### The spectral filter, hidden 4D", filters_on_gpu(result)]
+    if result.get("butterfly"):
+        parts += ["### Butterfly attention, dense weights", butterflies_on_gpu(result, "dense")]
+        parts += ["### Butterfly attention, weights per head", butterflies_on_gpu(result, "per head")]
+    if result["notes"]:
+        parts.append("\n".join(f"- {note}" for note in result["notes"]))
+    return parts
+
+
+# ---------------------------------------------------------------------- a CPU
+
+
+def of_cpu(result):
+    """The sections of bench_cpu.py's results."""
     shape, machine = result["shape"], result["machine"]
     caches = ", ".join(f"{name} {size}" for name, size in machine["caches"].items())
-    sections = [
-        "# What bfly takes, beside what users have",
-        "Made by `bench/table.py`; do not edit.",
+    return [
         "## On a CPU",
         f"{result['date']}, commit {result['commit']}, `{result['command']}`.",
         f"{machine['processor']}, {machine['cores']} cores ({caches}), {machine['memory_GiB']} GiB, {machine['system']}, "
@@ -115,18 +234,25 @@ def document(result):
         "### Compiling, from text to a function that can be called",
         compiling(result),
     ]
+
+
+def document(results):
+    sections = ["# What bfly takes, beside what users have", "Made by `bench/table.py`; do not edit."]
+    for result in sorted(results, key=lambda result: "ceilings" not in result):
+        sections += of_gpu(result) if "ceilings" in result else of_cpu(result)
     return "\n\n".join(sections) + "\n"
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Tables of bench_cpu.py's results.")
-    parser.add_argument("file", nargs="?", type=Path, help="the newest of bench/results unless given")
+    parser = argparse.ArgumentParser(description="Tables of the benchmarks' results.")
+    parser.add_argument("files", nargs="*", type=Path, help="the newest of each kind in bench/results unless given")
     parser.add_argument("--output", default=str(HERE / "RESULTS.md"), help="- for standard output")
     options = parser.parse_args()
-    path = options.file or max((HERE / "results").glob("cpu-*.json"), default=None)
-    if path is None:
-        sys.exit("there are no results: run bench/bench_cpu.py first")
-    text = document(json.loads(path.read_text()))
+    newest = (max((HERE / "results").glob(f"{kind}-*.json"), default=None) for kind in ("cuda", "cpu"))
+    paths = options.files or [path for path in newest if path]
+    if not paths:
+        sys.exit("there are no results: run bench/bench_cuda.py or bench/bench_cpu.py first")
+    text = document([json.loads(path.read_text()) for path in paths])
     if options.output == "-":
         sys.stdout.write(text)
     else:

@@ -206,12 +206,16 @@ static bool isContiguous(MemRefType type, int64_t count) {
   return type.getNumContiguousTrailingDims() >= count;
 }
 
+static bool isStaticAndFull(MemRefType type) {
+  return type.hasStaticShape() && !llvm::is_contained(type.getShape(), 0);
+}
+
 LogicalResult MatrixProductOp::verify() {
   auto a = cast<MemRefType>(getA().getType());
   auto b = cast<MemRefType>(getB().getType());
   auto c = cast<MemRefType>(getC().getType());
   int64_t columns = 8 * b.getDimSize(0);
-  if (!a.hasStaticShape() || !b.hasStaticShape() || !c.hasStaticShape() ||
+  if (!isStaticAndFull(a) || !isStaticAndFull(b) || !isStaticAndFull(c) ||
       a.getDimSize(1) != 8 ||
       a.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
       b.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
@@ -241,7 +245,7 @@ LogicalResult StreamProductOp::verify() {
   ArrayRef<int64_t> products = getProducts();
   int64_t columns = 8 * b.getDimSize(2), count = products.size() / 2;
   const int64_t core[] = {8, 8};
-  if (!a.hasStaticShape() || !b.hasStaticShape() || !c.hasStaticShape() ||
+  if (!isStaticAndFull(a) || !isStaticAndFull(b) || !isStaticAndFull(c) ||
       a.getDimSize(0) != b.getDimSize(0) || a.getDimSize(3) != 8 ||
       a.getShape().take_back(2) != ArrayRef(core) ||
       b.getShape().take_back(2) != ArrayRef(core) ||

@@ -155,7 +155,9 @@ static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
     // No canonicalisation from here to the conversion: a phase of one unit has
     // to stay a loop.
     functions.addPass(createConvertLinalgToParallelLoopsPass());
+    functions.addPass(createExpandIndexMapsPass());
     functions.addPass(createLowerAffinePass());
+    functions.addPass(createUnrollThreadLoopsPass());
   }
   ConvertAffineToGpuPassOptions gpu;
   gpu.target = options.target;

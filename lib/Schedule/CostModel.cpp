@@ -3,6 +3,7 @@
 
 #include "bfly/Schedule/CostModel.h"
 
+#include "bfly/Schedule/Plan.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -259,6 +260,7 @@ SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
     return {};
   int64_t elementBytes = 4, sequence = 0, row = 0;
   bool carried = false;
+  AttentionStageOp first;
   for (Operation &op : kernel.getBody().front()) {
     for (Value operand : op.getOperands())
       if (auto type = dyn_cast<RankedTensorType>(operand.getType()))
@@ -269,6 +271,7 @@ SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
       RankedTensorType type = stage.getState().getType();
       sequence = type.getDimSize(1) * type.getDimSize(2);
       carried |= stage.getImage() != nullptr;
+      first = first ? first : stage;
     } else if (auto linear = dyn_cast<LinearOp>(op)) {
       row = std::max(row, linear.getInput().getType().getShape().back() +
                               linear.getResult().getType().getShape().back());
@@ -287,6 +290,20 @@ SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
         rows = multiply({2, length / plan.getRadices().front()});
       bytes.push_back(multiply({rows, 2, plan.getLanes(), elementBytes}));
     }
+    return bytes;
+  }
+  if (sequence && plan.getThreads()) {
+    // On a GPU all of it in memory, with the pairs' differences where they are
+    // stored too; or what a block holds.
+    int64_t stored = getStoredBytes(first);
+    int64_t parts = first.getScoring() == Scoring::PairDifference ? 3 : 2;
+    int64_t headChannels =
+        first.getState().getType().getDimSize(2) / int64_t(first.getHeads());
+    for (GroupAttr group : plan.getGroups())
+      bytes.push_back(group.getPlace() == Place::Shared
+                          ? getLocalAttention(headChannels)
+                                .getSharedBytes(2 * plan.getTile(), stored)
+                          : multiply({sequence, parts, stored}));
     return bytes;
   }
   if (sequence) {

@@ -4,6 +4,8 @@
 #include "bfly/Schedule/Plan.h"
 
 #include "bfly/Schedule/Radices.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -175,18 +177,95 @@ static PlanAttr planTransformOnGPU(KernelOp kernel, const Network &network,
                        threads);
 }
 
+/// Columns of queries, and as many of keys, whose fragments fit in registers
+/// for both tokens of a pair.
+static constexpr int64_t kLocalColumns = 64;
+/// Tokens in a block's shared memory at most, and the least that are worth it.
+static constexpr int64_t kMostRows = 512, kLeastRows = 256;
+
+LocalAttention mlir::bfly::getLocalAttention(int64_t headChannels) {
+  int64_t padded = llvm::alignTo(headChannels, 8);
+  int64_t chunks = llvm::divideCeil(padded, kLocalColumns);
+  return {
+      static_cast<int64_t>(llvm::alignTo(headChannels, 16)),
+      static_cast<int64_t>(llvm::alignTo(llvm::divideCeil(padded, chunks), 8)),
+      chunks};
+}
+
+int64_t LocalAttention::getSharedBytes(int64_t rows,
+                                       int64_t elementBytes) const {
+  // Two buffers of the state and the weights, in core matrices with a row
+  // between them; partial scores and gates of every pair.
+  int64_t elements = (2 * rows + 2 * columns) * depth * 9 / 8;
+  return elements * elementBytes + 4 * (8 * (rows / 2 + 8) + rows);
+}
+
+bool mlir::bfly::isLocalAttention(AttentionStageOp stage) {
+  if (stage.getScoring() != Scoring::Definition)
+    return false;
+  auto type = cast<RankedTensorType>(stage.getWeights()[0].getType());
+  return type.getRank() == 4 ||
+         type.getShape().back() != stage.getState().getType().getDimSize(2);
+}
+
+int64_t mlir::bfly::getStoredBytes(AttentionStageOp first) {
+  Value source = first.getState();
+  while (Operation *op = source.getDefiningOp()) {
+    if (!isa<arith::ExtFOp, tensor::PadOp>(op))
+      break;
+    source = op->getOperand(0);
+  }
+  auto type = cast<RankedTensorType>(source.getType()).getElementType();
+  auto weights = cast<RankedTensorType>(first.getWeights()[0].getType());
+  return type == weights.getElementType() ? type.getIntOrFloatBitWidth() / 8
+                                          : 4;
+}
+
+static PlanAttr planGPUAttention(KernelOp kernel, const Network &network,
+                                 const Machine &machine) {
+  MLIRContext *context = kernel.getContext();
+  AttentionStageOp first;
+  bool local = network.stages == getNumStages(network.attentionTokens);
+  kernel.getBody().walk([&](AttentionStageOp stage) {
+    first = first ? first : stage;
+    local &= isLocalAttention(stage);
+  });
+  // Two warpgroups, each with 64 pairs at a time: as many as leave a thread all
+  // its registers for their products.
+  constexpr int64_t threads = 256, tile = 128;
+  auto getPlan = [&](int64_t pairs, ArrayRef<GroupAttr> groups) {
+    return PlanAttr::get(context, StringAttr::get(context, machine.name),
+                         /*lanes=*/8, pairs, {}, groups,
+                         StringAttr::get(context, "tile"), threads);
+  };
+  int64_t rows = kMostRows;
+  if (local) {
+    LocalAttention heads =
+        getLocalAttention(network.channels / int64_t(first.getHeads()));
+    int64_t bytes = getStoredBytes(first);
+    while (rows >= kLeastRows &&
+           heads.getSharedBytes(rows, bytes) > kLocalSharedBytes)
+      rows /= 2;
+    local = rows >= kLeastRows;
+  }
+  if (!local)
+    return getPlan(
+        tile, GroupAttr::get(context, 0, network.stages - 1, Place::Memory));
+  // As many stages as the rows of a block have bits.
+  SmallVector<GroupAttr> groups;
+  int64_t most = llvm::Log2_64(rows);
+  for (int64_t stage = 0; stage < network.stages; stage += most)
+    groups.push_back(GroupAttr::get(context, stage,
+                                    std::min(stage + most, network.stages) - 1,
+                                    Place::Shared));
+  return getPlan(rows / 2, groups);
+}
+
 static PlanAttr planAttention(KernelOp kernel, const Network &network,
                               const Machine &machine) {
   MLIRContext *context = kernel.getContext();
-  if (machine.isGPU()) {
-    // Two warpgroups, each with 64 pairs: as many as leave a thread all its
-    // registers for their scores.
-    GroupAttr group =
-        GroupAttr::get(context, 0, network.stages - 1, Place::Memory);
-    return PlanAttr::get(context, StringAttr::get(context, machine.name),
-                         /*lanes=*/8, /*tile=*/128, {}, group,
-                         StringAttr::get(context, "tile"), /*threads=*/256);
-  }
+  if (machine.isGPU())
+    return planGPUAttention(kernel, network, machine);
   int64_t lanes = machine.lanes * 4 / network.elementBytes;
   // Three tiles (difference, its key, its score vector) share the second-level
   // cache with a matrix of weights that streams by.
@@ -247,14 +326,10 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
 static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
                                      const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
-  int64_t threads = plan.getThreads();
-  if (threads < 32 || threads > 1024 || !llvm::isPowerOf2_64(threads))
-    return kernel.emitOpError("has a plan of ")
-           << threads
-           << " threads a block; a power of two from 32 to 1024 is "
-              "needed";
-  if (plan.getLanes() < 1)
-    return kernel.emitOpError("has a plan without lanes");
+  if (!plan.getThreads())
+    return kernel.emitOpError(
+        "has a plan without threads, which a GPU's blocks "
+        "have");
   ArrayRef<int64_t> radices = plan.getRadices();
   if (!network.transformTokens || !machine.transforms(network.transformTokens))
     return success();
@@ -264,10 +339,16 @@ static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
              << radix << "; a thread's registers take 2 to 32 values";
   int64_t parts = 1;
   if (plan.getGroups().size() == 2) {
-    if (radices.size() < 2)
-      return kernel.emitOpError("has a plan whose passes are all in memory");
     radices = radices.drop_front();
     parts = 2;
+  }
+  for (GroupAttr group : plan.getGroups()) {
+    bool outer = parts == 2 && group.getFirst() == 0;
+    Place place = outer ? Place::Memory : Place::Shared;
+    if (group.getPlace() != place)
+      return kernel.emitOpError("has a plan with passes in ")
+             << stringifyPlace(group.getPlace())
+             << "; a first of two groups is in memory, all else in shared";
   }
   int64_t bytes =
       getSlabSize(radices, parts, plan.getLanes()) * network.elementBytes;
@@ -278,6 +359,32 @@ static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
   return success();
 }
 
+static LogicalResult verifyGPUAttention(KernelOp kernel,
+                                        const Network &network) {
+  PlanAttr plan = kernel.getPlanAttr();
+  if (plan.getThreads() < 128 || plan.getThreads() % 128)
+    return kernel.emitOpError("has a plan of ")
+           << plan.getThreads()
+           << " threads, which are no whole warpgroups of 128";
+  int64_t next = 0, rows = 2 * plan.getTile();
+  for (GroupAttr group : plan.getGroups()) {
+    int64_t count = group.getLast() - group.getFirst() + 1;
+    next = group.getLast() + 1;
+    if (group.getPlace() != Place::Shared)
+      continue;
+    if (rows < 1 || rows % plan.getThreads() || count > 16 ||
+        rows % (int64_t(1) << count))
+      return kernel.emitOpError("has a plan of tiles of ")
+             << plan.getTile() << " pairs, which do not hold its group of "
+             << count << " stages in shared memory, or not a pair for every "
+             << "two threads";
+  }
+  if (next != network.stages)
+    return kernel.emitOpError("has a plan whose groups do not cover its ")
+           << network.stages << " stages";
+  return success();
+}
+
 LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
   if (plan.getMachine() != machine.name)
@@ -285,6 +392,8 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
            << plan.getMachine() << ", not for \"" << machine.name << '"';
   Network network = inspect(kernel);
   int64_t tokens = network.transformTokens;
+  if (!tokens && network.stages && machine.isGPU())
+    return verifyGPUAttention(kernel, network);
   // Other lengths have no passes of their own on a GPU.
   if (!tokens || !machine.transforms(tokens))
     return machine.isGPU() ? verifyPlanOnGPU(kernel, network, machine)

@@ -230,6 +230,8 @@ static int64_t getCapacity(Place place, const Machine &machine) {
     return machine.l2;
   case Place::L3:
     return machine.l3;
+  case Place::Shared:
+    return machine.sharedBytes;
   default:
     return 0;
   }

@@ -1137,3 +1137,247 @@ func.func @f(%a: memref<4x8xf32>, %b: memref<2x8x4xf64>, %c: memref<4x8xf32>) {
   bfly.tile_product %a, %b, %c : memref<4x8xf32>, memref<2x8x4xf64>, memref<4x8xf32>
   return
 }
+
+// bfly.matrix_product, bfly.stream_product ---------------------------------------
+
+// -----
+
+// Half a warpgroup's rows.
+func.func @f(%a: memref<1x4x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<?x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<?x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x4x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x4x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x2x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x2x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<33x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x132xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<33x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x132xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<0x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x0xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<0x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x0xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x32xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x32xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<256x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, strided<[256, 64, 1, 8]>, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{have no product in fragments}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, strided<[256, 64, 1, 8]>, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x3x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x3x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C2) the depth must be a multiple of 16, got 24}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x3x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x3x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C3) element types differ}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{or the memory is not workgroup, workgroup and private}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{or the memory is not workgroup, workgroup and private}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32>) {
+  // expected-error @+1 {{or the memory is not workgroup, workgroup and private}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32>
+  return
+}
+
+// -----
+
+// Fewer steps than the other operand has.
+func.func @f(%a: memref<2x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{have no 2 products in fragments}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<2x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<0x2x1x8x2x8x8xbf16>, %b: memref<0x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{have no 2 products in fragments}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<0x2x1x8x2x8x8xbf16>, memref<0x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x4x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{have no 2 products in fragments}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x4x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x4x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{have no 2 products in fragments}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x4x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x16xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{have no 2 products in fragments}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x16xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16, strided<[4096, 2048, 1024, 128, 64, 8, 1]>>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{have no 2 products in fragments}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16, strided<[4096, 2048, 1024, 128, 64, 8, 1]>>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x1x8x8xbf16>, %b: memref<3x1x4x1x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C2) the depth of a step must be a multiple of 16, got 8}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x1x8x8xbf16>, memref<3x1x4x1x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C3) element types differ, or the result is not in private memory}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C3) element types differ, or the result is not in private memory}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C4) products must be pairs}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0, 1] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C4) there is no part 2}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 2, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C4) there is no part 1}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 1] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C4) there is no part -1}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, -1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5119xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C5) a step needs 5120 bytes of at least two rows}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5119xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<1x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C5) a step needs 5120 bytes of at least two rows}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<1x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8>) {
+  // expected-error @+1 {{(C5) a step needs 5120 bytes of at least two rows}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8>
+  return
+}

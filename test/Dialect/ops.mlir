@@ -82,3 +82,19 @@ func.func @affine(%a: memref<4x8xf32>, %b: memref<2x8x4xf32>, %c: memref<4x8xf32
   %re, %im = bfly.rotate %y#0, %y#2 by 3 of 16 : f32
   return %re, %im : f32, f32
 }
+
+// CHECK-LABEL: func @matrix_units
+func.func @matrix_units(%a: memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>,
+                        %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>,
+                        %c: memref<256x16xf32, #gpu.address_space<private>>,
+                        %s: memref<3x2x2x8x2x8x8xf32>, %t: memref<3x1x4x2x8x8xf32>,
+                        %d: memref<256x32xf32, #gpu.address_space<private>>,
+                        %ring: memref<2x20480xi8, #gpu.address_space<workgroup>>) {
+  // CHECK: bfly.matrix_product %{{.*}}, %{{.*}}, %{{.*}} : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
+  bfly.matrix_product %a, %b, %c : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
+  // CHECK: bfly.matrix_product %{{.*}}, %{{.*}}, %{{.*}} accumulate :
+  bfly.matrix_product %a, %b, %c accumulate : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
+  // CHECK: bfly.stream_product %{{.*}}, %{{.*}}, %{{.*}} through %{{.*}} products [0, 0, 1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+  bfly.stream_product %s, %t, %d through %ring products [0, 0, 1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+  return
+}

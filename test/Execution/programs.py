@@ -3,6 +3,7 @@
 """IR for the execution tests, and running it: twice, into poisoned memory, with the same bits asked for."""
 
 import numpy as np
+import pytest
 
 import bfly
 from bfly import reference
@@ -259,6 +260,17 @@ def check_butterfly(out, problem, heads, form, dtype, scale=None):
     assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}"
 
 
-def compile(text, fuse=True, **options):
+# What a kernel's plan is made for: this machine, or a GPU, whose plan runs on this machine too, its threads as loops.
+PLANS = {"cpu": {}, "sm_90a": {"target": "sm_90a", "emulate": True}}
+on_every_plan = pytest.mark.parametrize("plan", PLANS)
+
+
+def on_plans(lengths):
+    """Parametrises a test by `plan` and `n`: a GPU's plan transforms powers of two alone."""
+    cases = [("cpu", n) for n in lengths] + [("sm_90a", n) for n in lengths if n & (n - 1) == 0]
+    return pytest.mark.parametrize("plan, n", cases)
+
+
+def compile(text, fuse=True, plan="cpu", **options):
     """Compiles a text; `fuse=False` executes the network level as it stands, an operation at a time."""
-    return bfly.compile(text, **({} if fuse else {"fuse": False}), **options)
+    return bfly.compile(text, **({} if fuse else {"fuse": False}), **PLANS[plan], **options)

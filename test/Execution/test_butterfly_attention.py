@@ -6,23 +6,28 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import attention_text, butterfly_problem, check_butterfly, compile, run
+
+import bfly
+from programs import attention_text, butterfly_problem, check_butterfly, compile, on_every_plan, run
 
 FORMS = ["dense", "per_head", "one_head"]
 SCORINGS = ["definition", "pair_difference", "chained", "folded", "carried"]
 
 
-def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=None, **options):
+def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=None, plan="cpu", **options):
+    # Nothing on a GPU is in f64.
+    dtype = "f32" if (plan, dtype) == ("sm_90a", "f64") else dtype
     problem = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
     text = attention_text(batch, n, d, heads, problem[1].shape, dtype, scale)
-    out = run(compile(text, fuse, **options), *problem)
+    out = run(compile(text, fuse, plan, **options), *problem)
     check_butterfly(out, problem, heads, form, dtype, scale)
 
 
+@on_every_plan
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 64, 100, 128, 255, 256, 257, 1000, 1024])
-def test_lengths(rng, n):
-    check(rng, 2, n, 16, 2, "dense", "f32")
-    check(rng, 1, n, 12, 3, "per_head", "f64")
+def test_lengths(rng, n, plan):
+    check(rng, 2, n, 16, 2, "dense", "f32", plan=plan)
+    check(rng, 1, n, 12, 3, "per_head", "f64", plan=plan)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 11, 32, 100, 256])
@@ -31,20 +36,38 @@ def test_lengths_op_by_op(rng, n):
     check(rng, 3, n, 16, 2, "per_head", "f32", fuse=False)
 
 
+@pytest.mark.parametrize("n", [3, 16])
+def test_lengths_op_by_op_of_a_gpu(rng, n):
+    check(rng, 2, n, 10, 5, "dense", "f32", fuse=False, plan="sm_90a")
+    check(rng, 3, n, 16, 2, "per_head", "bf16", fuse=False, plan="sm_90a")
+
+
+@on_every_plan
 @pytest.mark.parametrize("n", [4096, 5000])
-def test_long(rng, n):
-    check(rng, 1, n, 16, 4, "dense", "f32")
-    check(rng, 1, n, 16, 4, "one_head", "f32")
+def test_long(rng, n, plan):
+    check(rng, 1, n, 16, 4, "dense", "f32", plan=plan)
+    check(rng, 1, n, 16, 4, "one_head", "f32", plan=plan)
 
 
-def test_the_longest(rng):
-    check(rng, 1, 65536, 8, 2, "per_head", "f32")
+@on_every_plan
+def test_the_longest(rng, plan):
+    check(rng, 1, 65536, 8, 2, "per_head", "f32", plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("d, heads", [(1, 1), (2, 1), (3, 3), (7, 1), (8, 8), (30, 5), (33, 3), (64, 1), (64, 8), (100, 4)])
-def test_channels_and_heads(rng, d, heads, form):
-    check(rng, 2, 16, d, heads, form, "f32")
+def test_channels_and_heads(rng, d, heads, form, plan):
+    check(rng, 2, 16, d, heads, form, "f32", plan=plan)
+
+
+@pytest.mark.parametrize("form", ["dense", "per_head"])
+@pytest.mark.parametrize("d, heads", [(32, 4), (72, 3), (192, 3), (200, 1), (272, 2)])
+def test_tiles_of_a_gpu(rng, d, heads, form):
+    """Several tiles of pairs and steps of depth, heads in groups and in chunks, the last tile with and without pairs
+    that do not exist."""
+    check(rng, 1, 256, d, heads, form, "bf16", plan="sm_90a")
+    check(rng, 3, 100, d, heads, form, "f32", plan="sm_90a")
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -56,19 +79,35 @@ def test_scorings(rng, scoring, form, heads, shared):
     check(rng, 1, 12, 8, heads, form, "f64", shared, fuse=False, scoring=scoring)
 
 
+@pytest.mark.parametrize("scoring", ["definition", "pair_difference"])
+@pytest.mark.parametrize("heads", [1, 4])
+@pytest.mark.parametrize("form", FORMS)
+def test_scorings_of_a_gpu(rng, scoring, form, heads):
+    check(rng, 2, 32, 48, heads, form, "bf16", scoring=scoring, plan="sm_90a")
+
+
+def test_scorings_that_a_gpu_has_not(rng):
+    with pytest.raises(bfly.BflyError, match=r"attention_stage.* scores as chained, which does not run on a GPU; defin"):
+        check(rng, 2, 8, 8, 2, "dense", "f32", scoring="chained", plan="sm_90a")
+    with pytest.raises(bfly.BflyError, match="f64, which runs on a CPU; f32, bf16 and f16 run on a GPU"):
+        compile(attention_text(1, 8, 8, 1, (3, 8, 8), "f64"), plan="sm_90a")
+
+
+@on_every_plan
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("n", [2, 9, 64])
-def test_weights_shared_by_the_stages(rng, n, heads, form):
-    check(rng, 2, n, 24, heads, form, "f32", shared=True)
-    check(rng, 1, n, 6, heads, form, "f64", shared=True)
+def test_weights_shared_by_the_stages(rng, n, heads, form, plan):
+    check(rng, 2, n, 24, heads, form, "f32", shared=True, plan=plan)
+    check(rng, 1, n, 6, heads, form, "f64", shared=True, plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("n, shared", [(2, False), (16, True), (20, False), (128, False)])
-def test_16_bits(rng, n, shared, form, dtype):
-    check(rng, 2, n, 32, 4, form, dtype, shared)
+def test_16_bits(rng, n, shared, form, dtype, plan):
+    check(rng, 2, n, 32, 4, form, dtype, shared, plan=plan)
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
@@ -80,21 +119,24 @@ def test_16_bits_op_by_op(rng, dtype):
 @pytest.mark.parametrize("scale", [0.0, 1.0, -0.5, 3.25, 1e-3])
 def test_scale(rng, scale):
     check(rng, 2, 12, 8, 2, "dense", "f32", scale=scale)
+    check(rng, 2, 12, 8, 2, "dense", "f32", scale=scale, plan="sm_90a")
     check(rng, 2, 8, 8, 2, "per_head", "f64", scale=scale, fuse=False)
 
 
+@on_every_plan
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
 @pytest.mark.parametrize("n", [2, 8, 33])
-def test_batches(rng, batch, n):
-    check(rng, batch, n, 16, 2, "dense", "f32")
+def test_batches(rng, batch, n, plan):
+    check(rng, batch, n, 16, 2, "dense", "f32", plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("fuse", [True, False])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_dynamic_batch(rng, form, fuse):
+def test_a_dynamic_batch(rng, form, fuse, plan):
     n, d, heads = 20, 16, 2
     shape = butterfly_problem(rng, 1, n, d, heads, form, False, "f32")[1].shape
-    kernel = compile(attention_text(None, n, d, heads, shape, "f32"), fuse)
+    kernel = compile(attention_text(None, n, d, heads, shape, "f32"), fuse, plan)
     for batch in (3, 1, 8):
         problem = butterfly_problem(rng, batch, n, d, heads, form, False, "f32")
         check_butterfly(run(kernel, *problem), problem, heads, form, "f32")
@@ -119,3 +161,21 @@ def test_random_shapes(batch, n, heads, dh, form, dtype, shared, fuse, scoring, 
     hypothesis.assume(batch * n * heads * dh >= 64)
     rng = np.random.default_rng(seed)
     check(rng, batch, n, heads * dh, heads, form, dtype, shared, fuse, scoring=scoring)
+
+
+@hypothesis.settings(max_examples=30)
+@hypothesis.given(
+    batch=st.integers(1, 4),
+    n=st.integers(1, 300),
+    heads=st.integers(1, 6),
+    dh=st.integers(1, 40),
+    form=st.sampled_from(FORMS),
+    dtype=st.sampled_from(["f32", "bf16", "f16"]),
+    shared=st.booleans(),
+    scoring=st.sampled_from(["auto", "definition", "pair_difference"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_random_shapes_of_a_gpu(batch, n, heads, dh, form, dtype, shared, scoring, seed):
+    hypothesis.assume(batch * n * heads * dh >= 64)
+    rng = np.random.default_rng(seed)
+    check(rng, batch, n, heads * dh, heads, form, dtype, shared, scoring=scoring, plan="sm_90a")

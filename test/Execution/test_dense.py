@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import compile, linear_text, mean_text, norm_text, normal, run
+from programs import PLANS, compile, linear_text, mean_text, norm_text, normal, on_every_plan, run
 
 from bfly import reference
 
@@ -15,81 +15,90 @@ from bfly import reference
 TOLERANCE = {"f64": 1e-14, "f32": 1e-6, "f16": 5e-4, "bf16": 4e-3}
 
 
-def check_linear(rng, rows, inner, outer, dtype, bias=True, relu=False, dynamic=False):
+def check_linear(rng, rows, inner, outer, dtype, bias=True, relu=False, dynamic=False, plan="cpu"):
     arrays = [normal(rng, dtype, *rows, inner), normal(rng, dtype, outer, inner, scale=inner**-0.5)]
     arrays += [normal(rng, dtype, outer)] if bias else []
-    kernel = compile(linear_text((None, *rows[1:]) if dynamic else rows, inner, outer, dtype, bias, relu))
+    text = linear_text((None, *rows[1:]) if dynamic else rows, inner, outer, dtype, bias, relu)
+    kernel = compile(text, plan=plan)
     out = run(kernel, *arrays)
     # Relu may leave next to nothing: what it is applied to is the measure.
     floor = np.linalg.norm(reference.linear(*arrays))
     assert reference.error(out, reference.linear(*arrays, relu=relu), floor) <= TOLERANCE[dtype]
 
 
+@on_every_plan
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 7, 8, 9, 16, 31, 33, 64, 100, 127, 130])
 @pytest.mark.parametrize("outer", [1, 5, 16, 33, 300])
-def test_linear(rng, rows, outer):
-    check_linear(rng, (rows,), 48, outer, "f32", relu=rows % 2 == 0)
+def test_linear(rng, rows, outer, plan):
+    check_linear(rng, (rows,), 48, outer, "f32", relu=rows % 2 == 0, plan=plan)
 
 
-@pytest.mark.parametrize("inner", [1, 2, 3, 15, 16, 17, 100, 257, 1024])
-def test_linear_depths(rng, inner):
-    check_linear(rng, (6,), inner, 40, "f32", bias=False)
-    check_linear(rng, (2, 9), inner, 21, "f64", relu=True)
+@on_every_plan
+@pytest.mark.parametrize("inner", [1, 2, 3, 15, 16, 17, 100, 257, 1024, 4096])
+def test_linear_depths(rng, inner, plan):
+    check_linear(rng, (6,), inner, 40, "f32", bias=False, plan=plan)
+    check_linear(rng, (2, 9), inner, 21, "f64", relu=True, plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("dtype", ["f64", "bf16", "f16"])
 @pytest.mark.parametrize("rows, inner, outer", [((1,), 8, 8), ((37,), 20, 130), ((3, 16), 64, 64), ((2, 3, 5), 7, 3)])
-def test_linear_of_other_types(rng, rows, inner, outer, dtype):
-    check_linear(rng, rows, inner, outer, dtype)
-    check_linear(rng, rows, inner, outer, dtype, bias=False, relu=True)
+def test_linear_of_other_types(rng, rows, inner, outer, dtype, plan):
+    check_linear(rng, rows, inner, outer, dtype, plan=plan)
+    check_linear(rng, rows, inner, outer, dtype, bias=False, relu=True, plan=plan)
 
 
-def test_linear_of_a_dynamic_batch(rng):
-    for rows in ((4, 9), (1, 9), (17,)):
-        check_linear(rng, rows, 24, 50, "f32", dynamic=True)
+@on_every_plan
+def test_linear_of_a_dynamic_batch(rng, plan):
+    for rows in ((4, 9), (1, 9), (17,), (2, 70)):
+        check_linear(rng, rows, 24, 50, "f32", dynamic=True, plan=plan)
 
 
+@on_every_plan
 @pytest.mark.parametrize("weight, bias", [(True, True), (True, False), (False, True), (False, False)])
 @pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "f16"])
-def test_layer_norm(rng, dtype, weight, bias):
-    for shape in ((2, 5, 64), (3, 7), (1, 2, 3, 33), (2, 1, 1000), (4, 2, 2), (None, 6, 20)):
+def test_layer_norm(rng, dtype, weight, bias, plan):
+    for shape in ((2, 5, 64), (3, 7), (1, 2, 3, 33), (2, 1, 1000), (4, 2, 2), (None, 6, 20), (2, 3, 4096), (None, 40)):
         sizes = tuple(size or 3 for size in shape)
         arrays = {"x": normal(rng, dtype, *sizes, scale=2.0)}
         arrays |= {"weight": normal(rng, dtype, sizes[-1])} if weight else {}
         arrays |= {"bias": normal(rng, dtype, sizes[-1])} if bias else {}
-        out = run(compile(norm_text(shape, dtype, weight, bias)), *arrays.values())
+        out = run(compile(norm_text(shape, dtype, weight, bias), plan=plan), *arrays.values())
         assert reference.error(out, reference.layer_norm(**arrays)) <= 2 * TOLERANCE[dtype]
 
 
-def test_layer_norm_of_one_channel_and_of_equal_channels(rng):
+@on_every_plan
+def test_layer_norm_of_one_channel_and_of_equal_channels(rng, plan):
     """No variance: what is left is epsilon's doing, and zero times anything finite."""
     for shape in ((2, 3, 1), (2, 3, 8)):
         x = np.broadcast_to(normal(rng, "f32", *shape[:-1], 1), shape).copy()
-        assert np.abs(run(compile(norm_text(shape, "f32", False, False)), x)).max() < 1e-3
+        assert np.abs(run(compile(norm_text(shape, "f32", False, False), plan=plan), x)).max() < 1e-3
         bias = normal(rng, "f32", shape[-1])
-        out = run(compile(norm_text(shape, "f32", False, True)), x, bias)
+        out = run(compile(norm_text(shape, "f32", False, True), plan=plan), x, bias)
         np.testing.assert_allclose(out, np.broadcast_to(bias, shape), atol=1e-3)
 
 
-def test_layer_norm_keeps_small_variation_of_a_large_mean(rng):
+@on_every_plan
+def test_layer_norm_keeps_small_variation_of_a_large_mean(rng, plan):
     """E[x²] − E[x]² would have lost it."""
     x = (1000 + normal(rng, "f64", 4, 64)).astype(np.float32)
-    out = run(compile(norm_text((4, 64), "f32", False, False)), x)
+    out = run(compile(norm_text((4, 64), "f32", False, False), plan=plan), x)
     assert reference.error(out, reference.layer_norm(x)) <= 1e-4
     tiny = normal(rng, "f32", 4, 64)
     for epsilon in (1e-12, 1e-2):
-        out = run(compile(norm_text((4, 64), "f32", False, False, epsilon)), tiny)
+        out = run(compile(norm_text((4, 64), "f32", False, False, epsilon), plan=plan), tiny)
         assert reference.error(out, reference.layer_norm(tiny, eps=epsilon)) <= 2e-6
 
 
+@on_every_plan
 @pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "f16"])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 7, 3), (3, 64, 33), (1, 1000, 8), (2, 12, 100)])
-def test_mean(rng, shape, dtype):
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 7, 3), (3, 64, 33), (1, 1000, 8), (2, 12, 100), (2, 4096, 70)])
+def test_mean(rng, shape, dtype, plan):
     x = normal(rng, dtype, *shape)
     oracle = reference.load(x).mean(axis=1)
-    out = run(compile(mean_text(*shape, dtype)), x)
+    out = run(compile(mean_text(*shape, dtype), plan=plan), x)
     assert reference.error(out, oracle, np.linalg.norm(reference.load(x)) / shape[1]) <= TOLERANCE[dtype]
-    out = run(compile(mean_text(None, *shape[1:], dtype)), x)
+    out = run(compile(mean_text(None, *shape[1:], dtype), plan=plan), x)
     assert reference.error(out, oracle, np.linalg.norm(reference.load(x)) / shape[1]) <= TOLERANCE[dtype]
 
 
@@ -101,8 +110,9 @@ def test_mean(rng, shape, dtype):
     dtype=st.sampled_from(["f32", "f64", "bf16", "f16"]),
     bias=st.booleans(),
     relu=st.booleans(),
+    plan=st.sampled_from(list(PLANS)),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_random_linear(rows, inner, outer, dtype, bias, relu, seed):
+def test_random_linear(rows, inner, outer, dtype, bias, relu, plan, seed):
     hypothesis.assume(np.prod(rows) * outer >= 16)
-    check_linear(np.random.default_rng(seed), tuple(rows), inner, outer, dtype, bias, relu)
+    check_linear(np.random.default_rng(seed), tuple(rows), inner, outer, dtype, bias, relu, plan=plan)

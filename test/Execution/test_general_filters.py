@@ -9,7 +9,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import compile, filter_text, normal, run
+from programs import PLANS, compile, filter_text, normal, on_plans, run
 
 from bfly import reference
 
@@ -25,13 +25,13 @@ def spread(array, dims):
     return wide.reshape(shape)
 
 
-def check(rng, shape, dtype, parameters, body, function, out=None, fuse=True):
+def check(rng, shape, dtype, parameters, body, function, out=None, fuse=True, plan="cpu"):
     """`parameters`: (name, dimensions, type) each. `function`(F, k, *parameters) is what `body` computes."""
     out = out or dtype
     batch, n, d = shape
     x = normal(rng, dtype, *shape)
     arrays = [normal(rng, of, *(shape[SIZES[dim]] for dim in dims)) for _, dims, of in parameters]
-    kernel = compile(filter_text(batch, n, d, dtype, parameters, body, out), fuse)
+    kernel = compile(filter_text(batch, n, d, dtype, parameters, body, out), fuse, plan)
     result = run(kernel, x, *arrays)
 
     wide = reference.load(x)
@@ -119,35 +119,48 @@ def typed(parameters, real):
 
 
 @pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 15, 37, 64])
+@on_plans([1, 2, 3, 8, 15, 37, 64])
 @pytest.mark.parametrize("name", BODIES)
-def test_real_to_real(rng, name, n, fuse):
+def test_real_to_real(rng, name, plan, n, fuse):
     body, parameters, function = BODIES[name]
-    check(rng, (2, n, 5), "f32", typed(parameters, "f32"), body, function, fuse=fuse)
+    check(rng, (2, n, 5), "f32", typed(parameters, "f32"), body, function, fuse=fuse, plan=plan)
+
+
+@pytest.mark.parametrize("n", [4096, 8192])
+@pytest.mark.parametrize("name", ["decay", "shrink"])
+def test_long_sequences_on_a_gpu(rng, name, n):
+    body, parameters, function = BODIES[name]
+    check(rng, (2, n, 11), "f32", typed(parameters, "f32"), body, function, plan="sm_90a")
+    check(rng, (1, n, 4), "f32", typed(parameters, "f32"), body, function, fuse=False, plan="sm_90a")
+    check(rng, (1, n, 3), "complex<f32>", typed(parameters, "f32"), body, function, plan="sm_90a")
 
 
 @pytest.mark.parametrize("ends", [("f64", "complex<f64>"), ("complex<f64>", "f64"), ("complex<f64>", "complex<f64>")])
-@pytest.mark.parametrize("n, fuse", [(1, True), (6, False), (29, True), (32, True), (64, False), (74, True)])
+@pytest.mark.parametrize(
+    "plan, n, fuse",
+    [("cpu", n, fuse) for n, fuse in ((1, True), (6, False), (29, True), (32, True), (64, False), (74, True))]
+    + [("sm_90a", 1, True), ("sm_90a", 32, True), ("sm_90a", 64, False)],
+)
 @pytest.mark.parametrize("name", BODIES)
-def test_complex_ends(rng, name, n, fuse, ends):
+def test_complex_ends(rng, name, n, fuse, ends, plan):
     body, parameters, function = BODIES[name]
-    check(rng, (2, n, 3), ends[0], typed(parameters, "f64"), body, function, out=ends[1], fuse=fuse)
+    check(rng, (2, n, 3), ends[0], typed(parameters, "f64"), body, function, out=ends[1], fuse=fuse, plan=plan)
 
 
-@pytest.mark.parametrize("n", [16, 25, 128])
+@on_plans([16, 25, 128])
 @pytest.mark.parametrize("name", ["decay", "band", "shrink"])
-def test_complex_ends_f32(rng, name, n):
+def test_complex_ends_f32(rng, name, plan, n):
     body, parameters, function = BODIES[name]
     for ends in (("f32", "complex<f32>"), ("complex<f32>", "f32"), ("complex<f32>", "complex<f32>")):
-        check(rng, (1, n, 20), ends[0], typed(parameters, "f32"), body, function, out=ends[1])
+        check(rng, (1, n, 20), ends[0], typed(parameters, "f32"), body, function, out=ends[1], plan=plan)
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
 @pytest.mark.parametrize("name", ["identity", "decay", "band", "conjugate"])
 def test_16_bits(rng, name, dtype):
     body, _, function = BODIES[name]
-    for n in (9, 32):
-        check(rng, (2, n, 18), dtype, [], body, function)
+    for plan, n in (("cpu", 9), ("cpu", 32), ("sm_90a", 32)):
+        check(rng, (2, n, 18), dtype, [], body, function, plan=plan)
 
 
 DIMENSIONS = [dims for count in (0, 1, 2, 3) for dims in itertools.combinations(SIZES, count)]
@@ -156,8 +169,8 @@ DIMENSIONS = [dims for count in (0, 1, 2, 3) for dims in itertools.combinations(
 @pytest.mark.parametrize("dims", DIMENSIONS, ids="-".join)
 def test_parameters_by_their_dimensions(rng, dims):
     for of, body in (("f32", SCALE), ("complex<f32>", TIMES)):
-        for n, fuse in ((12, True), (16, True), (11, False)):
-            check(rng, (3, n, 10), "f32", [("w", dims, of)], body, lambda f, k, w: f * w, fuse=fuse)
+        for plan, n, fuse in (("cpu", 12, True), ("cpu", 16, True), ("cpu", 11, False), ("sm_90a", 16, True)):
+            check(rng, (3, n, 10), "f32", [("w", dims, of)], body, lambda f, k, w: f * w, fuse=fuse, plan=plan)
 
 
 def test_many_parameters(rng):
@@ -176,8 +189,9 @@ def test_many_parameters(rng):
         ("w", ("batch", "bin", "channel"), "complex<f32>"),
         ("s", ("channel",), "f32"),
     ]
-    for n, fuse in ((8, True), (10, False), (23, True)):
-        check(rng, (2, n, 7), "f32", parameters, body, lambda f, k, u, v, w, s: f * u * v + w + 1j * s, fuse=fuse)
+    oracle = lambda f, k, u, v, w, s: f * u * v + w + 1j * s  # noqa: E731
+    for plan, n, fuse in (("cpu", 8, True), ("cpu", 10, False), ("cpu", 23, True), ("sm_90a", 8, True)):
+        check(rng, (2, n, 7), "f32", parameters, body, oracle, fuse=fuse, plan=plan)
 
 
 def test_fnet_mixing_over_tokens(rng):
@@ -205,9 +219,12 @@ def test_long_convolution_is_a_filter(rng):
     ends=st.tuples(st.sampled_from(["f32", "complex<f32>"]), st.sampled_from(["f32", "complex<f32>"])),
     name=st.sampled_from(list(BODIES)),
     fuse=st.booleans(),
+    plan=st.sampled_from(list(PLANS)),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_random(shape, ends, name, fuse, seed):
+def test_random(shape, ends, name, fuse, plan, seed):
     body, parameters, function = BODIES[name]
     rng = np.random.default_rng(seed)
-    check(rng, shape, ends[0], typed(parameters, "f32"), body, function, out=ends[1], fuse=fuse)
+    if plan != "cpu":
+        shape = (shape[0], 1 << shape[1].bit_length(), shape[2])
+    check(rng, shape, ends[0], typed(parameters, "f32"), body, function, out=ends[1], fuse=fuse, plan=plan)

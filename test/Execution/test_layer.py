@@ -4,7 +4,7 @@
 
 import numpy as np
 import pytest
-from programs import compile, layer_parameters, layer_text, normal, run
+from programs import compile, layer_parameters, layer_text, normal, on_every_plan, run
 
 from bfly import reference
 
@@ -19,31 +19,37 @@ def problem(rng, batch, n, d, hidden, dtype, norms):
 
 @pytest.mark.parametrize("norms", [True, False])
 @pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("batch, n, d", [(2, 16, 8), (1, 60, 33), (3, 37, 16), (2, 128, 64), (1, 1, 4)])
+@pytest.mark.parametrize(
+    "plan, batch, n, d",
+    [("cpu", *shape) for shape in ((2, 16, 8), (1, 60, 33), (3, 37, 16), (2, 128, 64), (1, 1, 4))]
+    + [("sm_90a", *shape) for shape in ((2, 16, 8), (2, 128, 64), (1, 1, 4), (1, 256, 33))],
+)
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
-def test_layer(rng, dtype, batch, n, d, fuse, norms):
+def test_layer(rng, dtype, plan, batch, n, d, fuse, norms):
     x, parameters = problem(rng, batch, n, d, 4 * d, dtype, norms)
-    out = run(compile(layer_text(batch, n, d, 4 * d, dtype, norms), fuse), x, parameters=parameters)
+    out = run(compile(layer_text(batch, n, d, 4 * d, dtype, norms), fuse, plan), x, parameters=parameters)
     oracle = reference.fftnet_layer(x, parameters)
     # The norm at the end and the one at the start may each double a small error.
     assert reference.error(out, oracle) <= 4 * reference.bound("spectral_filter", dtype, n)
 
 
+@on_every_plan
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
-def test_layer_16_bits(rng, dtype):
+def test_layer_16_bits(rng, dtype, plan):
     x, parameters = problem(rng, 2, 64, 32, 64, dtype, True)
-    out = run(compile(layer_text(2, 64, 32, 64, dtype)), x, parameters=parameters)
+    out = run(compile(layer_text(2, 64, 32, 64, dtype), plan=plan), x, parameters=parameters)
     oracle = reference.fftnet_layer(x, parameters)
     assert reference.error(out, oracle) <= 6 * reference.bound("spectral_filter", dtype, 64)
 
 
-def test_layer_of_a_dynamic_batch(rng):
-    kernel = compile(layer_text(None, 24, 8, 16, "f32"))
+@pytest.mark.parametrize("plan, n", [("cpu", 24), ("sm_90a", 32)])
+def test_layer_of_a_dynamic_batch(rng, plan, n):
+    kernel = compile(layer_text(None, n, 8, 16, "f32"), plan=plan)
     for batch in (1, 4):
-        x, parameters = problem(rng, batch, 24, 8, 16, "f32", True)
+        x, parameters = problem(rng, batch, n, 8, 16, "f32", True)
         out = run(kernel, x, parameters=parameters)
         oracle = reference.fftnet_layer(x, parameters)
-        assert reference.error(out, oracle) <= 4 * reference.bound("spectral_filter", "f32", 24)
+        assert reference.error(out, oracle) <= 4 * reference.bound("spectral_filter", "f32", n)
 
 
 def test_parameters_keep_their_names(rng):

@@ -6,18 +6,21 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import check_fftnet, compile, fftnet_problem, fftnet_text, run
+from programs import PLANS, check_fftnet, compile, fftnet_problem, fftnet_text, on_every_plan, on_plans, run
 
+import bfly
 from bfly import reference
 
 # One, primes, powers of two, their neighbours, and products of small and of not so small primes.
 LENGTHS = [1, 2, 3, 4, 5, 7, 8, 12, 13, 16, 17, 31, 37, 60, 64, 97, 100, 128, 243, 255, 256, 257, 1000, 1009, 1024]
 LENGTHS += [2048, 4096, 4099, 8192]
+# Of a GPU, passes of every radix and slabs of every shape; from 8192 on they do not fit in one block.
+POWERS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768]
 
 
-def check(rng, batch, n, d, hidden, dtype, fuse):
+def check(rng, batch, n, d, hidden, dtype, fuse, plan="cpu"):
     problem = fftnet_problem(rng, batch, n, d, hidden, dtype)
-    check_fftnet(run(compile(fftnet_text(batch, n, d, hidden, dtype), fuse), *problem), problem, dtype)
+    check_fftnet(run(compile(fftnet_text(batch, n, d, hidden, dtype), fuse, plan), *problem), problem, dtype)
 
 
 @pytest.mark.parametrize("n", LENGTHS)
@@ -51,15 +54,37 @@ def test_lengths_f32_op_by_op(rng, n):
     check(rng, 3, n, 20, 9, "f32", False)
 
 
+@pytest.mark.parametrize("n", POWERS)
+def test_lengths_on_a_gpu(rng, n):
+    check(rng, 2, n, 10 if n < 16384 else 6, 16, "f32", True, "sm_90a")
+
+
+@pytest.mark.parametrize("n", POWERS[:-2:2] + [8192])
+def test_lengths_on_a_gpu_op_by_op(rng, n):
+    check(rng, 1, n, 7, 9, "f32", False, "sm_90a")
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f16", "f64"])
+@pytest.mark.parametrize("n", [1, 2, 16, 64, 512, 4096, 8192])
+def test_lengths_of_other_types_on_a_gpu(rng, n, dtype):
+    check(rng, 3, n, 64 if n < 16 else 16 if dtype == "bf16" else 13, 8, dtype, True, "sm_90a")
+
+
+@on_every_plan
 @pytest.mark.parametrize("dtype, fuse", [("f32", True), ("f32", False), ("f16", True)])
-def test_the_longest(rng, dtype, fuse):
-    check(rng, 1, 65536, 4, 16, dtype, fuse)
+def test_the_longest(rng, dtype, fuse, plan):
+    check(rng, 1, 65536, 4, 16, dtype, fuse, plan)
 
 
-@pytest.mark.parametrize("n", [16, 60, 61])
+@on_plans([16, 60, 61, 256])
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 16, 31, 32, 48, 64, 100])
-def test_channels(rng, n, d):
-    check(rng, 2, n, d, 2 * d, "f32", True)
+def test_channels(rng, n, d, plan):
+    check(rng, 2, n, d, 2 * d, "f32", True, plan)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 9, 24])
+def test_channels_of_long_sequences_on_a_gpu(rng, d):
+    check(rng, 1, 8192, d, 9, "f32", True, "sm_90a")
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "f16", "f64"])
@@ -69,9 +94,9 @@ def test_channels_of_other_types(rng, d, dtype):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
-@pytest.mark.parametrize("n, d", [(12, 100), (128, 33), (17, 8)])
-def test_batches(rng, batch, n, d):
-    check(rng, batch, n, d, 7, "f32", True)
+@pytest.mark.parametrize("plan, n, d", [("cpu", 12, 100), ("cpu", 128, 33), ("cpu", 17, 8), ("sm_90a", 128, 33)])
+def test_batches(rng, batch, n, d, plan):
+    check(rng, batch, n, d, 7, "f32", True, plan)
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
@@ -86,13 +111,19 @@ def test_16_bits_op_by_op(rng, dtype):
 
 
 @pytest.mark.parametrize("fuse", [True, False])
-def test_a_dynamic_batch(rng, fuse):
-    kernel = compile(fftnet_text(None, 20, 6, 5, "f32"), fuse)
+@pytest.mark.parametrize("plan, n", [("cpu", 20), ("sm_90a", 32), ("sm_90a", 8192)])
+def test_a_dynamic_batch(rng, fuse, plan, n):
+    kernel = compile(fftnet_text(None, n, 6, 5, "f32"), fuse, plan)
     for batch in (3, 1, 8):
-        problem = fftnet_problem(rng, batch, 20, 6, 5, "f32")
+        problem = fftnet_problem(rng, batch, n, 6, 5, "f32")
         check_fftnet(run(kernel, *problem), problem, "f32")
-    empty = [np.zeros((0, 20, 6), np.float32), *problem[1:]]
-    assert kernel(*empty).shape == (0, 20, 6)
+    empty = [np.zeros((0, n, 6), np.float32), *problem[1:]]
+    assert kernel(*empty).shape == (0, n, 6)
+
+
+def test_other_lengths_are_no_transform_of_a_gpu():
+    with pytest.raises(bfly.BflyError, match="no power of two"):
+        compile(fftnet_text(2, 12, 4, 5, "f32"), plan="sm_90a")
 
 
 @hypothesis.settings(max_examples=40)
@@ -103,8 +134,10 @@ def test_a_dynamic_batch(rng, fuse):
     hidden=st.integers(1, 70),
     dtype=st.sampled_from(["f32", "f64", "bf16", "f16"]),
     fuse=st.booleans(),
+    plan=st.sampled_from(list(PLANS)),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_random_shapes(batch, n, d, hidden, dtype, fuse, seed):
+def test_random_shapes(batch, n, d, hidden, dtype, fuse, plan, seed):
+    n = n if plan == "cpu" else 1 << n.bit_length()
     hypothesis.assume(batch * n * d >= 200)
-    check(np.random.default_rng(seed), batch, n, d, hidden, dtype, fuse or dtype in ("bf16", "f16"))
+    check(np.random.default_rng(seed), batch, n, d, hidden, dtype, fuse or dtype in ("bf16", "f16"), plan)

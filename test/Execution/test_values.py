@@ -17,6 +17,8 @@ from programs import (
     mean_text,
     norm_text,
     normal,
+    on_every_plan,
+    on_plans,
     run,
     tensor,
 )
@@ -54,24 +56,24 @@ def test_zeros(rng, n, fuse):
 
 
 @pytest.mark.parametrize("scale", [1e18, 1e25, 1e30, 1e-18, 1e-25, 1e-30])
-@pytest.mark.parametrize("n", [8, 15, 37])
-def test_sizes_of_numbers_in_a_filter(rng, n, scale):
+@on_plans([8, 15, 37])
+def test_sizes_of_numbers_in_a_filter(rng, plan, n, scale):
     """|F|² over- or underflows, |F| does not."""
     x = normal(rng, "f32", 2, n, 19, scale=scale)
     for body, function in ((MAGNITUDE, lambda f, k: abs(f) + f), (HALF, lambda f, k: f / 2)):
-        out = run(compile(filter_text(2, n, 19, "f32", [], body)), x)
+        out = run(compile(filter_text(2, n, 19, "f32", [], body), plan=plan), x)
         oracle = reference.fourier_filter(x, function)
         assert reference.error(out, oracle) <= reference.bound("spectral_filter", "f32", n)
 
 
 @pytest.mark.parametrize("scale", [1e12, 1e25, 1e30])
-@pytest.mark.parametrize("n", [16, 21])
-def test_huge_numbers_in_fftnet(rng, n, scale):
+@on_plans([16, 21])
+def test_huge_numbers_in_fftnet(rng, plan, n, scale):
     problem = list(fftnet_problem(rng, 2, n, 17, 8, "f32"))
     problem[0] *= np.float32(scale)
     problem[2] *= 0  # or the context would overflow for good
     problem[6] *= np.float32(scale)
-    check_fftnet(run(compile(fftnet_text(2, n, 17, 8, "f32")), *problem), problem, "f32")
+    check_fftnet(run(compile(fftnet_text(2, n, 17, 8, "f32"), plan=plan), *problem), problem, "f32")
 
 
 @pytest.mark.parametrize("fuse", FUSE)
@@ -109,10 +111,10 @@ BAD = [np.nan, np.inf, -np.inf]
 
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("fuse", FUSE)
-@pytest.mark.parametrize("n", [1, 8, 15, 37, 64])
-def test_a_filter_mixes_the_tokens_of_a_channel_alone(rng, n, fuse, bad):
+@on_plans([1, 8, 15, 37, 64, 8192])
+def test_a_filter_mixes_the_tokens_of_a_channel_alone(rng, plan, n, fuse, bad):
     for body in (MAGNITUDE, HALF):
-        kernel = compile(filter_text(3, n, 19, "f32", [], body), fuse)
+        kernel = compile(filter_text(3, n, 19, "f32", [], body), fuse, plan)
         x = normal(rng, "f32", 3, n, 19)
         clean = run(kernel, x)
         batch, token, channel = rng.integers((3, n, 19))
@@ -129,9 +131,9 @@ def test_a_filter_mixes_the_tokens_of_a_channel_alone(rng, n, fuse, bad):
 
 
 @pytest.mark.parametrize("fuse", FUSE)
-@pytest.mark.parametrize("n", [8, 15, 37])
-def test_fftnet_mixes_one_batch(rng, n, fuse):
-    kernel = compile(fftnet_text(3, n, 19, 8, "f32"), fuse)
+@on_plans([8, 15, 37])
+def test_fftnet_mixes_one_batch(rng, plan, n, fuse):
+    kernel = compile(fftnet_text(3, n, 19, 8, "f32"), fuse, plan)
     problem = fftnet_problem(rng, 3, n, 19, 8, "f32")
     clean = run(kernel, *problem)
     batch, token, channel = rng.integers((3, n, 19))
@@ -184,14 +186,15 @@ def test_one_stage_mixes_two_tokens(rng, stage):
     assert_same_elsewhere(run(kernel, *arrays), clean, touched)
 
 
-def test_dense_ops_keep_a_nan_in_its_row(rng):
+@on_every_plan
+def test_dense_ops_keep_a_nan_in_its_row(rng, plan):
     x, weight = normal(rng, "f32", 9, 20), normal(rng, "f32", 33, 20)
     for text, weights in (
         (linear_text((9,), 20, 33, "f32", False, False), (weight,)),
         (linear_text((9,), 20, 33, "f32", False, True), (weight,)),
         (norm_text((9, 20), "f32", False, False), ()),
     ):
-        kernel = compile(text)
+        kernel = compile(text, plan=plan)
         clean = run(kernel, x, *weights)
         dirty = x.copy()
         dirty[4, 7] = np.nan
@@ -199,7 +202,7 @@ def test_dense_ops_keep_a_nan_in_its_row(rng):
         touched[4] = True
         assert_same_elsewhere(run(kernel, dirty, *weights), clean, touched)
     # A NaN in a weight is one column's.
-    kernel = compile(linear_text((9,), 20, 33, "f32", False, False))
+    kernel = compile(linear_text((9,), 20, 33, "f32", False, False), plan=plan)
     clean = run(kernel, x, weight)
     weight[12, 3] = np.nan
     touched = np.zeros(clean.shape, bool)
@@ -207,9 +210,10 @@ def test_dense_ops_keep_a_nan_in_its_row(rng):
     assert_same_elsewhere(run(kernel, x, weight), clean, touched)
 
 
-def test_mean_keeps_a_nan_in_its_channel(rng):
+@on_every_plan
+def test_mean_keeps_a_nan_in_its_channel(rng, plan):
     x = normal(rng, "f32", 2, 9, 5)
-    kernel = compile(mean_text(2, 9, 5, "f32"))
+    kernel = compile(mean_text(2, 9, 5, "f32"), plan=plan)
     clean = run(kernel, x)
     x[1, 3, 2] = np.nan
     touched = np.zeros((2, 5), bool)

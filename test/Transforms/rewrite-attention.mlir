@@ -3,6 +3,9 @@
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=folded | FileCheck %s --check-prefix=FOLDED
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=definition | FileCheck %s --check-prefix=DEFINITION
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=carried -bfly-form-kernels | FileCheck %s --check-prefix=CARRIED
+// RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=target=sm_90a | FileCheck %s --check-prefix=GPU
+// RUN: not bfly-opt %s -split-input-file -bfly-rewrite-attention=target=abacus 2>&1 | FileCheck %s --check-prefix=ABACUS
+// ABACUS: error: unknown target 'abacus', known: cpu, sm_90a
 // RUN: not bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=best 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // UNKNOWN: error: unknown scoring 'best'
 
@@ -13,6 +16,8 @@
 // CHECK-COUNT-2: bfly.attention_stage %{{.*}} weights(%{{.*}}, %{{.*}} : tensor<2x8x8xf32>, tensor<2x8x8xf32>) {{.*}} chained
 // FOLDED-LABEL: func @dense
 // FOLDED-COUNT-2: chained
+// GPU-LABEL: func @dense
+// GPU-COUNT-2: pair_difference
 // PAIR-LABEL: func @dense
 // PAIR-COUNT-2: pair_difference
 // DEFINITION-LABEL: func @dense
@@ -84,6 +89,9 @@ func.func @one_head(%0: tensor<2x64x8xf32>, %q: tensor<1x8x8xf32>, %k: tensor<1x
 // CHECK: %[[V2:.*]], %[[R2:.*]] = bfly.attention_stage %[[V1]] image(%[[R1]] {{.*}}) stage(1) {{.*}} carried
 // CHECK: %[[V3:.*]], %{{.*}} = bfly.attention_stage %[[V2]] image(%[[R2]] {{.*}}) stage(2) {{.*}} carried
 // CHECK: return %[[V3]]
+// GPU-LABEL: func @shared
+// GPU-NOT: bfly.fold_weights
+// GPU-COUNT-3: definition
 // CARRIED-LABEL: func @shared
 // CARRIED-COUNT-1: bfly.kernel
 // CARRIED: bfly.fold_weights

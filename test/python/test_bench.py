@@ -29,3 +29,34 @@ def test_the_benchmark_and_its_table(tmp_path):
     for line in made.splitlines():  # every row has its header's columns
         if line.startswith("|"):
             assert line.endswith("|")
+
+
+def test_the_benchmark_of_gpus(tmp_path):
+    """On a CPU, where it does the same without torch."""
+    results = tmp_path / "cuda.json"
+    flags = ["--device=cpu", "--small", "--no-torch", "--dtypes", "f32", "bf16", f"--output={results}"]
+    command = [sys.executable, BENCH / "bench_cuda.py", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(results.read_text())
+    assert [row["contender"] for row in result["filter"]] == ["bfly", "bfly"]
+    assert [row["contender"] for row in result["butterfly"]] == ["bfly, dense", "bfly, per head"]
+    for row in result["filter"] + result["butterfly"]:
+        assert 0 < row["median_ms"] and row["error"] <= row["limit"]
+    assert result["commit"] and len(result["notes"]) == 1
+
+    # With rivals: as they would be recorded.
+    (dense, head), plain = result["butterfly"], result["filter"][0]
+    rivals = {"torch eager": 9, "torch.compile": 5, "copy": 0.5}
+    result["filter"] += [{**plain, "contender": name, "median_ms": ms * plain["median_ms"]} for name, ms in rivals.items()]
+    for name, ms in (("torch.compile, dense", 2), ("attention, flash", 0.5), ("attention, cuDNN", 0.25)):
+        result["butterfly"].append({**dense, "contender": name, "median_ms": ms * dense["median_ms"]})
+    results.write_text(json.dumps(result))
+    made = subprocess.run(
+        [sys.executable, BENCH / "table.py", results, "--output=-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "at most 6: met" in made and "at most 1: met" in made and "(2, 256, 48) f32" in made
+    assert " 10.00 |" in made  # torch.compile over the copy
+    for line in made.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")

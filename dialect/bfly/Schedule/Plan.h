@@ -15,6 +15,27 @@ namespace mlir::bfly {
 /// The best plan for a kernel on tensors, by what fits where.
 PlanAttr choosePlan(KernelOp kernel, const Machine &machine);
 
+/// How one head's stages run in a block's shared memory.
+struct LocalAttention {
+  /// Depth of the projections, padded; columns of a chunk of the query's, as
+  /// many as of the key's, and their number.
+  int64_t depth, columns, chunks;
+
+  /// Shared memory of a block that holds `rows` tokens.
+  int64_t getSharedBytes(int64_t rows, int64_t elementBytes) const;
+};
+LocalAttention getLocalAttention(int64_t headChannels);
+
+/// What they may take of it.
+constexpr int64_t kLocalSharedBytes = 220 << 10;
+
+/// Bytes of an element of the state where a GPU stores it, from `first` on: as
+/// the kernel's own input, if the weights are of that type too.
+int64_t getStoredBytes(AttentionStageOp first);
+
+/// Whether a stage's heads are apart and its scores what those nests compute.
+bool isLocalAttention(AttentionStageOp stage);
+
 /// Whether a plan that somebody wrote fits its kernel: the machine's name, and
 /// radices whose product is the transform's length (or Bluestein's).
 LogicalResult verifyPlan(KernelOp kernel, const Machine &machine);

@@ -279,6 +279,68 @@ def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
   }];
 }
 
+def ExpandIndexMapsPass : Pass<"bfly-expand-index-maps", "::mlir::func::FuncOp"> {
+  let summary = "Quotients and remainders by powers of two to shifts and masks";
+  let description = [{
+    Affine maps of loads, stores and `affine.apply` in kernels become arithmetic. Floor
+    division and remainder by a power of two are an arithmetic shift and a mask,
+    of negative numbers too; -lower-affine, which serves every divisor, compares and
+    selects. What else there is it does as -lower-affine would.
+
+    Before:
+    ```mlir
+    %0 = affine.load %a[%i mod 8] : memref<8xf32>
+    ```
+    After:
+    ```mlir
+    %c7 = arith.constant 7 : index
+    %1 = arith.andi %i, %c7 : index
+    %0 = memref.load %a[%1] : memref<8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::FuncOp"> {
+  let summary = "Unroll the serial loops of a GPU's threads";
+  let description = [{
+    A thread that waits for one load before it starts the next waits most of the
+    time. The innermost serial loops of a known count in loops over threads are
+    unrolled, so that the loads of several iterations are under way together; the
+    order of the arithmetic is unchanged.
+
+    Before:
+    ```mlir
+    scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
+      scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+        %sum = scf.for %i = %c0 to %c2 step %c1 iter_args(%s = %zero) -> (f32) {
+          %v = memref.load %a[%unit, %i, %t] : memref<8x2x32xf32>
+          %next = arith.addf %s, %v : f32
+          scf.yield %next : f32
+        }
+        memref.store %sum, %b[%unit, %t] : memref<8x32xf32>
+      }
+    }
+    ```
+    After:
+    ```mlir
+    scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
+      scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+        %v0 = memref.load %a[%unit, %c0, %t] : memref<8x2x32xf32>
+        %s0 = arith.addf %zero, %v0 : f32
+        %v1 = memref.load %a[%unit, %c1, %t] : memref<8x2x32xf32>
+        %s1 = arith.addf %s0, %v1 : f32
+        memref.store %s1, %b[%unit, %t] : memref<8x32xf32>
+      }
+    }
+    ```
+  }];
+  let options = [
+    Option<"factor", "factor", "uint64_t", /*default=*/"8",
+           "iterations at a time">,
+  ];
+}
+
 def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::FuncOp"> {
   let summary = "Run a GPU's plan on a CPU: all memory is the host's";
   let description = [{
@@ -289,11 +351,20 @@ def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::Func
 
     Before:
     ```mlir
-    %0 = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+    func.func @unit(%x: f32) {
+      %0 = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
+      affine.store %x, %0[0] : memref<8xf32, #gpu.address_space<workgroup>>
+      return
+    }
     ```
     After:
     ```mlir
-    %0 = memref.alloc() : memref<8xf32>
+    func.func @unit(%x: f32) {
+      %0 = memref.alloc() : memref<8xf32>
+      affine.store %x, %0[0] : memref<8xf32>
+      memref.dealloc %0 : memref<8xf32>
+      return
+    }
     ```
   }];
 }
@@ -408,9 +479,9 @@ def ExpandMatrixProductsPass
       affine.for %i = 0 to 16 {
         %sum = affine.for %m = 0 to 2 iter_args(%s0 = %zero) -> (f32) {
           %inner = affine.for %k = 0 to 8 iter_args(%s1 = %s0) -> (f32) {
-            %0 = affine.load %a[0, ((%t mod 128) floordiv 32) * 2 + (%i floordiv 2) mod 2, %m, (%t mod 32) floordiv 4, %k]
+            %0 = affine.load %a[%t floordiv 128, ((%t mod 128) floordiv 32) * 2 + (%i floordiv 2) mod 2, %m, (%t mod 32) floordiv 4, %k]
                 : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>
-            %1 = affine.load %b[%i floordiv 4, %m, (%t mod 4) * 2 + %i mod 2, %k]
+            %1 = affine.load %b[%i floordiv 4, %m, %t * 2 + %i - (%t floordiv 4) * 8 - (%i floordiv 2) * 2, %k]
                 : memref<4x2x8x8xf32, #gpu.address_space<workgroup>>
             %2 = arith.mulf %0, %1 : f32
             %3 = arith.addf %s1, %2 : f32

@@ -219,7 +219,7 @@ LogicalResult mlir::bfly::emitAttentionChain(KernelEmitter &emitter,
       return stage.emitOpError("carries an image, but its neighbour does not");
   NestBuilder nest = emitter.makeNest(chain.stages.front());
   if (nest.blockThreads)
-    return emitGridAttention(emitter, nest, chain);
+    return emitGPUAttention(emitter, nest, chain);
   AttentionNest(emitter, nest, chain).emit();
   return success();
 }

@@ -86,8 +86,8 @@ private:
 };
 
 /// The chain on a GPU.
-LogicalResult emitGridAttention(KernelEmitter &emitter, NestBuilder &nest,
-                                AttentionChain chain);
+LogicalResult emitGPUAttention(KernelEmitter &emitter, NestBuilder &nest,
+                               AttentionChain chain);
 
 } // namespace mlir::bfly
 

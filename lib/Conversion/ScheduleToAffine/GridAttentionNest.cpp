@@ -9,7 +9,6 @@
 #include "GridAttentionNest.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -31,7 +30,7 @@ GridAttentionNest::GridAttentionNest(NestBuilder &nest, AttentionStageOp first,
                                      int64_t count, Value input, Value query,
                                      Value key, Value output,
                                      FloatType elementType)
-    : nest(nest), firstStage(first.getStage()), count(count),
+    : ChannelAccess(nest), firstStage(first.getStage()), count(count),
       scale(first.getScale().convertToDouble()), input(input), query(query),
       key(key), output(output), elementType(elementType) {
   RankedTensorType type = first.getState().getType();
@@ -88,50 +87,7 @@ GridAttentionNest::GridAttentionNest(NestBuilder &nest, AttentionStageOp first,
   parts = pairDifference ? 3 : 2;
 }
 
-// Accesses -------------------------------------------------------------------
-
-Value GridAttentionNest::load(Value buffer, ArrayRef<AffineExpr> indices,
-                              int64_t width) {
-  if (width == 1)
-    return nest.load(buffer, indices);
-  Value value = nest.loadVector(buffer, indices, width);
-  auto type = cast<VectorType>(value.getType());
-  if (type.getElementType() == nest.compute)
-    return value;
-  return arith::ExtFOp::create(nest.builder, nest.loc, type.clone(nest.compute),
-                               value);
-}
-
-void GridAttentionNest::store(Value value, Value buffer,
-                              ArrayRef<AffineExpr> indices) {
-  auto type = dyn_cast<VectorType>(value.getType());
-  if (!type)
-    return nest.store(value, buffer, indices);
-  Type stored = cast<MemRefType>(buffer.getType()).getElementType();
-  if (stored != type.getElementType())
-    value = arith::TruncFOp::create(nest.builder, nest.loc, type.clone(stored),
-                                    value);
-  nest.storeVector(value, buffer, indices);
-}
-
-Value GridAttentionNest::splat(Value scalar, int64_t width) {
-  if (width == 1)
-    return scalar;
-  return vector::BroadcastOp::create(
-      nest.builder, nest.loc, VectorType::get(width, scalar.getType()), scalar);
-}
-
-int64_t GridAttentionNest::getWidth(ArrayRef<Value> buffers,
-                                    ArrayRef<int64_t> counts) {
-  int64_t width = 8;
-  for (Value buffer : buffers)
-    width = std::min(
-        width,
-        16 / getBytes(cast<MemRefType>(buffer.getType()).getElementType()));
-  while (llvm::any_of(counts, [&](int64_t count) { return count % width; }))
-    width /= 2;
-  return width;
-}
+// Indices --------------------------------------------------------------------
 
 SmallVector<AffineExpr> GridAttentionNest::imageIndices(AffineExpr tile,
                                                         AffineExpr buffer,
@@ -147,14 +103,6 @@ SmallVector<AffineExpr> GridAttentionNest::imageIndices(AffineExpr tile,
           (position % stepDepth).floorDiv(8),
           row % 8,
           position % 8};
-}
-
-void GridAttentionNest::guard(ArrayRef<AffineExpr> constraints,
-                              function_ref<void()> body,
-                              function_ref<void()> otherwise) {
-  if (constraints.empty())
-    return body();
-  nest.guard(constraints, body, otherwise);
 }
 
 void GridAttentionNest::addPairExists(SmallVectorImpl<AffineExpr> &constraints,
@@ -534,77 +482,4 @@ void GridAttentionNest::emit() {
             /*last=*/true, whole ? tokens / 2 : stride);
   nest.free(image);
   nest.free(weights);
-}
-
-// Chains ---------------------------------------------------------------------
-
-LogicalResult mlir::bfly::emitGridAttention(KernelEmitter &emitter,
-                                            NestBuilder &nest,
-                                            AttentionChain chain) {
-  auto stored = cast<FloatType>(
-      cast<RankedTensorType>(chain.source.getType()).getElementType());
-  for (AttentionStageOp stage : chain.stages) {
-    Scoring scoring = stage.getScoring();
-    if (scoring != Scoring::Definition && scoring != Scoring::PairDifference)
-      return stage.emitOpError("scores as ")
-             << stringifyScoring(scoring)
-             << ", which does not run on a GPU; definition and "
-                "pair_difference do";
-    if (nest.compute.isF64())
-      return stage.emitOpError(
-          "is in f64, which runs on a CPU; f32, bf16 and f16 run on a GPU");
-  }
-  if (nest.blockThreads < 128 || nest.blockThreads % 128)
-    return chain.stages.front().emitOpError(
-               "needs a plan of whole warpgroups, 128 threads each, got ")
-           << nest.blockThreads << " threads";
-
-  AttentionStageOp first = chain.stages.front();
-  RankedTensorType type = first.getState().getType();
-  bool whole = int64_t(chain.stages.size()) == getNumStages(type.getDimSize(1));
-  bool narrow = stored.getWidth() == 16;
-  for (auto [index, stage] : llvm::enumerate(chain.stages)) {
-    whole &= static_cast<size_t>(stage.getStage()) == index &&
-             stage.getScoring() == first.getScoring() &&
-             stage.getWeights() == first.getWeights() &&
-             stage.getHeads() == first.getHeads() &&
-             stage.getScale() == first.getScale();
-    for (Value weight : stage.getWeights())
-      narrow &=
-          cast<RankedTensorType>(weight.getType()).getElementType() == stored;
-  }
-  // The state is stored as the caller's arrays are; and wider where a part of
-  // a network has it in the compute type.
-  FloatType elementType = narrow ? stored : nest.compute;
-  auto emit = [&](AttentionStageOp stage, int64_t count, Value from, Value to) {
-    GridAttentionNest(nest, stage, count, from,
-                      emitter.getBuffer(stage.getWeights()[0]),
-                      emitter.getBuffer(stage.getWeights()[1]), to, elementType)
-        .emit();
-  };
-  Value input = emitter.getBuffer(chain.source);
-  Value output = emitter.getBuffer(chain.result);
-  if (whole)
-    return emit(first, chain.stages.size(), input, output), success();
-  // A part of a network, a stage at a time.
-  SmallVector<Value> between;
-  for (auto [index, stage] : llvm::enumerate(chain.stages)) {
-    Value to = output;
-    if (index + 1 < chain.stages.size()) {
-      SmallVector<Value> sizes;
-      OpFoldResult batch = nest.size(input, 0);
-      if (auto size = dyn_cast<Value>(batch))
-        sizes.push_back(size);
-      to = memref::AllocOp::create(
-          nest.builder, nest.loc,
-          MemRefType::get(type.getShape(), nest.compute), sizes,
-          nest.builder.getI64IntegerAttr(128));
-      between.push_back(to);
-    }
-    emit(stage, 1, input, to);
-    input = to;
-  }
-  for (Value buffer : between)
-    nest.free(buffer);
-  return success();
 }

@@ -22,11 +22,11 @@
 #ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GRIDATTENTIONNEST_H
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GRIDATTENTIONNEST_H
 
-#include "AttentionNest.h"
+#include "ChannelAccess.h"
 
 namespace mlir::bfly {
 
-class GridAttentionNest {
+class GridAttentionNest : ChannelAccess {
 public:
   /// `count` stages from `first` on, alike but for their numbers: a whole
   /// network, or one stage. `input` and `output` are (B, tokens, D): tokens
@@ -39,14 +39,6 @@ public:
   void emit();
 
 private:
-  // Neighbours along the channels, `width` of them: a vector of the compute
-  // type, or a scalar.
-  Value load(Value buffer, ArrayRef<AffineExpr> indices, int64_t width);
-  void store(Value value, Value buffer, ArrayRef<AffineExpr> indices);
-  Value splat(Value scalar, int64_t width);
-  /// The widest access in 16 bytes of each buffer that divides every count.
-  int64_t getWidth(ArrayRef<Value> buffers, ArrayRef<int64_t> counts);
-
   /// Where the image has a channel, by its place along the depth.
   SmallVector<AffineExpr> imageIndices(AffineExpr tile, AffineExpr buffer,
                                        AffineExpr row, int64_t part,
@@ -55,10 +47,6 @@ private:
   AffineExpr firstToken(AffineExpr pair, int64_t stride) {
     return pair.floorDiv(stride) * (2 * stride) + pair % stride;
   }
-  /// if (all constraints >= 0) body() else otherwise(); no test if there is no
-  /// constraint.
-  void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body,
-             function_ref<void()> otherwise = nullptr);
   /// Adds "the pair exists" where it may not.
   void addPairExists(SmallVectorImpl<AffineExpr> &constraints, AffineExpr pair);
   void addHeadExists(SmallVectorImpl<AffineExpr> &constraints, AffineExpr head);
@@ -76,7 +64,6 @@ private:
   void mixToRows(AffineExpr tile, AffineExpr group, AffineExpr buffer,
                  int64_t stride);
 
-  NestBuilder &nest;
   int64_t firstStage, count;
   double scale;
   Value input, query, key, output;

@@ -176,7 +176,7 @@ void GridLinear::emitTiles() {
     auto reg = [&](int64_t r, int64_t c) {
       return nest.constantExpr(r * kEach + c);
     };
-    assert(down * across == nest.blockThreads && "verified with the plan");
+    assert(down * across == nest.blockThreads && "threads come in warps");
     nest.everyThread([&](AffineExpr t) {
       each([&](int64_t r, int64_t c) {
         nest.store(nest.constant(0), totals, {t, reg(r, c)});

@@ -15,6 +15,7 @@
 #include "SpectralMaps.h"
 #include "bfly/Schedule/Plan.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -27,14 +28,21 @@ public:
   GridSpectralNest(KernelEmitter &emitter, NestBuilder &nest,
                    SpectralChain chain);
   LogicalResult emit();
+  /// The first pass, and bin 0 from what it leaves; false if it is not through
+  /// memory.
+  bool emitBin(Value result, double factor);
 
 private:
   void emitElements();
   void emitFlags();
+  void beginOuterPasses();
   /// The radix-R pass through memory, either way.
   void emitOuterPass(bool inverse);
   void emitSlabs();
   void visit(SlabTransform &slab, AffineExpr unit);
+  /// The last pass, the maps and the pass that undoes it, in registers.
+  void visitBlocks(SlabTransform &slab, AffineExpr unit);
+  void visitPairsOfBlocks(SlabTransform &slab, AffineExpr unit);
   void loadSpectrum(SlabTransform &slab, AffineExpr unit);
   /// Which rows a visit is of: all, of k and N-k the one that comes first in
   /// the slab, or the bins 0 ... N/2.
@@ -233,6 +241,173 @@ void GridSpectralNest::visit(SlabTransform &slab, AffineExpr unit) {
       });
 }
 
+void GridSpectralNest::visitBlocks(SlabTransform &slab, AffineExpr unit) {
+  int64_t parts = outer == 1 ? 1 : 2, middle = outer / 2;
+  int64_t radix = radices.back(), blocks = rows / radix;
+  nest.threads(parts * blocks * lanes, [&](AffineExpr i) {
+    AffineExpr lane = i % lanes, block = i.floorDiv(lanes);
+    AffineExpr q = nest.constantExpr(0);
+    SmallVector<ComplexPair> values;
+    for (int64_t row = 0; row < radix; ++row)
+      values.push_back(slab.load(block * radix + row, lane));
+    transformInRegisters(nest, values, /*inverse=*/false, nullptr, q);
+    for (int64_t row = 0; row < radix; ++row) {
+      AffineExpr m = slab.blockBin(block % blocks) + row * blocks;
+      // Bins of unit and of its mirror image R - unit, or of 0 and R/2.
+      auto apply = [&](AffineExpr q) {
+        AffineExpr k = m * outer + q;
+        ComplexPair value =
+            applyMaps(values[row], k, mirrorOf(k), firstChannel(origin + lane));
+        return SmallVector<Value>{value.re, value.im};
+      };
+      SmallVector<Value> value;
+      if (parts == 1) {
+        value = apply(nest.constantExpr(0));
+      } else {
+        AffineExpr paired = (unit + (middle - 1)).floorDiv(middle);
+        SmallVector<Value> second = apply(paired * middle - unit + middle);
+        value = nest.guardValues(
+            {-block + (blocks - 1)}, [&] { return apply(unit); }, second);
+      }
+      values[row] = {value[0], value[1]};
+    }
+    transformInRegisters(nest, values, /*inverse=*/true, nullptr, q);
+    for (int64_t row = 0; row < radix; ++row)
+      slab.store(values[row], block * radix + row, lane);
+  });
+}
+
+void GridSpectralNest::visitPairsOfBlocks(SlabTransform &slab,
+                                          AffineExpr unit) {
+  // A block of the last pass has the bins m, m + L, m + 2 L ... of L blocks,
+  // first to last the mirror images of those of the block of L - m, last to
+  // first. A thread has such a pair, bin i of the one beside R-1-i of the
+  // other. Blocks 0 and L/2 are their own mirror images; they make a pair too,
+  // though its bins belong together otherwise.
+  //
+  // Pair v has the blocks v + first and second - v, of constants that change
+  // where another digit of the block's bin is the first that is not zero: then
+  // the digits before it are zero, it turns to R - d, and the others around.
+  int64_t radix = radices.back(), blocks = rows / radix;
+  struct Range {
+    int64_t start, first, second;
+  };
+  SmallVector<Range> ranges;
+  {
+    int64_t span = radices[radices.size() - 2], before = 1;
+    ranges.push_back({0, 0, span / 2});
+    if (span > 2)
+      ranges.push_back({1, 0, span});
+    for (int64_t digit : llvm::drop_begin(llvm::reverse(radices), 2)) {
+      before = span;
+      span *= digit;
+      ranges.push_back({before / 2, before / 2, span + before / 2 - 1});
+    }
+  }
+  int64_t pairs = blocks / 2;
+  AffineExpr offset = nest.constantExpr(0);
+  if (outer > 1) {
+    // Of the pair of sub-transforms that are their own mirror images the second
+    // has no bin that is its own: every digit turns around, and so do those of
+    // two sub-transforms that mirror each other.
+    ranges.push_back(
+        {blocks / 2, blocks - blocks / 2, 2 * blocks - 1 + blocks / 2});
+    ranges.push_back({blocks, -blocks, 3 * blocks - 1});
+    pairs = blocks;
+    offset = (unit + (outer / 2 - 1)).floorDiv(outer / 2) * blocks;
+  }
+  int64_t end = outer > 1 ? 2 * blocks : pairs;
+  nest.threads(pairs * lanes, [&](AffineExpr i) {
+    AffineExpr lane = i % lanes, v = i.floorDiv(lanes) + offset;
+    // 1 from `start` on, 0 before.
+    auto isFrom = [&](int64_t start) {
+      return (v + (end - start)).floorDiv(end);
+    };
+    AffineExpr first = v, second = -v + ranges[0].second;
+    for (size_t r = 1; r < ranges.size(); ++r) {
+      AffineExpr here = isFrom(ranges[r].start);
+      first = first + here * (ranges[r].first - ranges[r - 1].first);
+      second = second + here * (ranges[r].second - ranges[r - 1].second);
+    }
+    AffineExpr odd = -isFrom(1) + 1;
+    AffineExpr q = nest.constantExpr(0);
+    if (outer > 1)
+      q = unit + (isFrom(blocks / 2) - isFrom(blocks)) * (outer / 2);
+    AffineExpr bin = slab.blockBin(outer > 1 ? first % blocks : first);
+
+    SmallVector<ComplexPair> a, b;
+    for (int64_t row = 0; row < radix; ++row)
+      a.push_back(slab.load(first * radix + row, lane));
+    for (int64_t row = 0; row < radix; ++row)
+      b.push_back(slab.load(second * radix + row, lane));
+    AffineExpr zero = nest.constantExpr(0);
+    transformInRegisters(nest, a, /*inverse=*/false, nullptr, zero);
+    transformInRegisters(nest, b, /*inverse=*/false, nullptr, zero);
+
+    if (!chain.maps.empty()) {
+      OpBuilder &builder = nest.builder;
+      Value isOdd =
+          arith::CmpIOp::create(builder, nest.loc, arith::CmpIPredicate::eq,
+                                nest.apply(v), nest.apply(zero));
+      auto select = [&](ComplexPair odd, ComplexPair even) -> ComplexPair {
+        return {
+            arith::SelectOp::create(builder, nest.loc, isOdd, odd.re, even.re),
+            arith::SelectOp::create(builder, nest.loc, isOdd, odd.im, even.im)};
+      };
+      AffineExpr firstC = firstChannel(origin + lane);
+      AffineExpr secondC = secondChannel(origin + lane);
+      auto map = [&](ComplexPair z, ComplexPair zMirror, AffineExpr m,
+                     Value own) -> std::pair<ComplexPair, ComplexPair> {
+        AffineExpr k = m * outer + q;
+        auto [x, y] = mapPacked(z, zMirror, k, mirrorOf(k), firstC, secondC);
+        if (own) {
+          dropImaginary(x, own);
+          dropImaginary(y, own);
+        }
+        return {pack(x, y), packMirror(x, y)};
+      };
+      // Of the odd pair a[i] is beside a[R-i], a[0] and a[R/2] alone, and b[i]
+      // beside b[R-1-i].
+      int64_t half = radix / 2;
+      SmallVector<ComplexPair> here(radix), there(radix);
+      for (int64_t i = 0; i < radix; ++i) {
+        here[i] = i < half ? a[i] : select(b[i], a[i]);
+        there[i] = i < half ? select(i ? a[radix - i] : a[0], b[radix - 1 - i])
+                            : b[radix - 1 - i];
+        AffineExpr m = bin + i * blocks;
+        if (i >= half)
+          m = m + odd * (blocks / 2);
+        std::tie(here[i], there[i]) =
+            map(here[i], there[i], m, i ? Value() : isOdd);
+      }
+      SmallVector<Value> alone = nest.guardValues(
+          {-v},
+          [&] {
+            Value always =
+                arith::ConstantIntOp::create(builder, nest.loc, 1, 1);
+            ComplexPair value =
+                map(a[half], a[half], bin + half * blocks, always).first;
+            return SmallVector<Value>{value.re, value.im};
+          },
+          ValueRange{here[half].re, here[half].im});
+      for (int64_t i = 0; i < radix; ++i) {
+        a[i] = i < half    ? here[i]
+               : i == half ? ComplexPair{alone[0], alone[1]}
+                           : select(there[radix - i], here[i]);
+        b[i] = i < half ? there[radix - 1 - i]
+                        : select(here[i], there[radix - 1 - i]);
+      }
+    }
+
+    transformInRegisters(nest, a, /*inverse=*/true, nullptr, zero);
+    transformInRegisters(nest, b, /*inverse=*/true, nullptr, zero);
+    for (int64_t row = 0; row < radix; ++row)
+      slab.store(a[row], first * radix + row, lane);
+    for (int64_t row = 0; row < radix; ++row)
+      slab.store(b[row], second * radix + row, lane);
+  });
+}
+
 void GridSpectralNest::loadSpectrum(SlabTransform &slab, AffineExpr unit) {
   // Half of the bins are there, each stands for two.
   forEachRow(
@@ -340,7 +515,12 @@ void GridSpectralNest::emitSlabs() {
                                    nest.builder.getIndexAttr(slabs)};
   if (outer > 1)
     counts.push_back(nest.builder.getIndexAttr(outer / 2));
-  nest.parallel(counts, [&](ArrayRef<AffineExpr> ivs) {
+  // Against the order of the phase before, whose last data are in cache still.
+  nest.parallel(counts, [&](ArrayRef<AffineExpr> units) {
+    SmallVector<AffineExpr> ivs(units);
+    for (auto [iv, count] : llvm::zip_equal(ivs, counts))
+      if (std::optional<int64_t> size = getConstantIntValue(count))
+        iv = -iv + (*size - 1);
     batch = ivs[0];
     origin = getOrigin(ivs[1]);
     AffineExpr unit = outer > 1 ? ivs[2] : nest.constantExpr(0);
@@ -359,14 +539,49 @@ void GridSpectralNest::emitSlabs() {
       else
         write(row, origin + lane, value);
     };
+    // Where both transforms are in this slab, what is between them stays in
+    // registers.
+    bool inRegisters = chain.fft && chain.ifft && radices.size() > 1;
     if (chain.fft)
-      slab.forward(reader);
+      slab.forward(reader, /*toLastPass=*/inRegisters);
     else
       loadSpectrum(slab, unit);
-    visit(slab, unit);
+    if (!inRegisters)
+      visit(slab, unit);
+    else if (packed)
+      visitPairsOfBlocks(slab, unit);
+    else
+      visitBlocks(slab, unit);
     if (chain.ifft)
-      slab.inverse(writer);
+      slab.inverse(writer, /*fromLastPass=*/inRegisters);
   });
+}
+
+void GridSpectralNest::beginOuterPasses() {
+  outerTwiddles.emplace(nest, outer, chain.tokens);
+  if (!chain.fft || !emitter.getFirstPass(chain.fft.getResult()))
+    scratch = emitter.allocateScratch(nest, nest.size(input, 0),
+                                      {slabs, chain.tokens, lanes, 2});
+}
+
+bool GridSpectralNest::emitBin(Value result, double factor) {
+  if (outer == 1 || isolated)
+    return false;
+  beginOuterPasses();
+  emitOuterPass(/*inverse=*/false);
+  emitter.getFirstPass(chain.fft.getResult()) = scratch;
+  // Sub-transform 0 has the bin: the sum of its rows, of which there are R
+  // times fewer than tokens.
+  sumRows(emitter, nest, nest.size(input, 0), rows, channels,
+          emitter.getBuffer(result), factor,
+          [&](AffineExpr b, AffineExpr row, AffineExpr channel) {
+            AffineExpr column = packed ? channel.floorDiv(2) : channel;
+            AffineExpr slab = column.floorDiv(lanes);
+            return nest.load(scratch,
+                             {b, slab, row, column - getOrigin(slab),
+                              packed ? channel % 2 : nest.constantExpr(0)});
+          });
+  return true;
 }
 
 LogicalResult GridSpectralNest::emit() {
@@ -375,12 +590,14 @@ LogicalResult GridSpectralNest::emit() {
   if (isolated)
     emitFlags();
   if (outer > 1) {
-    outerTwiddles.emplace(nest, outer, chain.tokens);
-    scratch = emitter.allocateScratch(nest, nest.size(input, 0),
-                                      {slabs, chain.tokens, lanes, 2});
+    beginOuterPasses();
+    Value done =
+        chain.fft ? emitter.getFirstPass(chain.fft.getResult()) : Value();
+    if (done)
+      scratch = done;
+    else if (chain.fft)
+      emitOuterPass(/*inverse=*/false);
   }
-  if (outer > 1 && chain.fft)
-    emitOuterPass(/*inverse=*/false);
   emitSlabs();
   if (outer > 1 && chain.ifft)
     emitOuterPass(/*inverse=*/true);
@@ -398,4 +615,33 @@ LogicalResult mlir::bfly::emitSpectralChainOnGPU(KernelEmitter &emitter,
            << "must be a kernel of its own: "
            << explainLibrary(chain.tokens, *machine);
   return GridSpectralNest(emitter, nest, chain).emit();
+}
+
+bool mlir::bfly::emitBinOfFirstPass(KernelEmitter &emitter, SpectrumBinOp bin) {
+  if (emitter.getPlan().getGroups().size() < 2)
+    return false;
+  // The chain that the transform begins, if it is one.
+  Value link = bin.getInput();
+  Operation *sink = nullptr;
+  while (!isa_and_nonnull<IfftOp>(sink)) {
+    Operation *next = nullptr;
+    for (Operation *user : link.getUsers()) {
+      if (isa<SpectrumBinOp>(user))
+        continue;
+      if (next || !isa<SpectrumMapOp, IfftOp>(user) ||
+          user->getOperand(0) != link)
+        return false;
+      next = user;
+    }
+    if (!next)
+      return false;
+    sink = next;
+    link = next->getResult(0);
+  }
+  SpectralChain chain = getSpectralChain(emitter, sink);
+  if (!chain.fft || chain.fft.getResult() != bin.getInput())
+    return false;
+  NestBuilder nest = emitter.makeNest(bin);
+  return GridSpectralNest(emitter, nest, chain)
+      .emitBin(bin.getResult(), bin.getFactor().convertToDouble());
 }

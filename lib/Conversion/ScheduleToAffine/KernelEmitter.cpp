@@ -109,6 +109,8 @@ LogicalResult KernelEmitter::emit(Operation *op) {
     auto fft = bin.getInput().getDefiningOp<FftOp>();
     if (bin.getIndex() == 0 && fft && !findBuffer(fft.getResult()) &&
         !isa<ComplexType>(fft.getInput().getType().getElementType())) {
+      if (onGPU() && emitBinOfFirstPass(*this, bin))
+        return success();
       emitTokenSum(*this, op, fft.getInput(), bin.getResult(),
                    bin.getFactor().convertToDouble());
       return success();

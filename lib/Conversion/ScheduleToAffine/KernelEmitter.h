@@ -34,6 +34,9 @@ public:
   /// after a first dimension that may be dynamic.
   Value allocateScratch(NestBuilder &nest, OpFoldResult first,
                         ArrayRef<int64_t> rest);
+  /// What the first pass of a transform left in memory, where it ran ahead of
+  /// the others.
+  Value &getFirstPass(Value transform) { return firstPasses[transform]; }
   bool onGPU() { return getPlan().getThreads() != 0; }
   bool parallelOverBatch() { return getPlan().getParallel() == "batch"; }
 
@@ -46,6 +49,7 @@ private:
   SmallVector<Value> results;
   IRMapping buffers;
   SmallVector<Value> temporaries;
+  DenseMap<Value, Value> firstPasses;
 };
 
 // One function a kind of network; each emits the nests that fill its result's
@@ -54,6 +58,9 @@ private:
 /// A chain transform → maps → inverse that ends at `sink`: an ifft, or a
 /// spectrum_map or fft whose spectrum itself is wanted.
 LogicalResult emitSpectralChain(KernelEmitter &emitter, Operation *sink);
+/// Bin 0 of a transform whose first pass goes through memory: that pass, and
+/// the sum of what it left of the bin. False where this is no such transform.
+bool emitBinOfFirstPass(KernelEmitter &emitter, SpectrumBinOp bin);
 /// A chain of attention stages that ends at `sink`.
 LogicalResult emitAttentionChain(KernelEmitter &emitter, Value sink);
 void emitFoldWeights(KernelEmitter &emitter, FoldWeightsOp op);

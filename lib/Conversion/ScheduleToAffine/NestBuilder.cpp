@@ -235,12 +235,7 @@ void NestBuilder::storeVector(Value vector, Value buffer,
 void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
                         function_ref<void()> body,
                         function_ref<void()> otherwise) {
-  SmallVector<bool> equalities(constraints.size(), false);
-  IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
-  SmallVector<Value> operands(dims);
-  affine::canonicalizeSetAndOperands(&set, &operands);
-  auto branch = affine::AffineIfOp::create(builder, loc, set, operands,
-                                           /*withElseRegion=*/bool(otherwise));
+  auto branch = branchOn(constraints, TypeRange(), bool(otherwise));
   OpBuilder::InsertionGuard inside(builder);
   builder.setInsertionPointToStart(branch.getThenBlock());
   body();
@@ -248,6 +243,29 @@ void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
     return;
   builder.setInsertionPointToStart(branch.getElseBlock());
   otherwise();
+}
+
+SmallVector<Value>
+NestBuilder::guardValues(ArrayRef<AffineExpr> constraints,
+                         function_ref<SmallVector<Value>()> body,
+                         ValueRange otherwise) {
+  auto branch = branchOn(constraints, otherwise.getTypes(), /*withElse=*/true);
+  OpBuilder::InsertionGuard inside(builder);
+  builder.setInsertionPointToStart(branch.getThenBlock());
+  affine::AffineYieldOp::create(builder, loc, body());
+  builder.setInsertionPointToEnd(branch.getElseBlock());
+  affine::AffineYieldOp::create(builder, loc, otherwise);
+  return SmallVector<Value>(branch.getResults());
+}
+
+affine::AffineIfOp NestBuilder::branchOn(ArrayRef<AffineExpr> constraints,
+                                         TypeRange results, bool withElse) {
+  SmallVector<bool> equalities(constraints.size(), false);
+  IntegerSet set = IntegerSet::get(dims.size(), 0, constraints, equalities);
+  SmallVector<Value> operands(dims);
+  affine::canonicalizeSetAndOperands(&set, &operands);
+  return affine::AffineIfOp::create(builder, loc, results, set, operands,
+                                    withElse);
 }
 
 // Memory ---------------------------------------------------------------------

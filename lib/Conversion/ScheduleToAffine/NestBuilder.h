@@ -8,6 +8,7 @@
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTBUILDER_H
 
 #include "bfly/IR/Bfly.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/Builders.h"
 
@@ -92,6 +93,10 @@ public:
   /// if (every constraint >= 0) body(), else otherwise().
   void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body,
              function_ref<void()> otherwise = nullptr);
+  /// The values of body() if every constraint >= 0, else `otherwise`.
+  SmallVector<Value> guardValues(ArrayRef<AffineExpr> constraints,
+                                 function_ref<SmallVector<Value>()> body,
+                                 ValueRange otherwise);
 
   // Memory -------------------------------------------------------------------
 
@@ -129,6 +134,8 @@ public:
 private:
   /// Map and operands of indices, without unused dims.
   std::pair<AffineMap, SmallVector<Value>> access(ArrayRef<AffineExpr> indices);
+  affine::AffineIfOp branchOn(ArrayRef<AffineExpr> constraints,
+                              TypeRange results, bool withElse);
 
   SmallVector<Value> dims;
 };

@@ -120,6 +120,17 @@ AffineExpr SlabTransform::position(AffineExpr m) const {
   return row;
 }
 
+AffineExpr SlabTransform::blockBin(AffineExpr block) const {
+  AffineExpr m = nest.constantExpr(0);
+  int64_t weight = 1;
+  for (auto [radix, length] : llvm::zip_equal(ArrayRef(radices).drop_back(),
+                                              ArrayRef(lengths).drop_back())) {
+    m = m + block.floorDiv(length / radix / radices.back()) % radix * weight;
+    weight *= radix;
+  }
+  return m;
+}
+
 AffineExpr SlabTransform::bin(AffineExpr row) const {
   AffineExpr m = nest.constantExpr(0);
   int64_t weight = 1;
@@ -136,8 +147,8 @@ void SlabTransform::pass(unsigned index, bool inverse, Reader reader,
   int64_t blocks = parts * rows / block;
   nest.threads(blocks * sub * lanes, [&](AffineExpr i) {
     AffineExpr lane = i % lanes, butterfly = i.floorDiv(lanes);
-    AffineExpr j = butterfly % sub;
-    AffineExpr first = butterfly.floorDiv(sub) * block + j;
+    AffineExpr j = blocks == 1 ? butterfly : butterfly % sub;
+    AffineExpr first = blocks == 1 ? j : butterfly.floorDiv(sub) * block + j;
     SmallVector<ComplexPair> values;
     for (int64_t q = 0; q < radix; ++q)
       values.push_back(reader ? reader(first + q * sub, lane)
@@ -153,22 +164,22 @@ void SlabTransform::pass(unsigned index, bool inverse, Reader reader,
   });
 }
 
-void SlabTransform::forward(Reader reader) {
+void SlabTransform::forward(Reader reader, bool toLastPass) {
   if (radices.empty() && reader)
     nest.threads(parts * lanes, [&](AffineExpr i) {
       AffineExpr row = i.floorDiv(lanes), lane = i % lanes;
       store(reader(row, lane), row, lane);
     });
-  for (unsigned index = 0; index < radices.size(); ++index)
+  for (unsigned index = 0; index + toLastPass < radices.size(); ++index)
     pass(index, /*inverse=*/false, index ? nullptr : reader, nullptr);
 }
 
-void SlabTransform::inverse(Writer writer) {
+void SlabTransform::inverse(Writer writer, bool fromLastPass) {
   if (radices.empty() && writer)
     nest.threads(parts * lanes, [&](AffineExpr i) {
       AffineExpr row = i.floorDiv(lanes), lane = i % lanes;
       writer(row, lane, load(row, lane));
     });
-  for (unsigned index = radices.size(); index-- > 0;)
+  for (unsigned index = radices.size() - fromLastPass; index-- > 0;)
     pass(index, /*inverse=*/true, nullptr, index ? nullptr : writer);
 }

@@ -57,15 +57,21 @@ public:
   void allocate();
 
   /// Rows come from `reader` (null: are in the slab) in natural order.
-  void forward(Reader reader);
+  /// `toLastPass`: all passes but the last.
+  void forward(Reader reader, bool toLastPass);
   /// Rows go to `writer` (null: stay in the slab) in natural order.
-  void inverse(Writer writer);
+  /// `fromLastPass`: the one that undoes the last pass was done.
+  void inverse(Writer writer, bool fromLastPass);
 
   /// Rows of a part.
   int64_t getRows() const { return rows; }
   /// Row of bin m of a part's transform, and the bin of a row.
   AffineExpr position(AffineExpr m) const;
   AffineExpr bin(AffineExpr row) const;
+  /// Of a block of the last pass, which is a part's rows at `block` times the
+  /// last radix: the bin of its first row. The others' are the number of blocks
+  /// apart.
+  AffineExpr blockBin(AffineExpr block) const;
   ComplexPair load(AffineExpr row, AffineExpr lane);
   void store(ComplexPair value, AffineExpr row, AffineExpr lane);
 

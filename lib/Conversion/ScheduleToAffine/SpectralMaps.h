@@ -72,6 +72,9 @@ private:
                        AffineExpr channel);
 };
 
+/// The chain that ends at an operation.
+SpectralChain getSpectralChain(KernelEmitter &emitter, Operation *sink);
+
 /// The chain as units of work of a GPU's grid.
 LogicalResult emitSpectralChainOnGPU(KernelEmitter &emitter, NestBuilder &nest,
                                      const SpectralChain &chain);

@@ -363,8 +363,8 @@ void SpectralNest::emitSlabs(int64_t first, int64_t slabs, int64_t width) {
   nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)}, body);
 }
 
-LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
-                                            Operation *sink) {
+SpectralChain mlir::bfly::getSpectralChain(KernelEmitter &emitter,
+                                           Operation *sink) {
   SpectralChain chain;
   chain.result = sink->getResult(0);
   Operation *op = sink;
@@ -389,6 +389,12 @@ LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
       chain.source = fft.getInput();
     }
   }
+  return chain;
+}
+
+LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
+                                            Operation *sink) {
+  SpectralChain chain = getSpectralChain(emitter, sink);
   NestBuilder nest = emitter.makeNest(sink);
   if (emitter.onGPU())
     return emitSpectralChainOnGPU(emitter, nest, chain);

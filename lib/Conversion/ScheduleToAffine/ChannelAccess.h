@@ -1,0 +1,35 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Neighbours along the channels as one access, in the compute type: a vector,
+// or a scalar where the width is 1.
+
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CHANNELACCESS_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CHANNELACCESS_H
+
+#include "NestBuilder.h"
+
+namespace mlir::bfly {
+
+class ChannelAccess {
+public:
+  ChannelAccess(NestBuilder &nest) : nest(nest) {}
+
+  Value load(Value buffer, ArrayRef<AffineExpr> indices, int64_t width);
+  void store(Value value, Value buffer, ArrayRef<AffineExpr> indices);
+  Value splat(Value scalar, int64_t width);
+  /// The widest access in 16 bytes of each buffer that divides every count.
+  static int64_t getWidth(ArrayRef<Value> buffers, ArrayRef<int64_t> counts);
+
+  /// if (all constraints >= 0) body() else otherwise(); no test if there is no
+  /// constraint.
+  void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body,
+             function_ref<void()> otherwise = nullptr);
+
+protected:
+  NestBuilder &nest;
+};
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CHANNELACCESS_H

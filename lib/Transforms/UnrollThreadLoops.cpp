@@ -1,0 +1,62 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// -bfly-unroll-thread-loops: several loads of a thread under way at once.
+//
+// Before: a GPU's plan, its affine loops lowered to scf. After: the innermost
+// serial loops in loops over threads are unrolled; what they compute is the
+// same to the bit.
+
+#include "bfly/Transforms/Passes.h"
+
+#include "bfly/IR/Bfly.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Utils/Utils.h"
+
+namespace mlir::bfly {
+#define GEN_PASS_DEF_UNROLLTHREADLOOPSPASS
+#include "bfly/Transforms/Passes.h.inc"
+} // namespace mlir::bfly
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+/// Operations that an unrolled body may have: code beyond the instruction cache
+/// gains nothing.
+static constexpr uint64_t kLargestBody = 1024;
+
+namespace {
+
+struct UnrollThreadLoopsPass
+    : public bfly::impl::UnrollThreadLoopsPassBase<UnrollThreadLoopsPass> {
+  using UnrollThreadLoopsPassBase::UnrollThreadLoopsPassBase;
+
+  void runOnOperation() override {
+    SmallVector<scf::ForOp> loops;
+    getOperation()->walk([&](scf::ForOp loop) {
+      bool isInnermost = true;
+      loop.getBody()->walk([&](Operation *op) {
+        isInnermost &= !isa<scf::ForOp, scf::ParallelOp, scf::WhileOp>(op);
+      });
+      // Threads are the loop in the loop over units.
+      auto threads = loop->getParentOfType<scf::ParallelOp>();
+      if (isInnermost && threads && threads->getParentOfType<scf::ParallelOp>())
+        loops.push_back(loop);
+    });
+    for (scf::ForOp loop : loops) {
+      std::optional<APInt> trips = loop.getStaticTripCount();
+      if (!trips || trips->ult(2))
+        continue;
+      uint64_t ops = llvm::range_size(loop.getBody()->without_terminator());
+      uint64_t times =
+          std::min<uint64_t>(factor, kLargestBody / std::max<uint64_t>(ops, 1));
+      if (times < 2)
+        continue;
+      if (trips->ule(times) ? failed(loopUnrollFull(loop))
+                            : failed(loopUnrollByFactor(loop, times)))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

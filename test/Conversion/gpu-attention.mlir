@@ -1,0 +1,94 @@
+// RUN: bfly-opt %s -bfly-compile="to=affine target=sm_90a" -split-input-file | FileCheck %s
+// RUN: bfly-opt %s -bfly-compile="to=schedule target=sm_90a" -split-input-file | FileCheck %s --check-prefix=PLAN
+// RUN: bfly-opt %s -bfly-compile="to=schedule target=sm_90a" -split-input-file | bfly-opt -split-input-file -bfly-print-report 2>&1 >/dev/null | FileCheck %s --check-prefix=REPORT
+
+// The images, both of them with the pairs' differences; what a block holds.
+// REPORT: state 786 kB in memory; pair_difference
+// REPORT: state 176 kB in shared, then 176 kB in shared
+// REPORT: state 41.0 kB in memory
+
+// Dense weights: one kernel, four phases. Weights and input become images of core matrices, then all stages but the
+// last are one loop around a phase, and the last one writes rows. Tiles of 128 pairs: 3 * 512 / 2 / 128, and heads in
+// groups of two, 128 columns of each of three products. A step is 32 deep; four fit in the ring.
+// PLAN-LABEL: func.func @dense
+// PLAN: plan <machine = "sm_90a", lanes = 8, tile = 128, radices = [], groups = [<0 to 8 in memory>], parallel = "tile", threads = 256>
+// PLAN-COUNT-9: pair_difference
+// CHECK-LABEL: func.func @dense
+// CHECK: bfly.kernel "butterfly_attention" (%[[X:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}, %[[K:.*]] = %{{.*}}, %[[Y:.*]] = %{{.*}}) plan
+// CHECK: %[[W:.*]] = memref.alloc() {{.*}} : memref<9x2x8x2x16x4x8x8xbf16>
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (9, 2, 8) {
+// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (1024) {
+// CHECK-DAG: vector.load %[[Q]]{{.*}} {alignment = 16 : i64} : memref<9x256x256xbf16>, vector<8xbf16>
+// CHECK-DAG: vector.load %[[K]]{{.*}} {alignment = 16 : i64} : memref<9x256x256xbf16>, vector<8xbf16>
+// CHECK: %[[V:.*]] = memref.alloc() {{.*}} : memref<6x2x8x3x2x8x4x8x8xbf16>
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (6, 8) {
+// CHECK-COUNT-2: vector.load %[[X]]
+// CHECK-COUNT-3: vector.store %{{.*}}, %[[V]]
+// CHECK: affine.for %[[I:.*]] = 0 to 8 {
+// CHECK-NEXT: affine.parallel (%[[T:.*]], %[[G:.*]]) = (0, 0) to (6, 2) {
+// CHECK-DAG:    %[[C:.*]] = memref.alloc() : memref<256x192xf32, #gpu.address_space<private>>
+// CHECK-DAG:    %[[RING:.*]] = memref.alloc() {{.*}} : memref<4x40960xi8, #gpu.address_space<workgroup>>
+// CHECK-DAG:    %[[PARITY:.*]] = affine.apply #{{.*}}(%[[I]])
+// CHECK-DAG:    %[[A:.*]] = memref.subview %[[V]][%[[T]], %[[PARITY]], 0, 0, 0, 0, 0, 0, 0]
+// CHECK-DAG:    %[[B:.*]] = memref.subview %[[W]][%[[I]], %[[G]], 0, 0, 0, 0, 0, 0]
+// CHECK:        bfly.stream_product %[[A]], %[[B]], %[[C]] through %[[RING]] products [0, 0, 1, 0, 2, 1]
+// CHECK-NOT:    bfly.stream_product
+// CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK-COUNT-2: math.exp
+// CHECK:        affine.parallel (%{{.*}}) = (0) to (1024) {
+// CHECK-COUNT-4: vector.load %[[V]]
+// CHECK-COUNT-6: vector.store %{{.*}}, %[[V]]
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (6, 2) {
+// CHECK:        bfly.stream_product
+// CHECK-COUNT-2: vector.store %{{.*}}, %[[Y]]
+// CHECK-NOT: bfly.stream_product
+// CHECK: return
+func.func @dense(%x: tensor<3x512x256xbf16>, %q: tensor<9x256x256xbf16>, %k: tensor<9x256x256xbf16>) -> tensor<3x512x256xbf16> {
+  %y = bfly.butterfly_attention %x, %q, %k heads(4) : tensor<3x512x256xbf16>, tensor<9x256x256xbf16>
+  return %y : tensor<3x512x256xbf16>
+}
+
+// -----
+
+// Weights per head: a phase for each group of stages, between which the result's own memory holds the state. A unit is
+// a head's 512 tokens, neighbours in the first group and 512 apart in the second; each product has queries and keys.
+// PLAN-LABEL: func.func @per_head
+// PLAN: plan <machine = "sm_90a", lanes = 8, tile = 256, radices = [], groups = [<0 to 8 in shared>, <9 to 10 in shared>], parallel = "tile", threads = 256>
+// PLAN-COUNT-11: definition
+// CHECK-LABEL: func.func @per_head
+// CHECK: bfly.kernel "butterfly_attention" (%[[X:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}, %[[K:.*]] = %{{.*}}, %[[Y:.*]] = %{{.*}}) plan
+// CHECK: affine.parallel (%{{.*}}, %[[H:.*]]) = (0, 0) to (symbol(%{{.*}}) * 4, 2) {
+// CHECK-DAG: %[[V:.*]] = memref.alloc() {{.*}} : memref<2x2x2x2x8x8x9x8xbf16, #gpu.address_space<workgroup>>
+// CHECK-DAG: %[[W:.*]] = memref.alloc() {{.*}} : memref<16x8x9x8xbf16, #gpu.address_space<workgroup>>
+// CHECK: affine.parallel (%{{.*}}) = (0) to (4096) {
+// CHECK: vector.load %[[X]]
+// CHECK: affine.for %{{.*}} = 0 to 8 {
+// CHECK: affine.for %{{.*}} = 0 to 2 {
+// CHECK-COUNT-2: bfly.matrix_product
+// CHECK-COUNT-4: vector.store %{{.*}}, %[[V]]
+// CHECK-COUNT-2: bfly.matrix_product
+// CHECK-COUNT-2: vector.store %{{.*}}, %[[Y]]
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (symbol(%{{.*}}) * 4, 2) {
+// CHECK: vector.load %[[Y]]
+// CHECK-COUNT-4: bfly.matrix_product
+// CHECK: vector.store %{{.*}}, %[[Y]]
+func.func @per_head(%x: tensor<?x2048x128xbf16>, %q: tensor<11x2x64x64xbf16>, %k: tensor<11x2x64x64xbf16>) -> tensor<?x2048x128xbf16> {
+  %y = bfly.butterfly_attention %x, %q, %k heads(2) : tensor<?x2048x128xbf16>, tensor<11x2x64x64xbf16>
+  return %y : tensor<?x2048x128xbf16>
+}
+
+// -----
+
+// A head of 160 channels in f32 leaves a block too little room: its stages go through memory, as dense ones do, but
+// the depth is that of the head.
+// PLAN-LABEL: func.func @wide_heads
+// PLAN: tile = 128, radices = [], groups = [<0 to 3 in memory>]
+// CHECK-LABEL: func.func @wide_heads
+// CHECK: memref.alloc() {{.*}} : memref<1x2x20x2x2x8x2x8x8xf32>
+// CHECK: affine.for
+// CHECK: bfly.stream_product {{.*}} products [0, 0, 1, 0, 0, 1, 1, 1] : memref<10x2x2x8x2x8x8xf32,
+func.func @wide_heads(%x: tensor<1x16x320xf32>, %q: tensor<1x160x160xf32>, %k: tensor<1x160x160xf32>) -> tensor<1x16x320xf32> {
+  %y = bfly.butterfly_attention %x, %q, %k heads(2) : tensor<1x16x320xf32>, tensor<1x160x160xf32>
+  return %y : tensor<1x16x320xf32>
+}

@@ -1,0 +1,181 @@
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-convert-schedule-to-affine,canonicalize))' -split-input-file -verify-diagnostics | FileCheck %s
+
+// A kernel is phases of units, units are loops over threads. The context first: sums of chunks of tokens, then of those.
+// CHECK-LABEL: func @in_a_block
+// CHECK: %[[M:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x64xf32>
+// CHECK: %[[PARTIAL:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x4x64xf32>
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (symbol(%{{.*}}), 4, 1) {
+// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: affine.store %{{.*}}, %[[PARTIAL]]
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (symbol(%{{.*}}), 1) {
+// CHECK: affine.load %[[PARTIAL]]
+// CHECK: affine.store %{{.*}}, %[[M]]
+// Roots of unity: of powers of two from tables.
+// CHECK: bfly.table roots(64) : memref<16x2xf32>
+// CHECK: bfly.table roots(32) : memref<16x2xf32>
+// CHECK: bfly.table roots(16) : memref<4x2xf32>
+// CHECK: bfly.table roots(8) : memref<4x2xf32>
+// One unit a slab of 8 channels, two in a complex number; a row is skipped after 4, for the banks. The first pass reads
+// two neighbours as one access.
+// CHECK: affine.parallel (%[[B:.*]], %{{.*}}) = (0, 0) to (symbol(%{{.*}}), 8) {
+// CHECK: %[[SLAB:.*]] = memref.alloc() {alignment = 128 : i64} : memref<2x80x4xf32, #gpu.address_space<workgroup>>
+// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: vector.load %{{.*}}[%[[B]], %{{.*}}, %{{.*}}] {alignment = 8 : i64} : memref<?x64x64xf32>, vector<2xf32>
+// CHECK: bfly.dft
+// CHECK-NOT: affine.load %[[SLAB]]
+// CHECK: affine.store %{{.*}}, %[[SLAB]]
+// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: affine.load %[[SLAB]]
+// CHECK: bfly.dft
+// The last pass, the map and its inverse for pairs of blocks.
+// CHECK: affine.parallel (%{{.*}}) = (0) to (32) {
+// CHECK-COUNT-2: bfly.dft %
+// CHECK: complex.mul
+// CHECK: affine.if
+// CHECK-COUNT-2: bfly.dft inverse
+// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: bfly.dft inverse
+// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: affine.load %[[SLAB]]
+// CHECK: bfly.dft inverse
+// CHECK-NOT: affine.store %{{.*}}, %[[SLAB]]
+// CHECK: vector.store %{{.*}} {alignment = 8 : i64} : memref<?x64x64xf32>, vector<2xf32>
+// CHECK-NOT: affine.parallel
+func.func @in_a_block(%x: tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
+  %y = bfly.kernel "filter" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [4, 4, 4], groups = [<0 to 2 in shared>], parallel = "tile", threads = 64> : (tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
+    %f = bfly.fft %a : tensor<?x64x64xf32> -> tensor<?x33x64xcomplex<f32>>
+    %c = bfly.bin %f[0] factor(1.0) : tensor<?x33x64xcomplex<f32>> -> tensor<?x64xf32>
+    %m = bfly.spectrum_map %f params(%c[batch, channel] : tensor<?x64xf32>) tokens(64) : tensor<?x33x64xcomplex<f32>> -> tensor<?x33x64xcomplex<f32>> {
+    ^bb0(%bin: complex<f32>, %k: index, %wc: f32):
+      %zero = arith.constant 0.0 : f32
+      %g = complex.create %wc, %zero : complex<f32>
+      %p = complex.mul %bin, %g : complex<f32>
+      bfly.yield %p : complex<f32>
+    }
+    %r = bfly.ifft %m : tensor<?x33x64xcomplex<f32>> -> tensor<?x64x64xf32>
+    bfly.yield %r : tensor<?x64x64xf32>
+  }
+  return %y : tensor<?x64x64xf32>
+}
+
+// -----
+
+// The first pass through memory; the context is a sum of what it left of bin 0; then pairs of sub-transforms in shared
+// memory, and the last pass.
+// CHECK-LABEL: func @through_memory
+// CHECK: %[[SCRATCH:.*]] = memref.alloc() {alignment = 64 : i64} : memref<3x8x64x4x2xf32>
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (3, 4, 2) {
+// CHECK: vector.load %{{.*}} : memref<3x64x64xf32>, vector<2xf32>
+// CHECK: bfly.dft
+// CHECK: vector.store %{{.*}}, %[[SCRATCH]]
+// CHECK: affine.parallel
+// CHECK: affine.load %[[SCRATCH]]
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (3, 8, 2) {
+// CHECK: memref.alloc() {alignment = 128 : i64} : memref<2x40x4xf32, #gpu.address_space<workgroup>>
+// CHECK: vector.load %[[SCRATCH]]
+// CHECK: bfly.dft
+// CHECK: affine.parallel
+// CHECK-COUNT-2: bfly.dft %
+// CHECK: complex.mul
+// CHECK-COUNT-2: bfly.dft inverse
+// CHECK: affine.parallel
+// CHECK: bfly.dft inverse
+// CHECK: vector.store %{{.*}}, %[[SCRATCH]]
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (3, 4, 2) {
+// CHECK: vector.load %[[SCRATCH]]
+// CHECK: bfly.dft inverse
+// CHECK: vector.store %{{.*}} : memref<3x64x64xf32>, vector<2xf32>
+func.func @through_memory(%x: tensor<3x64x64xf32>) -> tensor<3x64x64xf32> {
+  %y = bfly.kernel "filter" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [4, 4, 4], groups = [<0 to 0 in memory>, <1 to 2 in shared>], parallel = "tile", threads = 64> : (tensor<3x64x64xf32>) -> tensor<3x64x64xf32> {
+    %f = bfly.fft %a : tensor<3x64x64xf32> -> tensor<3x33x64xcomplex<f32>>
+    %c = bfly.bin %f[0] factor(1.0) : tensor<3x33x64xcomplex<f32>> -> tensor<3x64xf32>
+    %m = bfly.spectrum_map %f params(%c[batch, channel] : tensor<3x64xf32>) tokens(64) : tensor<3x33x64xcomplex<f32>> -> tensor<3x33x64xcomplex<f32>> {
+    ^bb0(%bin: complex<f32>, %k: index, %wc: f32):
+      %zero = arith.constant 0.0 : f32
+      %g = complex.create %wc, %zero : complex<f32>
+      %p = complex.mul %bin, %g : complex<f32>
+      bfly.yield %p : complex<f32>
+    }
+    %r = bfly.ifft %m : tensor<3x33x64xcomplex<f32>> -> tensor<3x64x64xf32>
+    bfly.yield %r : tensor<3x64x64xf32>
+  }
+  return %y : tensor<3x64x64xf32>
+}
+
+// -----
+
+// Maps alone, of any length: from memory to memory.
+// CHECK-LABEL: func @elements
+// CHECK: affine.parallel (%{{.*}}) = (0) to (1) {
+// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (190) {
+// CHECK-NOT: affine.parallel
+// CHECK-NOT: memref.alloc
+// CHECK: complex.conj
+func.func @elements(%f: tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f32>> {
+  %y = bfly.kernel "map" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f32>> {
+    %m = bfly.spectrum_map %a tokens(37) : tensor<2x19x5xcomplex<f32>> -> tensor<2x19x5xcomplex<f32>> {
+    ^bb0(%bin: complex<f32>, %k: index):
+      %p = complex.conj %bin : complex<f32>
+      bfly.yield %p : complex<f32>
+    }
+    bfly.yield %m : tensor<2x19x5xcomplex<f32>>
+  }
+  return %y : tensor<2x19x5xcomplex<f32>>
+}
+
+// -----
+
+// Few rows: threads of a dot product side by side along W's row, each weight read once for both rows, a tree of sums.
+// CHECK-LABEL: func @few_rows
+// CHECK: affine.parallel (%{{.*}}) = (0) to (16) {
+// CHECK: memref.alloc() {alignment = 128 : i64} : memref<2x64xf32, #gpu.address_space<workgroup>>
+// CHECK-NEXT: affine.parallel (%[[T:.*]]) = (0) to (64) {
+// CHECK-NEXT: %[[W:.*]] = affine.load %{{.*}}[%{{.*}}, %[[T]] mod 64] : memref<16x256xf32>
+// CHECK: arith.mulf %{{.*}}, %[[W]]
+// CHECK: arith.mulf %{{.*}}, %[[W]]
+// CHECK: affine.parallel (%{{.*}}) = (0) to (16) {
+// CHECK: affine.parallel (%{{.*}}) = (0) to (2) {
+// CHECK: affine.parallel (%{{.*}}) = (0) to (1) {
+// CHECK: arith.maximumf
+func.func @few_rows(%x: tensor<2x256xf32>, %w: tensor<16x256xf32>) -> tensor<2x16xf32> {
+  %y = bfly.kernel "linear" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x256xf32>, tensor<16x256xf32>) -> tensor<2x16xf32> {
+    %m = bfly.linear %a, %b relu : tensor<2x256xf32>, tensor<16x256xf32> -> tensor<2x16xf32>
+    bfly.yield %m : tensor<2x16xf32>
+  }
+  return %y : tensor<2x16xf32>
+}
+
+// -----
+
+// Many: tiles, 4 x 4 elements in a thread's registers; the last tile of rows is cut off.
+// CHECK-LABEL: func @many_rows
+// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (4, 2) {
+// CHECK: memref.alloc() : memref<64x16xf32, #gpu.address_space<private>>
+// CHECK: memref.alloc() {alignment = 128 : i64} : memref<16x33xf32, #gpu.address_space<workgroup>>
+// CHECK: affine.for
+// CHECK: affine.parallel (%{{.*}}) = (0) to (512) {
+// CHECK: affine.if
+// CHECK: affine.parallel (%{{.*}}) = (0) to (512) {
+// CHECK-NOT: affine.if
+// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: affine.for
+// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: affine.if
+func.func @many_rows(%x: tensor<100x32xf32>, %w: tensor<64x32xf32>) -> tensor<100x64xf32> {
+  %y = bfly.kernel "linear" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<100x32xf32>, tensor<64x32xf32>) -> tensor<100x64xf32> {
+    %m = bfly.linear %a, %b : tensor<100x32xf32>, tensor<64x32xf32> -> tensor<100x64xf32>
+    bfly.yield %m : tensor<100x64xf32>
+  }
+  return %y : tensor<100x64xf32>
+}
+
+// -----
+
+func.func @no_power_of_two(%x: tensor<2x12x8xf32>) -> tensor<2x7x8xcomplex<f32>> {
+  %y = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x12x8xf32>) -> tensor<2x7x8xcomplex<f32>> {
+    // expected-error @below {{transforms 12 tokens, which is no power of two: a GPU's kernels have no such transform}}
+    %m = bfly.fft %a : tensor<2x12x8xf32> -> tensor<2x7x8xcomplex<f32>>
+    bfly.yield %m : tensor<2x7x8xcomplex<f32>>
+  }
+  return %y : tensor<2x7x8xcomplex<f32>>
+}
