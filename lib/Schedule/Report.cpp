@@ -126,7 +126,8 @@ static SmallVector<StringRef> getRewrites(KernelOp kernel,
   SmallVector<StringRef> rewrites;
   if (contents.half) {
     rewrites.push_back("half_spectrum");
-    rewrites.push_back("two_channels_a_transform");
+    if (!getLibraryTransform(kernel))
+      rewrites.push_back("two_channels_a_transform");
   }
   if (contents.mirrored)
     rewrites.push_back("hermitian_part");

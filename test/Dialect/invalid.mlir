@@ -1381,3 +1381,101 @@ func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: m
   bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8>
   return
 }
+
+// bfly.library_transform ------------------------------------------------------
+
+// -----
+
+func.func @f(%a: memref<2x?x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory, got 'memref<2x?x4xf32>'}}
+  bfly.library_transform %a to %b : memref<2x?x4xf32> to memref<2x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>, strided<[32, 8, 1]>>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f32>, strided<[32, 8, 1]>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32, 3>, %b: memref<2x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32, 3> to memref<2x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<3x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) batch and channels of source and target differ}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<3x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x5xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) batch and channels of source and target differ}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x5xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xf32>) {
+  // expected-error @+1 {{(C2) a real source is transformed forward, to a complex target}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C2) a real source is transformed forward, to a complex target}}
+  bfly.library_transform inverse %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
+  // expected-error @+1 {{(C2) a real target is an inverse's}}
+  bfly.library_transform %a to %b : memref<2x4x4xcomplex<f32>> to memref<2x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C3) a transform of 6 needs 4 tokens or bins, got 'memref<2x6x4xcomplex<f32>>'}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x6x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
+  // expected-error @+1 {{(C3) a transform of 6 needs 4 tokens or bins, got 'memref<2x6x4xcomplex<f32>>'}}
+  bfly.library_transform inverse %a to %b : memref<2x6x4xcomplex<f32>> to memref<2x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xcomplex<f32>>, %b: memref<2x7x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C3) a transform of 6 needs 6 tokens or bins, got 'memref<2x7x4xcomplex<f32>>'}}
+  bfly.library_transform %a to %b : memref<2x6x4xcomplex<f32>> to memref<2x7x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f64>>) {
+  // expected-error @+1 {{(C4) source and target are of different types}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f64>>
+  return
+}

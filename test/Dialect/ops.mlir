@@ -98,3 +98,14 @@ func.func @matrix_units(%a: memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>
   bfly.stream_product %s, %t, %d through %ring products [0, 0, 1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
   return
 }
+
+// CHECK-LABEL: func @library_transform
+func.func @library_transform(%x: memref<?x6x4xf32>, %f: memref<?x4x4xcomplex<f32>>, %z: memref<2x6x4xcomplex<f64>>) {
+  // CHECK: bfly.library_transform %{{.*}} to %{{.*}} : memref<?x6x4xf32> to memref<?x4x4xcomplex<f32>>
+  bfly.library_transform %x to %f : memref<?x6x4xf32> to memref<?x4x4xcomplex<f32>>
+  // CHECK: bfly.library_transform inverse %{{.*}} to %{{.*}} : memref<?x4x4xcomplex<f32>> to memref<?x6x4xf32>
+  bfly.library_transform inverse %f to %x : memref<?x4x4xcomplex<f32>> to memref<?x6x4xf32>
+  // CHECK: bfly.library_transform inverse %{{.*}} to %{{.*}} : memref<2x6x4xcomplex<f64>> to memref<2x6x4xcomplex<f64>>
+  bfly.library_transform inverse %z to %z : memref<2x6x4xcomplex<f64>> to memref<2x6x4xcomplex<f64>>
+  return
+}
