@@ -241,8 +241,8 @@ func.func @library_of_other_types(%x: tensor<2x7x8xbf16>) -> tensor<2x7x8xbf16> 
 // -----
 
 // CHECK-LABEL: func @library_of_complex_data
-// CHECK: bfly.library_transform %{{.*}} to %[[F:.*]] : memref<2x7x8xcomplex<f64>> to memref<2x7x8xcomplex<f64>>
-// CHECK: bfly.kernel "scale" (%{{.*}} = %[[F]], %{{.*}} = %[[A:.*]])
+// CHECK: bfly.library_transform %{{.*}} to %[[F:[a-z_0-9]+]] : memref<2x7x8xcomplex<f64>> to memref<2x7x8xcomplex<f64>>
+// CHECK: bfly.kernel "scale" (%{{.*}} = %[[F]], %{{.*}} = %[[A:[a-z_0-9]+]])
 // CHECK: bfly.library_transform inverse %[[A]] to %{{.*}} : memref<2x7x8xcomplex<f64>> to memref<2x7x8xcomplex<f64>>
 // CHECK-NOT: bfly.kernel
 // CHECK: return

@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s -bfly-expand-library-transforms | FileCheck %s
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-expand-library-transforms))' | FileCheck %s
 
 // CHECK-LABEL: func @forward
 // CHECK-SAME: (%[[X:.*]]: memref<?x6x4xf32>, %[[F:.*]]: memref<?x4x4xcomplex<f32>>)

@@ -433,6 +433,9 @@ def ExpandLibraryTransformsPass
         %2 = complex.im %0 : complex<f64>
         %cos = memref.load %w[%row, %c0] : memref<7x2xf64>
         %sin = memref.load %w[%row, %c1] : memref<7x2xf64>
+        %next = arith.addi %row, %k : index
+        %over = arith.cmpi uge, %next, %c7 : index
+        %back = arith.subi %next, %c7 : index
         %3 = arith.mulf %1, %cos : f64
         %4 = arith.mulf %2, %sin : f64
         %5 = arith.subf %3, %4 : f64
@@ -441,14 +444,11 @@ def ExpandLibraryTransformsPass
         %8 = arith.mulf %2, %cos : f64
         %9 = arith.addf %7, %8 : f64
         %10 = arith.addf %im, %9 : f64
-        %11 = arith.addi %row, %k : index
-        %12 = arith.cmpi uge, %11, %c7 : index
-        %13 = arith.subi %11, %c7 : index
-        %14 = arith.select %12, %13, %11 : index
-        affine.yield %6, %10, %14 : f64, f64, index
+        %11 = arith.select %over, %back, %next : index
+        affine.yield %6, %10, %11 : f64, f64, index
       }
-      %15 = complex.create %sum#0, %sum#1 : complex<f64>
-      affine.store %15, %f[%b, %k, %c] : memref<2x7x4xcomplex<f64>>
+      %12 = complex.create %sum#0, %sum#1 : complex<f64>
+      affine.store %12, %f[%b, %k, %c] : memref<2x7x4xcomplex<f64>>
     }
     ```
   }];
