@@ -7,6 +7,7 @@
 #include "CudaState.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 using namespace bfly::cuda;
@@ -30,6 +31,25 @@ struct PointerInfo {
   }
 };
 } // namespace
+
+/// Fills new memory with what must not survive: NaN in every type. For tests,
+/// which would not notice an element that is never written otherwise: the
+/// memory of the last run has its results.
+static bool poison(DevicePointer pointer, uint64_t bytes, Stream stream) {
+  static const bool wanted = [] {
+    const char *value = getenv("BFLY_CUDA_POISON");
+    return value && *value && strcmp(value, "0") != 0;
+  }();
+  if (!wanted)
+    return true;
+  const Driver &cuda = *driver();
+  uint64_t words = bytes / 4, rest = bytes % 4 / 2;
+  return (!words || check(cuda.cuMemsetD32Async(pointer, ~0u, words, stream),
+                          "cuMemsetD32Async")) &&
+         (!rest ||
+          check(cuda.cuMemsetD16Async(pointer + 4 * words, 0xffff, rest, stream),
+                "cuMemsetD16Async"));
+}
 
 static bool lookUp(const void *pointer, PointerInfo &info) {
   const int attributes[] = {kPointerMemoryType, kPointerIsManaged,
@@ -74,7 +94,7 @@ bool bfly::cuda::allocate(Device &device, Stream stream, uint64_t bytes,
              formatBytes(bytes).c_str()))
     return false;
   *pointer = reinterpret_cast<void *>(result);
-  return true;
+  return poison(result, bytes, stream);
 }
 
 bool bfly::cuda::release(Device &device, Stream stream, void *pointer) {

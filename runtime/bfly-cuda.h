@@ -11,7 +11,8 @@
  *
  * BFLY_LIBCUDA, BFLY_LIBCUFFT and BFLY_LIBCUBLASLT name other libraries than
  * the system's. BFLY_CUDA_SYNC=1 waits for every launch, so that a kernel that
- * fails is the one that is named.
+ * fails is the one that is named. BFLY_CUDA_POISON=1 fills memory that it
+ * allocates with NaN.
  */
 
 #ifndef BFLY_CUDA_H

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Random input that is drawn afresh in every session: BFLY_SEED=<the number that pytest prints> draws the same again."""
 
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Read when memory of a GPU is first allocated.
+os.environ.setdefault("BFLY_CUDA_POISON", "1")
 
-from seed import SEED  # noqa: E402, beside this file
+from programs import Place, devices, runs_alike  # noqa: E402, beside this file
+from seed import SEED  # noqa: E402
 
 # Compiling takes longer than hypothesis finds healthy; how many examples there are is for the tests to say.
 hypothesis.settings.register_profile("bfly", deadline=None, database=None, print_blob=True)
@@ -29,10 +33,33 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"BFLY_SEED={SEED}")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    seen, kept, left = set(), [], []
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        key = runs_alike(getattr(item, "function", None), parameters)
+        (left if key in seen else kept).append(item)
+        if key is not None:
+            seen.add(key)
+    items[:] = kept
+    if left:
+        config.hook.pytest_deselected(items=left)
     for item in items:
         if hasattr(item, "obj") and hasattr(item.obj, "hypothesis"):
             hypothesis.seed(SEED)(item.obj)
+
+
+DEVICES = devices()
+collect_ignore = [] if "cuda" in DEVICES else ["test_on_a_gpu.py"]
+
+
+# Of a module, since hypothesis draws many examples within a test.
+@pytest.fixture(scope="module", autouse=True, params=DEVICES)
+def device(request):
+    """Where the kernels of a test run."""
+    Place.device = request.param
+    yield request.param
+    Place.device = "cpu"
 
 
 @pytest.fixture

@@ -1,6 +1,12 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""IR for the execution tests, and running it: twice, into poisoned memory, with the same bits asked for."""
+"""IR for the execution tests, and running it: twice, into poisoned memory, with the same bits asked for.
+
+Every test runs on each device that there is (`devices`). On a GPU a kernel of whatever plan is compiled for it, its
+arrays are copied there and back, and all memory there is poisoned too (BFLY_CUDA_POISON)."""
+
+import os
+import re
 
 import numpy as np
 import pytest
@@ -270,6 +276,44 @@ def on_plans(lengths):
     return pytest.mark.parametrize("plan, n", [(plan, n) for plan in PLANS for n in lengths])
 
 
+class Place:
+    """Where kernels run now; conftest.py sets it."""
+
+    device = "cpu"
+
+
+def devices():
+    """Where every test of this folder is run: BFLY_TEST_DEVICES, "cpu,cuda" for instance; else on the CPU, and on the
+    GPU if there is one."""
+    named = os.environ.get("BFLY_TEST_DEVICES")
+    return named.split(",") if named else ["cpu", "cuda"] if bfly.is_available("cuda") else ["cpu"]
+
+
+def on_gpu():
+    """Whether kernels run on a GPU now, whatever plan a test asks for."""
+    return Place.device != "cpu"
+
+
+def runs_alike(function, parameters):
+    """A key of a test that runs on a GPU, where plans make no difference; None of others. One of those with the same
+    key is enough. `parameters`: names and values, the device's among them."""
+    if parameters.get("device", "cpu") == "cpu" or "plan" not in parameters:
+        return None
+    return function, tuple(sorted((name, repr(value)) for name, value in parameters.items() if name != "plan"))
+
+
+# What a GPU's kernels refuse by name is none of their failures.
+REFUSALS = re.compile(r"f64, which runs on a CPU|which does not run on a GPU")
+
+
 def compile(text, fuse=True, plan="cpu", **options):
     """Compiles a text; `fuse=False` executes the network level as it stands, an operation at a time."""
-    return bfly.compile(text, **({} if fuse else {"fuse": False}), **PLANS[plan], **options)
+    options = ({} if fuse else {"fuse": False}) | options
+    if not on_gpu():
+        return bfly.compile(text, **PLANS[plan], **options)
+    try:
+        return bfly.compile(text, device=Place.device, **options)
+    except bfly.BflyError as refusal:
+        if not REFUSALS.search(str(refusal)):
+            raise
+        pytest.skip(str(refusal).splitlines()[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import run
+from programs import Place, run
 from safetensors.numpy import load_file
 from seed import SEED
 
@@ -49,10 +49,15 @@ def arrays(folder, name):
 
 
 def bfly_run(folder, name, *arguments):
-    command = [BUILD / "bin" / "bfly-run", EXAMPLES / f"{name}.mlir", f"--input=@{folder / name}.input.npy", *arguments]
+    command = [BUILD / "bin" / "bfly-run", EXAMPLES / f"{name}.mlir", f"--input=@{folder / name}.input.npy"]
+    command += [f"--device={Place.device}", *arguments]
     if (folder / f"{name}.safetensors").exists():
         command.append(f"--parameters={folder / name}.safetensors")
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+
+
+def compile_example(name):
+    return bfly.compile(EXAMPLES / f"{name}.mlir", device=Place.device)
 
 
 def test_every_example_has_its_data():
@@ -82,19 +87,19 @@ def test_bfly_run_sees_a_difference(data, name):
 def test_python(data, name, batch):
     """A seed of this session's, and a batch that the IR leaves open."""
     parameters, given, expected = arrays(data(batch, SEED), name)
-    kernel = bfly.compile(EXAMPLES / f"{name}.mlir")
+    kernel = compile_example(name)
     assert reference.error(run(kernel, given, parameters=parameters), expected) <= TOLERANCE
 
 
 def test_no_sequences(data):
     parameters, given, _ = arrays(data(), "fft_ia_layer")
-    assert bfly.compile(EXAMPLES / "fft_ia_layer.mlir")(given[:0], parameters=parameters).shape == (0, 64, 32)
+    assert compile_example("fft_ia_layer")(given[:0], parameters=parameters).shape == (0, 64, 32)
 
 
 def test_tokens_outside_the_vocabulary(data):
     """They read the nearest row, not memory that is not theirs."""
     parameters, tokens, _ = arrays(data(), "fftnet_model")
-    kernel = bfly.compile(EXAMPLES / "fftnet_model.mlir")
+    kernel = compile_example("fftnet_model")
     wild = np.where(tokens < 25, tokens - 2**40, tokens + 2**40)
     tame = np.where(tokens < 25, 0, 49)
     assert kernel(wild, parameters=parameters).tobytes() == kernel(tame, parameters=parameters).tobytes()
@@ -111,6 +116,6 @@ def test_report_and_picture(data, tmp_path, name):
     drawn = subprocess.run(list(map(str, module)), capture_output=True, text=True, env=environment)
     assert drawn.returncode == 0, drawn.stderr
     ET.parse(tmp_path / "picture.svg")
-    kernels = bfly.compile(EXAMPLES / f"{name}.mlir").report["kernels"]
+    kernels = compile_example(name).report["kernels"]
     picture = (tmp_path / "picture.svg").read_text(encoding="utf-8")
     assert kernels and all(kernel["name"] in picture for kernel in kernels)

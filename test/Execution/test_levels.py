@@ -17,6 +17,7 @@ from programs import (
     mean_text,
     norm_text,
     normal,
+    on_gpu,
     run,
 )
 
@@ -75,6 +76,16 @@ def test_levels(rng, name, fuse):
         assert again.ir(level) == printed, level
 
 
+@pytest.mark.parametrize("name", ["fftnet", "linear", "norm"])
+def test_levels_of_a_gpu(rng, name):
+    text, arrays = CASES[name](rng)
+    kernel = compile(text, plan="sm_90a")
+    expected = run(kernel, *arrays)
+    for level in ("mixer", "network", "schedule", "affine"):
+        again = compile(kernel.ir(level), plan="sm_90a")
+        assert run(again, *arrays).tobytes() == expected.tobytes(), level
+
+
 def test_layer_levels_keep_parameters(rng):
     kernel = compile(layer_text(2, 20, 8, 8, "f32"))
     parameters = {name: normal(rng, "f32", *shape) for name, shape in layer_parameters(8, 8).items()}
@@ -96,16 +107,20 @@ def test_a_dynamic_batch_at_every_level(rng):
 
 
 def test_each_mixer_is_one_kernel_and_op_by_op_it_is_many():
-    filter_ir = compile(fftnet_text(2, 64, 32, 16, "f32")).ir("schedule")
-    attention_ir = compile(attention_text(2, 64, 32, 4, (6, 32, 32), "f32")).ir("schedule")
-    for text in (filter_ir, attention_ir):
-        assert text.count("bfly.kernel ") == 1
+    for text in (fftnet_text(2, 64, 32, 16, "f32"), attention_text(2, 64, 32, 4, (6, 32, 32), "f32")):
+        kernel = compile(text)
+        assert kernel.ir("schedule").count("bfly.kernel ") == 1
+        if on_gpu():
+            assert kernel.ir("gpu").count("gpu.func ") == kernel.ir("gpu").count("gpu.launch_func ") == 1
     assert compile(attention_text(2, 64, 32, 4, (6, 32, 32), "f32"), False).ir("schedule").count("bfly.kernel ") >= 6
 
 
 def test_llvm_is_printed(rng):
     kernel = compile(norm_text((4, 33), "f32", False, False))
     assert "llvm.func @norm" in kernel.ir("llvm")
-    with pytest.raises(bfly.BflyError, match="level"):
-        kernel.ir("gpu")
+    if on_gpu():
+        assert "gpu.func @" in kernel.ir("gpu") and "gpu.binary @" in kernel.ir("binary")
+    else:
+        with pytest.raises(bfly.BflyError, match="level"):
+            kernel.ir("gpu")
     assert np.isfinite(run(kernel, normal(rng, "f32", 4, 33))).all()

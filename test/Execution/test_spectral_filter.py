@@ -59,13 +59,15 @@ def test_lengths_on_a_gpu(rng, n):
     check(rng, 2, n, 10 if n < 16384 else 6, 16, "f32", True, "sm_90a")
 
 
-@pytest.mark.parametrize("n", POWERS[:-2:2] + [8192])
+@pytest.mark.parametrize("n", [1, 4, 32, 512, 4096, 8192])
 def test_lengths_on_a_gpu_op_by_op(rng, n):
     check(rng, 1, n, 7, 9, "f32", False, "sm_90a")
 
 
-@pytest.mark.parametrize("dtype", ["bf16", "f16", "f64"])
-@pytest.mark.parametrize("n", [1, 2, 16, 64, 512, 4096, 8192])
+@pytest.mark.parametrize(
+    "dtype, n",
+    [("bf16", 1), ("bf16", 16), ("bf16", 2048), ("f16", 2), ("f16", 64), ("f16", 8192), ("f64", 4), ("f64", 512)],
+)
 def test_lengths_of_other_types_on_a_gpu(rng, n, dtype):
     check(rng, 3, n, 64 if n < 16 else 16 if dtype == "bf16" else 13, 8, dtype, True, "sm_90a")
 
@@ -76,15 +78,15 @@ def test_the_longest(rng, dtype, fuse, plan):
     check(rng, 1, 65536, 4, 16, dtype, fuse, plan)
 
 
-@on_plans([16, 60, 61, 256])
+@on_plans([16, 60, 61])
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 16, 31, 32, 48, 64, 100])
 def test_channels(rng, n, d, plan):
     check(rng, 2, n, d, 2 * d, "f32", True, plan)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 9, 24])
-def test_channels_of_long_sequences_on_a_gpu(rng, d):
-    check(rng, 1, 8192, d, 9, "f32", True, "sm_90a")
+@pytest.mark.parametrize("n, d", [(64, 1), (64, 33), (1024, 3), (1024, 100), (8192, 1), (8192, 3), (8192, 24)])
+def test_channels_of_long_sequences_on_a_gpu(rng, n, d):
+    check(rng, 1, n, d, 9, "f32", True, "sm_90a")
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "f16", "f64"])
@@ -94,7 +96,10 @@ def test_channels_of_other_types(rng, d, dtype):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
-@pytest.mark.parametrize("plan, n, d", [("cpu", 12, 100), ("cpu", 128, 33), ("cpu", 17, 8), ("sm_90a", 128, 33), ("sm_90a", 100, 8)])
+@pytest.mark.parametrize(
+    "plan, n, d",
+    [("cpu", 12, 100), ("cpu", 128, 33), ("cpu", 17, 8), ("sm_90a", 32, 33), ("sm_90a", 100, 8)],
+)
 def test_batches(rng, batch, n, d, plan):
     check(rng, batch, n, d, 7, "f32", True, plan)
 

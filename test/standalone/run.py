@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs the Python tests where there is neither pytest nor hypothesis: python3 and NumPy are enough.
 
-    python3 test/standalone/run.py [PATH...] [-k TEXT] [--sample N] [--list]
+    python3 test/standalone/run.py [PATH...] [-k TEXT] [--sample N] [--device cpu|cuda] [--jobs N] [--list]
 
 PATH      test files, or folders of them; without one test/Execution and test/python of this tree
 -k TEXT   only tests with TEXT in their name; several, each preceded by -k, all have to be there
 --sample N  N of them, drawn at random
+--device NAME  the execution tests alone, on "cpu" or "cuda" alone; without it on what there is
+--jobs N    N processes at once
+--sanitizer TOOL  on the GPU under compute-sanitizer's memcheck, racecheck, initcheck or synccheck: a fixed small set of
+          tests, unless -k, --sample or PATH says which
 --list    their names only
 --verbose   a line for each test, not only for those that fail
 
@@ -22,6 +26,9 @@ import inspect
 import itertools
 import os
 import random
+import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -103,14 +110,18 @@ class Fixtures:
         self.known = {
             name: value for module in modules for name, value in vars(module).items() if isinstance(value, pytest.Fixture)
         }
-        self.kept = {}
+        self.kept, self.ends = {}, {}
         self.cleanup = contextlib.ExitStack()
 
     def make(self, name, test, values):
         if name in values:
             return values[name]
         if name in self.kept:
-            return self.kept[name]
+            parameter, value = self.kept[name]
+            if parameter == values.get((name, "param")):
+                return value
+            # Of the parameter before this one.
+            self.ends.pop(name, lambda: None)()
         if name == "request":
             return SimpleNamespace(node=SimpleNamespace(nodeid=test.nodeid, name=test.name), function=test.function)
         if name == "tmp_path":
@@ -135,14 +146,27 @@ class Fixtures:
         value = fixture.function(**arguments)
         if inspect.isgenerator(value):
             generator, value = value, next(value)
-            (self.cleanup if kept else test.cleanup).callback(next, generator, None)
-        (self.kept if kept else values)[name] = value
+            if kept:
+                self.ends[name] = lambda: next(generator, None)
+            else:
+                test.cleanup.callback(next, generator, None)
+        if kept:
+            self.kept[name] = values.get((name, "param")), value
+        else:
+            values[name] = value
         return value
+
+    def close(self):
+        """The end of the file's tests."""
+        for end in reversed(self.ends.values()):
+            end()
+        self.cleanup.close()
 
     def variants(self, function):
         """(id, values) for each combination of what the fixtures of a test are parametrized with."""
         axes = []
-        for name in inspect.signature(function).parameters:
+        automatic = [name for name, fixture in self.known.items() if fixture.autouse]
+        for name in dict.fromkeys([*automatic, *inspect.signature(function).parameters]):
             fixture = self.known.get(name)
             if fixture and fixture.params:
                 axes.append(
@@ -199,10 +223,19 @@ def collect(path, conftests):
         marks = [*of_module, *getattr(function, "marks", [])]
         for fixture_id, fixture_values in fixtures.variants(function):
             for label, values, own in parametrized(function):
-                label = "-".join(part for part in (fixture_id, label) if part)
+                label = "-".join([fixture_id] * bool(fixture_values) + [label] * bool(values))
                 nodeid = f"{relative}::{name}" + (f"[{label}]" if values or fixture_values else "")
                 tests.append(Test(function, nodeid, {**fixture_values, **values}, [*marks, *own], fixtures))
-    return tests
+    seen = set()
+    if hasattr(conftest, "runs_alike"):
+        for test in list(tests):
+            parameters = {name[0] if isinstance(name, tuple) else name: value for name, value in test.values.items()}
+            key = conftest.runs_alike(test.function, parameters)
+            if key is not None and key in seen:
+                tests.remove(test)
+            seen.add(key)
+    # One device after the other; otherwise as they stand in the file.
+    return sorted(tests, key=lambda test: str(test.values.get(("device", "param"), "")))
 
 
 def test_files(paths):
@@ -211,23 +244,112 @@ def test_files(paths):
         yield from sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
 
 
+# What is run under compute-sanitizer, where a kernel takes up to a thousand times as long: every kind of kernel, small.
+SANITIZED = (
+    "test_butterfly_attention.py::test_lengths[cuda-2", "test_butterfly_attention.py::test_lengths[cuda-64",
+    "test_butterfly_attention.py::test_lengths[cuda-100", "test_butterfly_attention.py::test_tiles",
+    "test_butterfly_attention.py::test_16_bits[cuda", "test_butterfly_attention.py::test_batches",
+    "test_dense.py::test_mean[cuda", "test_dense.py::test_layer_norm[cuda", "test_dense.py::test_linear_of_other",
+    "test_examples.py::test_python", "test_general_filters.py::test_many", "test_general_filters.py::test_real_to_real",
+    "test_layer.py::test_layer_of", "test_layer.py::test_layer_16", "test_spectral_filter.py::test_batches",
+    "test_spectral_filter.py::test_lengths_f32[cuda-12]", "test_spectral_filter.py::test_lengths_f32[cuda-64]",
+    "test_spectral_filter.py::test_lengths_f32[cuda-8192]", "test_spectral_filter.py::test_channels[cuda",
+    "test_spectral_filter.py::test_lengths_bf16[cuda-128]",
+)  # fmt: skip
+EACH_SANITIZED = 4  # of a line above, evenly spread
+
+
+def chosen_for_sanitizers(tests):
+    """Of all tests, the set for compute-sanitizer."""
+    chosen = []
+    for text in SANITIZED:
+        group = [test for test in tests if text in test.nodeid]
+        step = max(1, -(-len(group) // EACH_SANITIZED))
+        chosen += group[::step]
+    return [test for test in tests if test in chosen]
+
+
+def sanitize(tool, arguments):
+    """Runs this program under compute-sanitizer; its exit code."""
+    program = shutil.which("compute-sanitizer")
+    for root in filter(None, [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]):
+        candidate = Path(root) / "bin" / "compute-sanitizer"
+        program = program or (str(candidate) if candidate.exists() else None)
+    if program is None:
+        print("no compute-sanitizer in PATH, CUDA_HOME, CUDA_PATH or /usr/local/cuda: it is part of the CUDA toolkit")
+        return 2
+    command = [program, f"--tool={tool}", "--target-processes=all", "--error-exitcode=99", "--print-limit=20"]
+    # initcheck asks whether memory was written: NaN would be.
+    environment = {**os.environ, "BFLY_TEST_DEVICES": "cuda", "BFLY_CUDA_POISON": "0"}
+    done = subprocess.run([*command, sys.executable, str(HERE / "run.py"), *arguments], env=environment, check=False)
+    print(f"compute-sanitizer {tool}: {'clean' if done.returncode == 0 else f'exit code {done.returncode}'}")
+    return done.returncode
+
+
+def in_parts(jobs, arguments):
+    """Runs this program `jobs` times at once, each with its part of the tests; 0 if all of them are right."""
+    command = [sys.executable, str(HERE / "run.py"), *arguments]
+    parts = [
+        subprocess.Popen([*command, f"--part={part}/{jobs}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for part in range(jobs)
+    ]
+    counts, rest, bad = {}, set(), False
+    outputs = [part.communicate()[0] for part in parts]
+    for part, output in zip(parts, outputs):
+        lines = output.splitlines()
+        last = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) not run)?", lines[-1] if lines else "")
+        bad |= part.returncode != 0 and not (last and last[1] == last[2] == "0")
+        if last is None:
+            print(output, f"a part of the tests ended with {part.returncode}", sep="\n")
+            continue
+        for name, count in zip(("passed", "failed", "not run"), last.groups()):
+            counts[name] = counts.get(name, 0) + int(count or 0)
+        rest |= {line for line in lines if line.startswith("not run: ")}
+        for line in lines[1:-1]:
+            if not line.startswith(("not run: ", "took ")) and not re.search(r": \d+ tests in [\d.]+ s$", line):
+                print(line)
+    for line in sorted(rest):
+        print(line)
+    print(f"{counts.get('passed', 0)} passed, {counts.get('failed', 0)} failed, {counts.get('not run', 0)} not run")
+    return int(bad or not counts.get("passed"))
+
+
 def main():
     parser = argparse.ArgumentParser(
         usage=__doc__.split("\n\n")[1].strip().replace("python3 ", "", 1), add_help=True, description=__doc__.split("\n")[0]
     )
-    parser.add_argument("paths", nargs="*", type=Path, default=[ROOT / "test/Execution", ROOT / "test/python"])
+    parser.add_argument("paths", nargs="*", type=Path, default=[])
     parser.add_argument("-k", dest="texts", action="append", default=[])
     parser.add_argument("--sample", type=int)
+    parser.add_argument("--device", choices=("cpu", "cuda"))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--part", default="0/1", help=argparse.SUPPRESS)
+    parser.add_argument("--sanitizer", choices=("memcheck", "racecheck", "initcheck", "synccheck"))
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     faulthandler.enable()
     # One seed for every folder's conftest.
     seed = os.environ.setdefault("BFLY_SEED", str(time.time_ns() % 2**32))
+    named = bool(arguments.paths)
+    paths = arguments.paths or [ROOT / "test/Execution", ROOT / "test/python"]
+    if arguments.sanitizer and not arguments.list and "BFLY_TEST_SANITIZED" not in os.environ:
+        os.environ["BFLY_TEST_SANITIZED"] = "1"
+        return sanitize(arguments.sanitizer, sys.argv[1:])
+    if arguments.sanitizer:
+        os.environ["BFLY_TEST_DEVICES"] = "cuda"
+    elif arguments.device:
+        os.environ["BFLY_TEST_DEVICES"] = arguments.device
+    if (arguments.device or arguments.sanitizer) and not named:
+        paths = paths[:1]
+    if arguments.jobs > 1:
+        given = [text for index, text in enumerate(sys.argv[1:], 1)
+                 if not (text.startswith("--jobs") or sys.argv[index - 1] == "--jobs")]  # fmt: skip
+        return in_parts(arguments.jobs, given)
     start = time.monotonic()
     conftests, tests, reasons = {}, [], []
     passed = failed = 0
-    for path in test_files(arguments.paths):
+    for path in test_files(paths):
         try:
             tests += collect(path, conftests)
         except NotRun as reason:
@@ -236,9 +358,13 @@ def main():
             failed += 1
             print(f"FAILED {path}: cannot be read\n{traceback.format_exc()}")
     tests = [test for test in tests if all(text in test.nodeid for text in arguments.texts)]
+    if arguments.sanitizer and not (named or arguments.texts or arguments.sample):
+        tests = chosen_for_sanitizers(tests)
     if arguments.sample is not None and arguments.sample < len(tests):
         drawn = set(random.Random(int(seed)).sample(range(len(tests)), arguments.sample))
         tests = [test for index, test in enumerate(tests) if index in drawn]
+    part, parts = map(int, arguments.part.split("/"))
+    tests = tests[part::parts]
     if arguments.list:
         print(*(test.nodeid for test in tests), sep="\n")
         return int(failed > 0)
@@ -272,7 +398,7 @@ def main():
             if arguments.verbose:
                 print(f"{outcome} {test.nodeid}", flush=True)
         for fixtures in {id(test.fixtures): test.fixtures for test in group}.values():
-            fixtures.cleanup.close()
+            fixtures.close()
         print(f"{path}: {count} tests in {time.monotonic() - begin:.1f} s", flush=True)
     for reason in sorted(set(reasons)):
         print(f"not run: {reason}")

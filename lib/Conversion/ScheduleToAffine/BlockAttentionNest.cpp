@@ -93,16 +93,32 @@ void BlockAttentionNest::addSetExists(SmallVectorImpl<AffineExpr> &constraints,
 void BlockAttentionNest::loadRows() {
   int64_t width = getWidth({input, state}, {headChannels, channels});
   int64_t pieces = depth / width;
+  auto getSet = [&](AffineExpr row) {
+    return unit * (rows / setTokens) + row.floorDiv(setTokens);
+  };
+  auto getSource = [&](AffineExpr i) {
+    AffineExpr row = i.floorDiv(pieces);
+    return rowIndices(getSet(row), row % setTokens, i % pieces * width);
+  };
+  auto write = [&](AffineExpr i, int64_t buffer, Value value) {
+    AffineExpr row = i.floorDiv(pieces);
+    store(value, state,
+          stateIndices(nest.constantExpr(buffer), row % 2, row.floorDiv(2),
+                       i % pieces * width));
+  };
+  if (unitsAreFull && depth == headChannels && inputTokens == tokens)
+    return copyInBatches(
+        rows * pieces,
+        [&](AffineExpr i) {
+          return SmallVector<Value>{load(input, getSource(i), width)};
+        },
+        [&](AffineExpr i, ArrayRef<Value> values) { write(i, 0, values[0]); });
   nest.threads(rows * pieces, [&](AffineExpr i) {
-    AffineExpr row = i.floorDiv(pieces), channel = i % pieces * width;
-    AffineExpr set = unit * (rows / setTokens) + row.floorDiv(setTokens);
-    SmallVector<AffineExpr> from = rowIndices(set, row % setTokens, channel);
+    AffineExpr channel = i % pieces * width;
+    AffineExpr set = getSet(i.floorDiv(pieces));
+    SmallVector<AffineExpr> from = getSource(i);
     Value none = splat(nest.constant(0), width);
-    auto put = [&](int64_t buffer, Value value) {
-      store(value, state,
-            stateIndices(nest.constantExpr(buffer), row % 2, row.floorDiv(2),
-                         channel));
-    };
+    auto put = [&](int64_t buffer, Value value) { write(i, buffer, value); };
     SmallVector<AffineExpr> exists, inside;
     addSetExists(exists, set);
     if (depth != headChannels)
@@ -128,30 +144,38 @@ void BlockAttentionNest::loadWeights(AffineExpr number, AffineExpr chunk) {
   auto type = cast<MemRefType>(query.getType());
   int64_t width = getWidth({query, weights}, {headChannels});
   int64_t pieces = depth / width;
-  nest.threads(2 * columns * pieces, [&](AffineExpr i) {
-    AffineExpr row = i.floorDiv(pieces), k = i % pieces * width;
-    AffineExpr channel = chunk * columns + row % columns;
-    SmallVector<AffineExpr> to{row.floorDiv(8), k.floorDiv(8), row % 8, k % 8};
+  auto getRow = [&](AffineExpr i) {
+    return chunk * columns + i.floorDiv(pieces);
+  };
+  auto read = [&](AffineExpr i) {
     SmallVector<AffineExpr> from{sharedByStages ? nest.constantExpr(0)
                                                 : number};
     if (type.getRank() == 4)
       from.push_back(type.getDimSize(1) == 1 ? nest.constantExpr(0) : head);
-    from.append({channel, k});
+    from.append({getRow(i), i % pieces * width});
+    return SmallVector<Value>{load(query, from, width), load(key, from, width)};
+  };
+  auto write = [&](AffineExpr i, ArrayRef<Value> values) {
+    AffineExpr row = i.floorDiv(pieces), k = i % pieces * width;
+    for (int64_t which = 0; which < 2; ++which)
+      store(values[which], weights,
+            {row.floorDiv(8) + which * (columns / 8), k.floorDiv(8), row % 8,
+             k % 8});
+  };
+  if (chunks * columns == headChannels && depth == headChannels)
+    return copyInBatches(columns * pieces, read, write);
+  nest.threads(columns * pieces, [&](AffineExpr i) {
     SmallVector<AffineExpr> exists;
     if (chunks * columns != headChannels)
-      exists.push_back(-channel + headChannels - 1);
+      exists.push_back(-getRow(i) + headChannels - 1);
     if (depth != headChannels)
-      exists.push_back(-k + headChannels - 1);
-    auto copy = [&](Value source) {
-      store(load(source, from, width), weights, to);
-    };
+      exists.push_back(-(i % pieces * width) + headChannels - 1);
     guard(
-        exists,
+        exists, [&] { write(i, read(i)); },
         [&] {
-          nest.guard(
-              {-row + columns - 1}, [&] { copy(query); }, [&] { copy(key); });
-        },
-        [&] { store(splat(nest.constant(0), width), weights, to); });
+          Value none = splat(nest.constant(0), width);
+          write(i, {none, none});
+        });
   });
 }
 
@@ -255,42 +279,51 @@ void BlockAttentionNest::mixToState(AffineExpr buffer) {
   int64_t pieces = headChannels / width, quarter = setTokens / 4;
   // Two pairs at a time: their first tokens are a pair of the next stage, and
   // so are their partners.
-  nest.threads(rows / 4 * pieces, [&](AffineExpr i) {
+  auto read = [&](AffineExpr i) {
     AffineExpr couple = i.floorDiv(pieces), channel = i % pieces * width;
     auto [first0, partner0] = mix(buffer, couple * 2, channel, width);
     auto [first1, partner1] = mix(buffer, couple * 2 + 1, channel, width);
+    return SmallVector<Value>{first0, first1, partner0, partner1};
+  };
+  auto write = [&](AffineExpr i, ArrayRef<Value> values) {
+    AffineExpr couple = i.floorDiv(pieces), channel = i % pieces * width;
     AffineExpr next =
         couple.floorDiv(quarter) * (setTokens / 2) + couple % quarter;
-    auto put = [&](AffineExpr pair, int64_t part, Value value) {
-      store(value, state,
-            stateIndices(-buffer + 1, nest.constantExpr(part), pair, channel));
-    };
-    put(next, 0, first0);
-    put(next, 1, first1);
-    put(next + quarter, 0, partner0);
-    put(next + quarter, 1, partner1);
-  });
+    for (int64_t which = 0; which < 4; ++which)
+      store(values[which], state,
+            stateIndices(-buffer + 1, nest.constantExpr(which % 2),
+                         next + which / 2 * quarter, channel));
+  };
+  copyInBatches(rows / 4 * pieces, read, write);
 }
 
 void BlockAttentionNest::mixToRows(AffineExpr buffer) {
   int64_t width = getWidth({output, state}, {headChannels, channels});
   int64_t pieces = headChannels / width, half = setTokens / 2;
+  auto read = [&](AffineExpr i) {
+    auto mixed = mix(buffer, i.floorDiv(pieces), i % pieces * width, width);
+    return SmallVector<Value>{mixed.first, mixed.second};
+  };
+  auto getSet = [&](AffineExpr i) {
+    return unit * (rows / setTokens) + i.floorDiv(pieces).floorDiv(half);
+  };
+  auto write = [&](AffineExpr i, ArrayRef<Value> values) {
+    for (int64_t which = 0; which < 2; ++which) {
+      SmallVector<AffineExpr> at =
+          rowIndices(getSet(i), i.floorDiv(pieces) % half + which * half,
+                     i % pieces * width);
+      SmallVector<AffineExpr> inside;
+      if (outputTokens < tokens)
+        inside.push_back(-at[1] + outputTokens - 1);
+      guard(inside, [&] { store(values[which], output, at); });
+    }
+  };
+  if (unitsAreFull)
+    return copyInBatches(rows / 2 * pieces, read, write);
   nest.threads(rows / 2 * pieces, [&](AffineExpr i) {
-    AffineExpr pair = i.floorDiv(pieces), channel = i % pieces * width;
-    AffineExpr set = unit * (rows / setTokens) + pair.floorDiv(half);
     SmallVector<AffineExpr> exists;
-    addSetExists(exists, set);
-    guard(exists, [&] {
-      auto [first, partner] = mix(buffer, pair, channel, width);
-      auto put = [&](Value value, AffineExpr t) {
-        SmallVector<AffineExpr> at = rowIndices(set, t, channel), inside;
-        if (outputTokens < tokens)
-          inside.push_back(-at[1] + outputTokens - 1);
-        guard(inside, [&] { store(value, output, at); });
-      };
-      put(first, pair % half);
-      put(partner, pair % half + half);
-    });
+    addSetExists(exists, getSet(i));
+    guard(exists, [&] { write(i, read(i)); });
   });
 }
 

@@ -60,3 +60,18 @@ void ChannelAccess::guard(ArrayRef<AffineExpr> constraints,
     return body();
   nest.guard(constraints, body, otherwise);
 }
+
+void ChannelAccess::copyInBatches(
+    int64_t count, function_ref<SmallVector<Value>(AffineExpr)> read,
+    function_ref<void(AffineExpr, ArrayRef<Value>)> write) {
+  int64_t batch = 4;
+  while (batch > 1 && count % (batch * nest.blockThreads))
+    batch /= 2;
+  nest.threads(count / batch, [&](AffineExpr i) {
+    SmallVector<SmallVector<Value>> values;
+    for (int64_t k = 0; k < batch; ++k)
+      values.push_back(read(i + k * (count / batch)));
+    for (int64_t k = 0; k < batch; ++k)
+      write(i + k * (count / batch), values[k]);
+  });
+}

@@ -26,6 +26,13 @@ public:
   void guard(ArrayRef<AffineExpr> constraints, function_ref<void()> body,
              function_ref<void()> otherwise = nullptr);
 
+  /// for i in [0, count) over the threads: write(i, read(i)). A thread reads
+  /// for several of its iterations before it writes for the first of them, so
+  /// that more loads are under way.
+  void copyInBatches(int64_t count,
+                     function_ref<SmallVector<Value>(AffineExpr)> read,
+                     function_ref<void(AffineExpr, ArrayRef<Value>)> write);
+
 protected:
   NestBuilder &nest;
 };

@@ -139,13 +139,15 @@ void GridAttentionNest::packWeights() {
       [&](ArrayRef<AffineExpr> unit) {
         AffineExpr group = unit[1].floorDiv(chunks), chunk = unit[1] % chunks;
         int64_t pieces = 8 / width;
-        nest.threads(2 * blocks * matrices * 8 * pieces, [&](AffineExpr i) {
+        struct Place {
+          SmallVector<AffineExpr> from, to, constraints;
+        };
+        auto getPlace = [&](AffineExpr i) {
           // Neighbouring threads fill neighbouring addresses.
           AffineExpr k = i % pieces * width;
           AffineExpr row = i.floorDiv(pieces) % 8;
           AffineExpr matrix = i.floorDiv(pieces * 8) % matrices;
-          AffineExpr block = i.floorDiv(pieces * 8 * matrices) % blocks;
-          AffineExpr which = i.floorDiv(pieces * 8 * matrices * blocks);
+          AffineExpr block = i.floorDiv(pieces * 8 * matrices);
           AffineExpr column = block * 8 + row;
           AffineExpr headInGroup =
               chunks == 1 ? column.floorDiv(headColumns) : nest.constantExpr(0);
@@ -156,33 +158,49 @@ void GridAttentionNest::packWeights() {
           if (perHead)
             depth = depth - headInGroup * headChannels;
 
-          SmallVector<AffineExpr> constraints;
-          if (headColumns != headChannels || chunks * columns != headColumns)
-            constraints.push_back(-channel + headChannels - 1);
-          addHeadExists(constraints, head);
+          Place place;
+          if (headColumns != headChannels ||
+              (chunks > 1 && chunks * columns != headColumns))
+            place.constraints.push_back(-channel + headChannels - 1);
+          addHeadExists(place.constraints, head);
           int64_t depths = perHead ? headChannels : channels;
           if (perHead && groupHeads > 1)
-            constraints.push_back(depth);
+            place.constraints.push_back(depth);
           if ((perHead && groupHeads > 1) || steps * stepDepth != depths)
-            constraints.push_back(-depth + depths - 1);
+            place.constraints.push_back(-depth + depths - 1);
 
-          SmallVector<AffineExpr> to{unit[0], unit[1], unit[2], which,
-                                     block,   matrix,  row,     k};
-          SmallVector<AffineExpr> from{unit[0] + first};
+          place.to = {unit[0], unit[1], unit[2], nest.constantExpr(0),
+                      block,   matrix,  row,     k};
+          place.from = {unit[0] + first};
           if (type.getRank() == 4)
-            from.push_back(type.getDimSize(1) == 1 ? nest.constantExpr(0)
-                                                   : head);
-          from.append(
+            place.from.push_back(type.getDimSize(1) == 1 ? nest.constantExpr(0)
+                                                         : head);
+          place.from.append(
               {perHead ? channel : head * headChannels + channel, depth});
-          auto copy = [&](Value source) {
-            store(load(source, from, width), weights, to);
-          };
+          return place;
+        };
+        auto read = [&](AffineExpr i) {
+          Place place = getPlace(i);
+          return SmallVector<Value>{load(query, place.from, width),
+                                    load(key, place.from, width)};
+        };
+        auto write = [&](AffineExpr i, ArrayRef<Value> values) {
+          SmallVector<AffineExpr> to = getPlace(i).to;
+          for (int64_t which = 0; which < 2; ++which) {
+            to[3] = nest.constantExpr(which);
+            store(values[which], weights, to);
+          }
+        };
+        int64_t number = blocks * matrices * 8 * pieces;
+        if (getPlace(nest.constantExpr(0)).constraints.empty())
+          return copyInBatches(number, read, write);
+        nest.threads(number, [&](AffineExpr i) {
           guard(
-              constraints,
+              getPlace(i).constraints, [&] { write(i, read(i)); },
               [&] {
-                nest.guard({-which}, [&] { copy(query); }, [&] { copy(key); });
-              },
-              [&] { store(splat(nest.constant(0), width), weights, to); });
+                Value none = splat(nest.constant(0), width);
+                write(i, {none, none});
+              });
         });
       });
 }
@@ -201,64 +219,89 @@ void GridAttentionNest::packState(int64_t stride) {
                       elementType),
       sizes, nest.builder.getI64IntegerAttr(128));
   int64_t width = getWidth({input, image}, {span, channels});
+  bool complete = tilesAreFull && span == steps * stepDepth &&
+                  inputTokens == tokens && !(perHead && heads % groupHeads);
+  // Where nothing has to be tested, a unit is two steps.
+  int64_t unitSteps = complete && imageSteps % 2 == 0 ? 2 : 1;
   nest.parallel(
-      {tiles, nest.builder.getIndexAttr(imageSteps)},
+      {tiles, nest.builder.getIndexAttr(imageSteps / unitSteps)},
       [&](ArrayRef<AffineExpr> unit) {
-        int64_t pieces = 8 / width;
-        nest.threads(tilePairs * matrices * pieces, [&](AffineExpr i) {
+        int64_t pieces = 8 / width, number = tilePairs * matrices * pieces;
+        struct Place {
+          AffineExpr row, depth, position, channel, pair, batch, token;
+        };
+        auto getPlace = [&](AffineExpr i) {
+          AffineExpr step = unit[1] * unitSteps + i.floorDiv(number);
           AffineExpr local =
               i.floorDiv(pieces * 8) % matrices * 8 + i % pieces * width;
-          AffineExpr row =
-              i.floorDiv(pieces * 8 * matrices) * 8 + i.floorDiv(pieces) % 8;
-          AffineExpr position = unit[1] * stepDepth + local;
-          AffineExpr depth =
-              perHead ? unit[1] % steps * stepDepth + local : position;
-          AffineExpr channel =
-              perHead ? unit[1].floorDiv(steps) * span + depth : position;
-          AffineExpr pair = unit[0] * tilePairs + row;
-          AffineExpr batch = pair.floorDiv(tokens / 2);
-          AffineExpr token = firstToken(pair % (tokens / 2), stride);
-
-          auto put = [&](int64_t buffer, Value first, Value partner) {
-            auto at = [&](int64_t part) {
-              return imageIndices(unit[0], nest.constantExpr(buffer), row, part,
-                                  position);
-            };
-            store(first, image, at(0));
-            store(partner, image, at(1));
-            if (pairDifference)
-              store(nest.sub(partner, first), image, at(2));
+          Place place;
+          place.row = (i % number).floorDiv(pieces * 8 * matrices) * 8 +
+                      i.floorDiv(pieces) % 8;
+          place.position = step * stepDepth + local;
+          place.depth =
+              perHead ? step % steps * stepDepth + local : place.position;
+          place.channel = perHead ? step.floorDiv(steps) * span + place.depth
+                                  : place.position;
+          place.pair = unit[0] * tilePairs + place.row;
+          place.batch = place.pair.floorDiv(tokens / 2);
+          place.token = firstToken(place.pair % (tokens / 2), stride);
+          return place;
+        };
+        auto put = [&](const Place &place, int64_t buffer, Value first,
+                       Value partner) {
+          auto at = [&](int64_t part) {
+            return imageIndices(unit[0], nest.constantExpr(buffer), place.row,
+                                part, place.position);
           };
+          store(first, image, at(0));
+          store(partner, image, at(1));
+          if (pairDifference)
+            store(nest.sub(partner, first), image, at(2));
+        };
+        auto get = [&](const Place &place, int64_t distance) {
+          return load(input,
+                      {place.batch, place.token + distance, place.channel},
+                      width);
+        };
+        if (complete)
+          return copyInBatches(
+              number * unitSteps,
+              [&](AffineExpr i) {
+                Place place = getPlace(i);
+                return SmallVector<Value>{get(place, 0), get(place, stride)};
+              },
+              [&](AffineExpr i, ArrayRef<Value> values) {
+                put(getPlace(i), 0, values[0], values[1]);
+              });
+        nest.threads(number, [&](AffineExpr i) {
+          Place place = getPlace(i);
           Value none = splat(nest.constant(0), width);
-          auto get = [&](AffineExpr n) {
-            return load(input, {batch, n, channel}, width);
-          };
-          SmallVector<AffineExpr> exists;
-          addPairExists(exists, pair);
+          SmallVector<AffineExpr> exists, both, one;
+          addPairExists(exists, place.pair);
           if (span != steps * stepDepth)
-            exists.push_back(-depth + span - 1);
+            exists.push_back(-place.depth + span - 1);
           if (perHead && heads % groupHeads)
-            exists.push_back(-channel + channels - 1);
-          SmallVector<AffineExpr> both, one;
+            exists.push_back(-place.channel + channels - 1);
           if (inputTokens < tokens) {
-            both.push_back(-token + inputTokens - 1 - stride);
-            one.push_back(-token + inputTokens - 1);
+            both.push_back(-place.token + inputTokens - 1 - stride);
+            one.push_back(-place.token + inputTokens - 1);
           }
           // Stages keep the zeros of what does not exist, in either buffer.
           guard(
               exists,
               [&] {
                 guard(
-                    both, [&] { put(0, get(token), get(token + stride)); },
+                    both,
+                    [&] { put(place, 0, get(place, 0), get(place, stride)); },
                     [&] {
                       guard(
-                          one, [&] { put(0, get(token), none); },
-                          [&] { put(0, none, none); });
+                          one, [&] { put(place, 0, get(place, 0), none); },
+                          [&] { put(place, 0, none, none); });
                     });
               },
               [&] {
                 for (int64_t buffer = 0; buffer < buffers; ++buffer)
-                  put(buffer, none, none);
+                  put(place, buffer, none, none);
               });
         });
       });
@@ -350,88 +393,120 @@ void GridAttentionNest::mixToImage(AffineExpr tile, AffineExpr group,
   int64_t pieces = groupHeads * headChannels / width;
   // Two pairs at a time: their first tokens are a pair of the next stage, and
   // so are their partners.
-  nest.threads(tilePairs / 2 * pieces, [&](AffineExpr i) {
-    AffineExpr couple = i % (tilePairs / 2);
+  struct Place {
+    AffineExpr couple, head, position;
+  };
+  auto getPlace = [&](AffineExpr i) {
     AffineExpr channelInGroup = i.floorDiv(tilePairs / 2) * width;
-    AffineExpr headInGroup = channelInGroup.floorDiv(headChannels);
-    AffineExpr position =
-        perHead ? group * (steps * stepDepth) + channelInGroup
-                : group * (groupHeads * headChannels) + channelInGroup;
-    SmallVector<AffineExpr> constraints;
-    addHeadExists(constraints, group * groupHeads + headInGroup);
-    guard(constraints, [&] {
-      Value firsts[2], partners[2];
-      for (int64_t which = 0; which < 2; ++which) {
-        AffineExpr row = couple * 2 + which;
-        Value first =
-            load(image, imageIndices(tile, buffer, row, 0, position), width);
-        Value partner =
-            load(image, imageIndices(tile, buffer, row, 1, position), width);
-        auto gate = [&](int64_t of) {
-          return splat(
-              nest.load(gates, {headInGroup, nest.constantExpr(of), row}),
-              width);
-        };
-        Value difference = nest.sub(partner, first);
-        firsts[which] = nest.add(first, nest.mul(gate(0), difference));
-        partners[which] = nest.sub(partner, nest.mul(gate(1), difference));
-      }
-      AffineExpr coupleOfAll = tile * (tilePairs / 2) + couple;
-      int64_t quarter = tokens / 4;
-      AffineExpr next =
-          coupleOfAll.floorDiv(quarter) * (tokens / 2) + coupleOfAll % quarter;
-      auto put = [&](AffineExpr pair, Value first, Value partner) {
-        auto at = [&](int64_t part) {
-          return imageIndices(pair.floorDiv(tilePairs), -buffer + 1,
-                              pair % tilePairs, part, position);
-        };
-        store(first, image, at(0));
-        store(partner, image, at(1));
-        if (pairDifference)
-          store(nest.sub(partner, first), image, at(2));
+    return Place{i % (tilePairs / 2), channelInGroup.floorDiv(headChannels),
+                 perHead
+                     ? group * (steps * stepDepth) + channelInGroup
+                     : group * (groupHeads * headChannels) + channelInGroup};
+  };
+  auto read = [&](AffineExpr i) {
+    Place place = getPlace(i);
+    SmallVector<Value> values;
+    for (int64_t which = 0; which < 2; ++which)
+      for (int64_t part = 0; part < 2; ++part)
+        values.push_back(
+            load(image,
+                 imageIndices(tile, buffer, place.couple * 2 + which, part,
+                              place.position),
+                 width));
+    return values;
+  };
+  auto write = [&](AffineExpr i, ArrayRef<Value> values) {
+    Place place = getPlace(i);
+    Value firsts[2], partners[2];
+    for (int64_t which = 0; which < 2; ++which)
+      std::tie(firsts[which], partners[which]) =
+          mix(values[2 * which], values[2 * which + 1], place.head,
+              place.couple * 2 + which, width);
+    AffineExpr couple = tile * (tilePairs / 2) + place.couple;
+    int64_t quarter = tokens / 4;
+    AffineExpr next =
+        couple.floorDiv(quarter) * (tokens / 2) + couple % quarter;
+    auto put = [&](AffineExpr pair, Value first, Value partner) {
+      auto at = [&](int64_t part) {
+        return imageIndices(pair.floorDiv(tilePairs), -buffer + 1,
+                            pair % tilePairs, part, place.position);
       };
-      put(next, firsts[0], firsts[1]);
-      put(next + quarter, partners[0], partners[1]);
-    });
+      store(first, image, at(0));
+      store(partner, image, at(1));
+      if (pairDifference)
+        store(nest.sub(partner, first), image, at(2));
+    };
+    put(next, firsts[0], firsts[1]);
+    put(next + quarter, partners[0], partners[1]);
+  };
+  int64_t number = tilePairs / 2 * pieces;
+  if (heads % groupHeads == 0)
+    return copyInBatches(number, read, write);
+  nest.threads(number, [&](AffineExpr i) {
+    SmallVector<AffineExpr> constraints;
+    addHeadExists(constraints, group * groupHeads + getPlace(i).head);
+    guard(constraints, [&] { write(i, read(i)); });
   });
+}
+
+std::pair<Value, Value> GridAttentionNest::mix(Value first, Value partner,
+                                               AffineExpr head, AffineExpr row,
+                                               int64_t width) {
+  auto gate = [&](int64_t of) {
+    return splat(nest.load(gates, {head, nest.constantExpr(of), row}), width);
+  };
+  Value difference = nest.sub(partner, first);
+  return {nest.add(first, nest.mul(gate(0), difference)),
+          nest.sub(partner, nest.mul(gate(1), difference))};
 }
 
 void GridAttentionNest::mixToRows(AffineExpr tile, AffineExpr group,
                                   AffineExpr buffer, int64_t stride) {
   int64_t width = getWidth({image, output}, {headChannels, channels});
   int64_t pieces = groupHeads * headChannels / width;
-  nest.threads(tilePairs * pieces, [&](AffineExpr i) {
-    AffineExpr row = i.floorDiv(pieces);
+  struct Place {
+    AffineExpr row, head, channel, position;
+  };
+  auto getPlace = [&](AffineExpr i) {
     AffineExpr channelInGroup = i % pieces * width;
-    AffineExpr headInGroup = channelInGroup.floorDiv(headChannels);
     AffineExpr channel = group * (groupHeads * headChannels) + channelInGroup;
-    AffineExpr position =
-        perHead ? group * (steps * stepDepth) + channelInGroup : channel;
-    AffineExpr pair = tile * tilePairs + row;
-    AffineExpr batch = pair.floorDiv(tokens / 2);
+    return Place{
+        i.floorDiv(pieces), channelInGroup.floorDiv(headChannels), channel,
+        perHead ? group * (steps * stepDepth) + channelInGroup : channel};
+  };
+  auto read = [&](AffineExpr i) {
+    Place place = getPlace(i);
+    SmallVector<Value> values;
+    for (int64_t part = 0; part < 2; ++part)
+      values.push_back(load(
+          image, imageIndices(tile, buffer, place.row, part, place.position),
+          width));
+    return values;
+  };
+  auto write = [&](AffineExpr i, ArrayRef<Value> values) {
+    Place place = getPlace(i);
+    auto mixed = mix(values[0], values[1], place.head, place.row, width);
+    AffineExpr pair = tile * tilePairs + place.row;
     AffineExpr token = firstToken(pair % (tokens / 2), stride);
+    auto put = [&](Value value, AffineExpr n) {
+      SmallVector<AffineExpr> inside;
+      if (outputTokens < tokens)
+        inside.push_back(-n + outputTokens - 1);
+      guard(inside, [&] {
+        store(value, output, {pair.floorDiv(tokens / 2), n, place.channel});
+      });
+    };
+    put(mixed.first, token);
+    put(mixed.second, token + stride);
+  };
+  if (tilesAreFull && heads % groupHeads == 0)
+    return copyInBatches(tilePairs * pieces, read, write);
+  nest.threads(tilePairs * pieces, [&](AffineExpr i) {
+    Place place = getPlace(i);
     SmallVector<AffineExpr> constraints;
-    addPairExists(constraints, pair);
-    addHeadExists(constraints, group * groupHeads + headInGroup);
-    guard(constraints, [&] {
-      Value first =
-          load(image, imageIndices(tile, buffer, row, 0, position), width);
-      Value partner =
-          load(image, imageIndices(tile, buffer, row, 1, position), width);
-      auto gate = [&](int64_t of) {
-        return splat(
-            nest.load(gates, {headInGroup, nest.constantExpr(of), row}), width);
-      };
-      Value difference = nest.sub(partner, first);
-      auto put = [&](Value value, AffineExpr n) {
-        SmallVector<AffineExpr> inside;
-        if (outputTokens < tokens)
-          inside.push_back(-n + outputTokens - 1);
-        guard(inside, [&] { store(value, output, {batch, n, channel}); });
-      };
-      put(nest.add(first, nest.mul(gate(0), difference)), token);
-      put(nest.sub(partner, nest.mul(gate(1), difference)), token + stride);
-    });
+    addPairExists(constraints, tile * tilePairs + place.row);
+    addHeadExists(constraints, group * groupHeads + place.head);
+    guard(constraints, [&] { write(i, read(i)); });
   });
 }
 

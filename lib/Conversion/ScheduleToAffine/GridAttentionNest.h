@@ -60,6 +60,9 @@ private:
                     AffineExpr chunk, AffineExpr buffer);
   void emitPartialScores();
   void emitGates();
+  /// Both tokens of a pair, mixed.
+  std::pair<Value, Value> mix(Value first, Value partner, AffineExpr head,
+                              AffineExpr row, int64_t width);
   void mixToImage(AffineExpr tile, AffineExpr group, AffineExpr buffer);
   void mixToRows(AffineExpr tile, AffineExpr group, AffineExpr buffer,
                  int64_t stride);
