@@ -112,24 +112,39 @@ def ratio(row, other):
 
 
 def at_the_ceilings(row, ceilings):
-    """(milliseconds, "memory" or "arithmetic"): the least that this card could take for what the report counts."""
-    memory = arithmetic = 0.0
+    """(milliseconds, which ceiling): the least that this card could take for what the report counts. The matrix units
+    work beside the others."""
+    times = {"memory": 0.0, "arithmetic": 0.0, "matrix units": 0.0}
     for kernel in row["kernels"]:
-        amount = {
-            name: kernel.get(name, 0) + kernel.get(f"{name}_per_batch", 0) * row["batch"] for name in ("bytes", "flops")
-        }
-        matrix = kernel["network"].get("kind") == "attention" and row["dtype"] != "f32"
-        flops = ceilings["matrix_flops_per_second"] if matrix else 0
-        memory += amount["bytes"] / ceilings["copy_bytes_per_second"]
-        arithmetic += amount["flops"] / (flops or ceilings["flops_per_second"])
-    return 1e3 * max(memory, arithmetic), "memory" if memory >= arithmetic else "arithmetic"
+        moved, flops, matrix = (
+            kernel.get(name, 0) + kernel.get(f"{name}_per_batch", 0) * row["batch"]
+            for name in ("bytes", "flops", "matrix_flops")
+        )
+        matrix = matrix if ceilings["matrix_flops_per_second"] else 0
+        times["memory"] += moved / ceilings["copy_bytes_per_second"]
+        times["arithmetic"] += (flops - matrix) / ceilings["flops_per_second"]
+        times["matrix units"] += matrix / (ceilings["matrix_flops_per_second"] or 1)
+    name = max(times, key=times.get)
+    return 1e3 * times[name], name
+
+
+def block(row):
+    """What the kernel's blocks and threads have: "512 × 120, 136 KB, 1": threads, registers, shared memory, blocks."""
+    launch = (row or {}).get("kernels", [{}])[0].get("launch", {})
+    if "registers" not in launch:
+        return "–"
+    spilled = f" ({launch['local_bytes']} B spilled)" if launch["local_bytes"] else ""
+    return (
+        f"{launch['threads']} × {launch['registers']}{spilled}, {launch['shared_bytes'] / 1024:.0f} KB, "
+        f"{launch['blocks_per_multiprocessor']}"
+    )
 
 
 def bound_columns(row, ceilings):
     if not row:
-        return ["–", "–", "–"]
+        return ["–", "–", "–", "–"]
     least, name = at_the_ceilings(row, ceilings)
-    return [f"{least:.4g}, {name}", f"{100 * least / row['median_ms']:.0f} %", f"{row['error']:.1e}"]
+    return [f"{least:.4g}, {name}", f"{100 * least / row['median_ms']:.0f} %", block(row), f"{row['error']:.1e}"]
 
 
 def filters_on_gpu(result):
@@ -145,7 +160,7 @@ def filters_on_gpu(result):
         ratios = [ratio(ours, copy), goal, ratio(compiled, copy), ratio(eager, copy)]
         lines.append([f"({batch}, {n}, {d}) {dtype}", *times, *ratios, *bound_columns(ours, result["ceilings"])])
     header = ["(B, N, D)", "bfly, ms", "copy", "torch eager", "torch.compile", "bfly / copy", "goal"]
-    header += ["torch.compile / copy", "eager / copy", "at the ceilings, ms", "share of that", "error"]
+    header += ["torch.compile / copy", "eager / copy", "at the ceilings, ms", "share of that", "block", "error"]
     return table(header, lines)
 
 
@@ -178,7 +193,7 @@ def butterflies_on_gpu(result, form):
     if form == "dense":
         header[2:2] = ["torch eager", "torch.compile"]
         header.append("bfly / torch.compile")
-    header += ["bfly / attention", "goal", "at the ceilings, ms", "share of that", "error"]
+    header += ["bfly / attention", "goal", "at the ceilings, ms", "share of that", "block", "error"]
     return table(header, lines)
 
 
@@ -196,7 +211,8 @@ def of_gpu(result):
         f"{ceilings['matrix_flops_per_second'] / 1e12:.0f} of bf16 on the matrix units.",
         "All contenders of a shape take turns in one process, on buffers that no cache holds; medians of a turn's time on the "
         "card, every result checked by the float64 oracle. The copy is of x's size; attention is QKV projection, scaled dot "
-        "products, output projection. At the ceilings: the report's bytes and flops at the measured ones.",
+        "products, output projection. At the ceilings: the report's bytes and flops at the measured ones. Block: threads × "
+        "registers of each, shared memory, blocks a multiprocessor.",
     ]
     if result.get("filter"):
         parts += ["### The spectral filter, hidden 4D", filters_on_gpu(result)]

@@ -27,12 +27,20 @@ def main():
         return kernel[what] + kernel.get(f"{what}_per_batch", 0) * batch
 
     machine = report["machine"]
-    print(f"{report['function']} on {machine['name']}, {machine['threads']} threads, compiled in "
+    width = f"{machine['threads']} threads" if "threads" in machine else f"{machine['multiprocessors']} multiprocessors"
+    print(f"{report['function']} on {machine['name']}, {width}, compiled in "
           f"{report['compile_seconds']:.2f} s; batch {batch}")
     print(f"{'kernel':<20} {'kB':>8} {'kflop':>8} {'bound':<10} {'us at bound':>11}  plan")
     for kernel in report["kernels"]:
         print(f"{kernel['name']:<20} {amount(kernel, 'bytes') / 1e3:8.1f} {amount(kernel, 'flops') / 1e3:8.1f} "
               f"{kernel['bound']:<10} {kernel['seconds'] * 1e6:11.2f}  {plan(kernel)}")
+        launch = kernel.get("launch")
+        if launch:
+            words = [f"{launch['threads']} threads a block", f"{launch['shared_bytes'] / 1024:.1f} KiB of shared memory"]
+            if "registers" in launch:
+                words += [f"{launch['registers']} registers", f"{launch['local_bytes']} B spilled",
+                          f"{launch['blocks_per_multiprocessor']} blocks a multiprocessor"]
+            print(f"{'':<20} launched: {', '.join(words)}")
         if kernel["rewrites"]:
             print(f"{'':<20} rewritten: {', '.join(kernel['rewrites']).replace('_', ' ')}")
         if kernel.get("unfused"):

@@ -11,6 +11,7 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
+#include "bfly/Schedule/Launches.h"
 #include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
@@ -197,7 +198,8 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
   options.to = level.str();
   bool onGPU = settings.device.kind == Device::Kind::CUDA;
   std::optional<Machine> machine = getMachine(options.target, 1);
-  if (machine && level == "llvm" &&
+  // Who sets another target of the settings knows better.
+  if (settings.target.empty() && machine && level == "llvm" &&
       onGPU != (machine->isGPU() && !options.emulate))
     return makeError("a program for target '" + options.target.getValue() +
                      (options.emulate ? "', emulated," : "'") +
@@ -288,7 +290,8 @@ Program::report(const Signature &function, const CompileSettings &settings,
     return lowered.takeError();
   ReportOptions options;
   options.ceilings = {reportSettings.bytesPerSecond,
-                      reportSettings.flopsPerSecond};
+                      reportSettings.flopsPerSecond,
+                      reportSettings.matrixFlopsPerSecond};
   options.threads =
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
   options.batch = reportSettings.batch;
@@ -297,5 +300,11 @@ Program::report(const Signature &function, const CompileSettings &settings,
   report["function"] = function.name;
   report["signature"] = function.str();
   report["device"] = settings.device.str();
+  if (settings.device.kind == Device::Kind::CUDA) {
+    auto assembled = lower(function, "binary", settings);
+    if (!assembled)
+      return assembled.takeError();
+    addLaunches(report, assembled->get());
+  }
   return std::move(report);
 }

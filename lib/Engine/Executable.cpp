@@ -184,8 +184,18 @@ static llvm::Error checkPlace(const ArrayView &array, const ValueInfo &info,
   int ordinal;
   if (bflyCudaPointer(array.data, bytes, &ordinal))
     return makeError(info.name + ": " + bflyCudaLastError());
-  if (ordinal == BFLY_CUDA_MANAGED || ordinal == device.ordinal)
+  if (ordinal == BFLY_CUDA_MANAGED || ordinal == device.ordinal) {
+    // Kernels read 16 bytes at a time.
+    constexpr uintptr_t kAlignment = 16;
+    if (reinterpret_cast<uintptr_t>(array.data) % kAlignment)
+      return makeError(info.name +
+                       " begins at an address that is no multiple "
+                       "of " +
+                       Twine(kAlignment) + " bytes, which function '" +
+                       function.name + "' needs on " + device.str() +
+                       "; give a copy of it");
     return llvm::Error::success();
+  }
   if (ordinal < 0)
     return makeError(info.name + " is said to be on " + device.str() +
                      ", but its address is not one of GPU memory");
@@ -356,7 +366,8 @@ llvm::Error Invocation::launch(void *stream) {
   }
   if (failure.message[0])
     return makeError("function '" + name + "' failed on " +
-                     settings.device.str() + ": " + failure.message);
+                     settings.device.str() + ": " + failure.message + " (" +
+                     executable->signature().str() + ")");
   std::string message = "out of memory: function '" + name +
                         "' needs another " + formatBytes(failure.requested);
   if (failure.available)

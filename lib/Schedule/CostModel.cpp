@@ -118,7 +118,9 @@ static Amount getMapFlops(SpectrumMapOp map) {
   return countElements(map.getInput().getType()) * bin;
 }
 
-static Amount getStageFlops(AttentionStageOp stage) {
+/// `projectionsOnly`: those of the products with the weights.
+static Amount getStageFlops(AttentionStageOp stage,
+                            bool projectionsOnly = false) {
   RankedTensorType type = stage.getState().getType();
   double channels = double(type.getDimSize(2));
   double heads = double(stage.getHeads());
@@ -153,7 +155,8 @@ static Amount getStageFlops(AttentionStageOp stage) {
     rest = 2 * delta + dots + sigmoid + 2 * mixing;
     break;
   }
-  return countBatch(type) * (double(type.getDimSize(1)) * (projections + rest));
+  double all = projectionsOnly ? projections : projections + rest;
+  return countBatch(type) * (double(type.getDimSize(1)) * all);
 }
 
 static Amount getLinearFlops(LinearOp linear) {
@@ -249,8 +252,16 @@ KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
   llvm::for_each(kernel.getInputs(), move);
   llvm::for_each(kernel.getResults(), move);
   int64_t length = getTransformLength(kernel);
-  for (Operation &op : kernel.getBody().front().without_terminator())
+  PlanAttr plan = kernel.getPlanAttr();
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
     cost.flops += getFlops(&op, length);
+    // Matrix units would round f32.
+    auto stage = dyn_cast<AttentionStageOp>(op);
+    if (stage && plan && plan.getThreads() && !stage.getWeights().empty() &&
+        getTensorType(stage.getWeights().front()).getElementTypeBitWidth() ==
+            16)
+      cost.matrixFlops += getStageFlops(stage, /*projectionsOnly=*/true);
+  }
   return cost;
 }
 
@@ -318,10 +329,13 @@ SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
 }
 
 MachineCeilings mlir::bfly::getNominalCeilings(const Machine &machine) {
+  // What an H200 was measured at: copies, multiply-adds, a large product.
+  if (machine.isGPU())
+    return {4.25e12, 60e12, 700e12};
   // Two fused multiply-adds a cycle at 2.5 GHz; a thread copies 10 GB/s until
   // the memory of a socket is saturated.
   constexpr double kClock = 2.5e9, kCopy = 10e9, kSocket = 200e9;
   double threads = double(machine.threads);
   return {std::min(kCopy * threads, kSocket),
-          4.0 * double(machine.lanes) * kClock * threads};
+          4.0 * double(machine.lanes) * kClock * threads, 0};
 }

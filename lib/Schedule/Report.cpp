@@ -212,12 +212,15 @@ static json::Object getPlanReport(PlanAttr plan) {
     groups.push_back(json::Object{{"first", group.getFirst()},
                                   {"last", group.getLast()},
                                   {"place", stringifyPlace(group.getPlace())}});
-  return json::Object{{"machine", plan.getMachine().getValue()},
+  json::Object report{{"machine", plan.getMachine().getValue()},
                       {"lanes", plan.getLanes()},
                       {"tile", plan.getTile()},
                       {"radices", json::Array(plan.getRadices())},
                       {"groups", std::move(groups)},
                       {"parallel", plan.getParallel().getValue()}};
+  if (plan.getThreads())
+    report["threads"] = plan.getThreads();
+  return report;
 }
 
 /// Bytes of a place; 0 where it has no end.
@@ -285,12 +288,14 @@ namespace {
 
 /// Seconds at each of a machine's ceilings.
 struct Bound {
-  double memory = 0, arithmetic = 0;
+  double memory = 0, arithmetic = 0, matrix = 0;
   MachineCeilings ceilings;
 
-  double seconds() const { return std::max(memory, arithmetic); }
+  double seconds() const { return std::max({memory, arithmetic, matrix}); }
   StringRef name() const {
-    return memory >= arithmetic ? "memory" : "arithmetic";
+    return memory >= std::max(arithmetic, matrix) ? "memory"
+           : arithmetic >= matrix                 ? "arithmetic"
+                                                  : "matrix";
   }
 };
 
@@ -305,6 +310,8 @@ static MachineCeilings getCeilings(const std::optional<Machine> &machine,
       ceilings.bytesPerSecond = nominal.bytesPerSecond;
     if (!(ceilings.flopsPerSecond > 0))
       ceilings.flopsPerSecond = nominal.flopsPerSecond;
+    if (!(ceilings.matrixFlopsPerSecond > 0))
+      ceilings.matrixFlopsPerSecond = nominal.matrixFlopsPerSecond;
   }
   return ceilings;
 }
@@ -319,8 +326,13 @@ static std::optional<Bound> getBound(KernelOp kernel, const KernelCost &cost,
   if (wide)
     ceilings.flopsPerSecond /= 2;
   double batch = static_cast<double>(options.batch);
+  // The matrix units work beside the others.
+  double matrix =
+      ceilings.matrixFlopsPerSecond > 0 ? cost.matrixFlops.at(batch) : 0;
   return Bound{cost.bytes.at(batch) / ceilings.bytesPerSecond,
-               cost.flops.at(batch) / ceilings.flopsPerSecond, ceilings};
+               (cost.flops.at(batch) - matrix) / ceilings.flopsPerSecond,
+               matrix > 0 ? matrix / ceilings.matrixFlopsPerSecond : 0,
+               ceilings};
 }
 
 // Kernels --------------------------------------------------------------------
@@ -356,6 +368,8 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
 
   setAmount(report, "bytes", cost.bytes);
   setAmount(report, "flops", cost.flops);
+  if (cost.matrixFlops.at(1) > 0)
+    setAmount(report, "matrix_flops", cost.matrixFlops);
   double batch = static_cast<double>(options.batch);
   if (cost.bytes.at(batch) > 0)
     report["intensity"] = cost.flops.at(batch) / cost.bytes.at(batch);
@@ -367,6 +381,8 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
   if (auto bound = getBound(kernel, cost, contents.wide, options)) {
     report["memory_seconds"] = bound->memory;
     report["arithmetic_seconds"] = bound->arithmetic;
+    if (bound->matrix > 0)
+      report["matrix_seconds"] = bound->matrix;
     report["seconds"] = bound->seconds();
     report["bound"] = bound->name();
   }
@@ -507,6 +523,12 @@ json::Value mlir::bfly::getReport(ModuleOp module,
         json::Object{{"name", machine->name},   {"threads", machine->threads},
                      {"lanes", machine->lanes}, {"l1", machine->l1},
                      {"l2", machine->l2},       {"l3", machine->l3}};
+    if (machine->isGPU())
+      report["machine"] =
+          json::Object{{"name", machine->name},
+                       {"multiprocessors", machine->multiprocessors},
+                       {"shared", machine->sharedBytes},
+                       {"l2", machine->l2}};
     MachineCeilings ceilings = getCeilings(machine, options);
     bool measured = options.ceilings.bytesPerSecond > 0 &&
                     options.ceilings.flopsPerSecond > 0;
@@ -514,6 +536,9 @@ json::Value mlir::bfly::getReport(ModuleOp module,
         json::Object{{"bytes_per_second", ceilings.bytesPerSecond},
                      {"flops_per_second", ceilings.flopsPerSecond},
                      {"source", measured ? "measured" : "nominal"}};
+    if (ceilings.matrixFlopsPerSecond > 0)
+      (*report.getObject("ceilings"))["matrix_flops_per_second"] =
+          ceilings.matrixFlopsPerSecond;
     total["seconds"] = seconds;
   }
   report["total"] = std::move(total);

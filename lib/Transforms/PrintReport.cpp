@@ -32,7 +32,7 @@ struct PrintReportPass
 
   void runOnOperation() override {
     ReportOptions options;
-    options.ceilings = {bytesPerSecond, flopsPerSecond};
+    options.ceilings = {bytesPerSecond, flopsPerSecond, 0};
     options.threads = threads;
     options.batch = batch;
     if (threads < 1 || threads > 4096 || batch < 0 ||

@@ -143,10 +143,10 @@ class Step:
 
     count     how many times the same one runs
     numbers   its places among the kernels, from 1; none for what is no kernel
-    memory, arithmetic   seconds at the ceilings, of one run
+    memory, arithmetic   seconds at the ceilings, of one run; matrix units work beside the others
     """
 
-    def __init__(self, entry, batch, bytes_per_second, flops_per_second):
+    def __init__(self, entry, batch, bytes_per_second, flops_per_second, matrix_flops_per_second=0.0):
         self.entry = entry
         self.is_kernel = "network" in entry
         self.name = str(entry["name"])
@@ -158,7 +158,10 @@ class Step:
         if str(self.network.get("element", "")).find("f64") >= 0:
             flops_per_second /= 2
         self.memory = self.bytes / bytes_per_second if bytes_per_second > 0 else 0.0
-        self.arithmetic = self.flops / flops_per_second if flops_per_second > 0 else 0.0
+        matrix = amount(entry, "matrix_flops", batch) if matrix_flops_per_second > 0 else 0.0
+        self.arithmetic = (self.flops - matrix) / flops_per_second if flops_per_second > 0 else 0.0
+        if matrix:
+            self.arithmetic = max(self.arithmetic, matrix / matrix_flops_per_second)
         self.count = 1
         self.numbers = []
 
@@ -198,9 +201,13 @@ class Report:
         self.source = ceilings.get("source", "")
         self.bytes_per_second = float(ceilings.get("bytes_per_second", 0))
         self.flops_per_second = float(ceilings.get("flops_per_second", 0))
+        self.matrix_flops_per_second = float(ceilings.get("matrix_flops_per_second", 0))
         if benchmark.get("copy_bytes_per_second"):
             self.bytes_per_second = float(benchmark["copy_bytes_per_second"])
             self.flops_per_second = float(benchmark["peak_flops_per_second"])
+            self.matrix_flops_per_second = float(
+                benchmark.get("matrix_flops_per_second") or self.matrix_flops_per_second
+            )
             self.source = "measured"
         units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
         self.measured = None
@@ -210,7 +217,7 @@ class Report:
 
         entries = report["kernels"] + report.get("outside", [])
         entries = sorted(entries, key=lambda entry: entry.get("order", 0))
-        ceilings = (self.bytes_per_second, self.flops_per_second)
+        ceilings = (self.bytes_per_second, self.flops_per_second, self.matrix_flops_per_second)
         self.steps = [Step(entry, self.batch, *ceilings) for entry in entries]
         kernels = [step for step in self.steps if step.is_kernel]
         for number, step in enumerate(kernels, 1):
@@ -366,7 +373,10 @@ class Picture:
             canvas.text(WIDTH - MARGIN, self.y, duration(report.measured), size=24, weight="bold", anchor="end")
         facts = []
         machine = report.machine
-        if machine:
+        if "multiprocessors" in machine:
+            facts.append(f"{machine.get('name', '')}, {machine['multiprocessors']} multiprocessors")
+            facts += [f"{cache_size(machine[c])} {name}" for c, name in (("shared", "shared"), ("l2", "L2")) if c in machine]
+        elif machine:
             facts.append(f"{machine.get('name', '')}, {machine.get('threads', '?')} threads")
             facts.append(f"{machine.get('lanes', '?')} lanes")
             caches = [f"{PLACES[c][0]} {cache_size(machine[c])}" for c in ("l1", "l2", "l3") if machine.get(c)]
@@ -470,7 +480,8 @@ class Picture:
                 lines.append(f"{plan.get('tile')} channels a slab, {plan.get('lanes')} lanes")
         if plan:
             over = {"batch": "sequences", "tile": "tiles"}.get(plan.get("parallel"), plan.get("parallel"))
-            lines.append(f"parallel over {over}")
+            lines.append(f"parallel over {over}" + (f", {plan['threads']} threads a block" if "threads" in plan else ""))
+        lines += self.launch(step)
         lines.append(f"{quantity(step.bytes, 'B')} moved, {quantity(step.flops, 'flop')}")
         for line in lines:
             y += 18
@@ -492,6 +503,20 @@ class Picture:
                     canvas.text(x, y, line, 11, "#b3372f")
                     line = ""
                 line += (word or "") + " "
+
+    def launch(self, step):
+        """What a block and a thread have, on a GPU."""
+        launch = step.entry.get("launch")
+        if not launch:
+            return []
+        lines = [f"{cache_size(launch.get('shared_bytes', 0))} of shared memory a block"]
+        if "registers" in launch:
+            spilled = launch.get("local_bytes", 0)
+            lines.append(f"{launch['registers']} registers a thread" + (f", {spilled} B spilled" if spilled else ""))
+        if "blocks_per_multiprocessor" in launch:
+            count = launch["blocks_per_multiprocessor"]
+            lines.append(f"{count} block{'s' if count != 1 else ''} a multiprocessor")
+        return lines
 
     def network(self, step, columns, rows, top, pitch):
         canvas = self.canvas

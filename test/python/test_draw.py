@@ -125,6 +125,24 @@ def test_measurement():
     assert "measured" not in other and any("100 sequences" in text for text in other)
 
 
+def test_a_gpu():
+    subject = report(attention(0))
+    subject["machine"] = {"name": "sm_90a", "multiprocessors": 132, "shared": 227 << 10, "l2": 50 << 20}
+    subject["ceilings"]["matrix_flops_per_second"] = 7e14
+    one = subject["kernels"][0]
+    plan = one["plan"]
+    plan |= {"machine": "sm_90a", "threads": 256}
+    for group, place in zip(plan["groups"], ("shared", "memory")):
+        group["place"] = place
+    launch = {"threads": 256, "shared_bytes": 100 << 10, "registers": 140, "local_bytes": 16}
+    one["launch"] = launch | {"blocks_per_multiprocessor": 2}
+    one["matrix_flops"] = one["flops"] / 2
+    said = texts(draw(subject))
+    for text in ("shared memory", "100 KiB of shared memory a block", "140 registers a thread, 16 B spilled"):
+        assert text in said
+    assert "2 blocks a multiprocessor" in said and any("132 multiprocessors" in text for text in said)
+
+
 def test_reasons_are_wrapped():
     entry = spectral(0)
     entry["unfused"] = "what it makes is read by 'linalg.transpose', which no kernel holds"

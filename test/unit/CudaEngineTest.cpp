@@ -198,6 +198,15 @@ TEST_F(CudaEngine, NamesWhatIsWrong) {
   EXPECT_EQ(run(view(small.data, gpu), view(y)),
             "input 0: 32 bytes are needed, but its GPU memory ends after 16 "
             "bytes");
+  // A view of an array may begin anywhere.
+  Memory wide(0, 64);
+  EXPECT_EQ(run(view(static_cast<char *>(wide.data) + 8, gpu), view(y)),
+            "input 0 begins at an address that is no multiple of 16 bytes, "
+            "which function 'f' needs on cuda:0; give a copy of it");
+  EXPECT_EQ(run(view(x), view(static_cast<char *>(wide.data) + 4, gpu)),
+            "result 0 begins at an address that is no multiple of 16 bytes, "
+            "which function 'f' needs on cuda:0; give a copy of it");
+  EXPECT_EQ(run(view(static_cast<char *>(wide.data) + 16, gpu), view(y)), "");
   EXPECT_EQ(run(view(in.data, gpu), view(other.data, second)),
             "result 0 is on cuda:1, but function 'f' runs on cuda:0");
   EXPECT_EQ(run(view(in.data, gpu), view(in.data, gpu)),

@@ -87,6 +87,7 @@ static Error makeReport(const Program &program, const Signature &function,
   ReportSettings reportSettings;
   reportSettings.bytesPerSecond = result.ceilings.bytesPerSecond;
   reportSettings.flopsPerSecond = result.ceilings.flopsPerSecond;
+  reportSettings.matrixFlopsPerSecond = result.ceilings.matrixFlopsPerSecond;
   reportSettings.batch = std::max<int64_t>(batch, 1);
   auto made = program.report(function, settings, reportSettings);
   if (!made)

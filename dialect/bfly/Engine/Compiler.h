@@ -89,6 +89,7 @@ struct ReportSettings {
   /// The machine's ceilings where they were measured; 0 for nominal ones.
   double bytesPerSecond = 0;
   double flopsPerSecond = 0;
+  double matrixFlopsPerSecond = 0;
   /// The size of a dynamic batch.
   int64_t batch = 1;
 };

@@ -59,6 +59,8 @@ struct KernelCost {
   /// Operands read once and results written once: no schedule moves less.
   Amount bytes;
   Amount flops;
+  /// Those of them that run on a GPU's matrix units.
+  Amount matrixFlops;
 };
 KernelCost getKernelCost(KernelOp kernel);
 
@@ -76,6 +78,8 @@ SmallVector<int64_t> getStateBytes(KernelOp kernel);
 struct MachineCeilings {
   double bytesPerSecond = 0;
   double flopsPerSecond = 0;
+  /// On a GPU's matrix units, of 16-bit operands; 0 where there are none.
+  double matrixFlopsPerSecond = 0;
 };
 
 /// Ceilings by a machine's description, where nobody has measured.

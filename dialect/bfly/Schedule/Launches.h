@@ -1,0 +1,42 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// What a GPU's kernels need, read out of their machine code.
+
+#ifndef BFLY_SCHEDULE_LAUNCHES_H
+#define BFLY_SCHEDULE_LAUNCHES_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/JSON.h"
+
+namespace mlir::bfly {
+
+/// What the assembler says of one kernel.
+struct KernelResources {
+  /// 32-bit registers of a thread.
+  int64_t registers = 0;
+  /// Bytes of a thread's stack: registers that were spilled, and arrays that
+  /// did not become registers.
+  int64_t localBytes = 0;
+  int64_t codeBytes = 0;
+};
+
+/// The resources of `kernel` out of a cubin; nullopt if it is none or has no
+/// such kernel.
+std::optional<KernelResources> getResources(llvm::StringRef cubin,
+                                            llvm::StringRef kernel);
+
+/// How many blocks a multiprocessor holds: of `threads` threads with so many
+/// registers each and so many bytes of shared memory. Compute capability 9.0.
+int64_t getBlocksPerMultiprocessor(int64_t threads, int64_t registers,
+                                   int64_t sharedBytes);
+
+/// Adds what is launched to a report: to each of "kernels" its "launch", and to
+/// the report all "launches" in order, those of loops between kernels among
+/// them. `module` is the same program with its kernels assembled; where they
+/// are PTX (no assembler was found), what only machine code tells is left out.
+void addLaunches(llvm::json::Object &report, ModuleOp module);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_SCHEDULE_LAUNCHES_H

@@ -1,0 +1,155 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Tensors of torch that stay on the GPU: streams, no waiting, and what is refused; collected where both are there."""
+
+import time
+
+import numpy as np
+import pytest
+from programs import Place, attention_text, butterfly_problem, check_butterfly, mean_text
+
+import bfly
+
+torch = pytest.importorskip("torch")
+if not torch.cuda.is_available():
+    pytest.skip("torch has no GPU", allow_module_level=True)
+
+N, D, HEADS = 64, 32, 2
+
+
+@pytest.fixture(scope="module", autouse=True, params=["cuda"])
+def device(request):
+    """The GPU alone."""
+    Place.device = request.param
+    yield request.param
+    Place.device = "cpu"
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    return bfly.compile(attention_text(None, N, D, HEADS, (6, D, D), "f32"), device="cuda")
+
+
+def problem(rng, batch=3):
+    arrays = butterfly_problem(rng, batch, N, D, HEADS, "dense", False, "f32")
+    return arrays, [torch.from_numpy(array).cuda() for array in arrays]
+
+
+def check(out, arrays):
+    check_butterfly(out.cpu().numpy(), arrays, HEADS, "dense", "f32")
+
+
+def test_results_stay_on_the_gpu(rng, kernel):
+    arrays, tensors = problem(rng)
+    out = kernel(*tensors)
+    assert out.is_cuda and out.shape == tensors[0].shape
+    check(out, arrays)
+    given = torch.full_like(tensors[0], float("nan"))
+    assert kernel(*tensors, out=given) is given
+    assert torch.equal(given, out)
+
+
+def test_arrays_of_both_places(rng, kernel):
+    arrays, tensors = problem(rng)
+    check(kernel(tensors[0], *arrays[1:]), arrays)
+    assert isinstance(kernel(arrays[0], *tensors[1:]), np.ndarray)
+
+
+def test_runs_on_the_stream_of_the_caller(rng, kernel):
+    arrays, tensors = problem(rng)
+    side = torch.cuda.Stream()
+    late = torch.zeros_like(tensors[0])
+    torch.cuda.synchronize()
+    with torch.cuda.stream(side):
+        torch.cuda._sleep(20_000_000)  # the input is not there yet
+        late.copy_(tensors[0])
+        out = kernel(late, *tensors[1:])
+    side.synchronize()
+    check(out, arrays)
+    late.zero_()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(side):
+        torch.cuda._sleep(20_000_000)
+        late.copy_(tensors[0])
+    out = torch.empty_like(late)
+    kernel(late, *tensors[1:], out=out, stream=side)
+    side.synchronize()
+    check(out, arrays)
+
+
+def test_does_not_wait(rng, kernel):
+    _, tensors = problem(rng)
+    out = kernel(*tensors)
+    torch.cuda.synchronize()
+    event = torch.cuda.Event()
+    torch.cuda._sleep(1_000_000_000)  # half a second
+    start = time.perf_counter()
+    kernel(*tensors, out=out)
+    spent = time.perf_counter() - start
+    event.record()
+    assert not event.query() and spent < 0.2
+    torch.cuda.synchronize()
+
+
+def test_many_calls_in_a_row(rng, kernel):
+    arrays, tensors = problem(rng)
+    outs = [kernel(*tensors) for _ in range(50)]
+    check(outs[0], arrays)
+    assert all(torch.equal(out, outs[0]) for out in outs)
+
+
+def test_what_is_refused(rng, kernel):
+    arrays, (x, wq, wk) = problem(rng)
+    with pytest.raises(bfly.BflyError, match=r"^input 0: not contiguous in row-major order"):
+        kernel(x.transpose(1, 2).contiguous().transpose(1, 2), wq, wk)
+    shifted = torch.empty(x.numel() + 1, device="cuda")[1:].view(x.shape)
+    with pytest.raises(bfly.BflyError, match=r"^input 0 begins at an address that is no multiple of 16 bytes"):
+        kernel(shifted, wq, wk)
+    with pytest.raises(bfly.BflyError, match=r"^result 0 begins at an address that is no multiple of 16 bytes"):
+        kernel(x, wq, wk, out=shifted)
+    with pytest.raises(bfly.BflyError, match=r"^input 0: dtype f64, expected f32"):
+        kernel(x.double(), wq, wk)
+    with pytest.raises(bfly.BflyError, match=r"overlaps"):
+        kernel(x, wq, wk, out=x)
+    with pytest.raises(bfly.BflyError, match=r"^stream: "):
+        kernel(x, wq, wk, stream="side")
+    on_cpu = bfly.compile(mean_text(1, 4, 4, "f32"))
+    with pytest.raises(bfly.BflyError, match=r"^input 0: on cuda:0, but the kernel runs on cpu"):
+        on_cpu(torch.zeros(1, 4, 4, device="cuda"))
+    # And nothing of it was held against it.
+    check(kernel(x, wq, wk), arrays)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one GPU")
+def test_two_gpus(rng, kernel):
+    arrays, tensors = problem(rng)
+    with pytest.raises(bfly.BflyError, match=r"^input 0: on cuda:1, but the kernel runs on cuda"):
+        kernel(*(tensor.to("cuda:1") for tensor in tensors))
+    with pytest.raises(bfly.BflyError, match=r"the stream is not one of cuda:0"):
+        kernel(*tensors, stream=torch.cuda.Stream("cuda:1"))
+    second = bfly.compile(attention_text(None, N, D, HEADS, (6, D, D), "f32"), device="cuda:1")
+    check(second(*(tensor.to("cuda:1") for tensor in tensors)), arrays)
+    check(kernel(*tensors), arrays)
+
+
+def test_too_little_memory(rng, kernel):
+    """What the kernel needs besides its arrays; then it goes on."""
+    arrays, tensors = problem(rng)
+    free, _ = torch.cuda.mem_get_info()
+    hog = []
+    try:
+        batch = 1 << 14
+        x, out = (torch.zeros(batch, N, D, device="cuda") for _ in range(2))
+        torch.cuda.synchronize()
+        while True:
+            free, _ = torch.cuda.mem_get_info()
+            if free < 48 << 20:
+                break
+            hog.append(torch.empty(max(free - (40 << 20), 1 << 20), dtype=torch.uint8, device="cuda"))
+        with pytest.raises(bfly.BflyError, match=r"out of GPU memory: another .* are needed, but .* are free"):
+            kernel(x, *tensors[1:], out=out)
+            kernel(x.cpu(), *tensors[1:])
+    finally:
+        del hog
+        torch.cuda.empty_cache()
+    check(kernel(*tensors), arrays)

@@ -1,0 +1,41 @@
+// The report of kernels for a GPU says what their machine code needs; no GPU is needed for it (test/Inputs/fake_cuda.c).
+
+// RUN: env BFLY_LIBCUDA=%fake_cuda bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 --output= --report=%t
+// RUN: FileCheck %s --input-file=%t
+// CHECK:      "matrix_flops_per_second": 700000000000000
+// CHECK:      "device": "cuda:0"
+// CHECK:      "bound": "memory"
+// CHECK:      "launch": {
+// CHECK-NEXT:   "blocks_per_multiprocessor": 1,
+// CHECK-NEXT:   "code_bytes": {{[1-9][0-9]+}},
+// CHECK-NEXT:   "local_bytes": 0,
+// CHECK-NEXT:   "name": "attention_butterfly_attention_0",
+// CHECK-NEXT:   "registers": {{[1-9][0-9]+}},
+// CHECK-NEXT:   "shared_bytes": {{[1-9][0-9]+}},
+// CHECK-NEXT:   "threads": 256
+// CHECK:      "matrix_flops": 9437184,
+// CHECK:      "matrix_seconds": 1.3
+// CHECK:        "place": "{{memory|shared}}"
+// CHECK:        "threads": 256
+// CHECK:      "launches": [
+// CHECK:        "name": "attention_butterfly_attention_0"
+// CHECK-NOT:    "name": "attention{{.*}}_1"
+// CHECK:      "multiprocessors": 132,
+
+// What only machine code tells is left out where nothing assembles it here.
+// RUN: env BFLY_LIBCUDA=%fake_cuda BFLY_CUDA=none bfly-run %s --device=cuda --function=product --input=5x8xf32=1 --input=3x8xf32=1 --output= --report=%t
+// RUN: FileCheck %s --input-file=%t --check-prefix=PTX
+// PTX:      "launch": {
+// PTX-NEXT:   "name": "product_linear_0",
+// PTX-NEXT:   "shared_bytes": {{[0-9]+}},
+// PTX-NEXT:   "threads": 256
+
+func.func @attention(%x: tensor<2x64x64xbf16>, %wq: tensor<6x64x64xbf16>, %wk: tensor<6x64x64xbf16>) -> tensor<2x64x64xbf16> {
+  %y = bfly.butterfly_attention %x, %wq, %wk heads(2) : tensor<2x64x64xbf16>, tensor<6x64x64xbf16>
+  return %y : tensor<2x64x64xbf16>
+}
+
+func.func @product(%x: tensor<5x8xf32>, %w: tensor<3x8xf32>) -> tensor<5x3xf32> {
+  %y = bfly.linear %x, %w : tensor<5x8xf32>, tensor<3x8xf32> -> tensor<5x3xf32>
+  return %y : tensor<5x3xf32>
+}

@@ -1,0 +1,35 @@
+// What happens to a kernel that is launched on a GPU, and cannot be: one line with the function, its types, what failed, and
+// of a launch the kernel and its shape (test/Inputs/fake_cuda.c is the driver).
+
+// Too little memory: for an array, and for what the kernel needs besides.
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_MEMORY=60000 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=ARRAY
+// ARRAY: error: input {{[12]}}: out of GPU memory: another 48.0 KiB are needed, but {{.*}} of 58.6 KiB on cuda:0 (Fake GPU 0) are free
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_MEMORY=150000 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=SCRATCH
+// SCRATCH: error: function 'attention' failed on cuda:0: out of GPU memory: another {{.*}} are needed, but {{.*}} on cuda:0 (Fake GPU 0) are free (attention(2x64x64xbf16, 6x64x64xbf16, 6x64x64xbf16) -> (2x64x64xbf16))
+
+// A launch that fails, and kernels that fail later.
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuLaunchKernelEx:1:701 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=LAUNCH
+// LAUNCH: error: function 'attention' failed on cuda:0: cuLaunchKernelEx failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (too many resources requested for launch): kernel 'attention_butterfly_attention_0', grid 132x1x1, block 256x1x1, {{[0-9]+}} bytes of dynamic shared memory, cooperative (attention(2x64x64xbf16,
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuModuleLoadDataEx:1:209 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=LOAD
+// LOAD: error: function 'attention' failed on cuda:0: cuModuleLoadData failed: CUDA_ERROR_NO_BINARY_FOR_GPU {{.*}}: on Fake GPU 0 (sm_90)
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuStreamSynchronize:1:700 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=LATER
+// LATER: error: cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS {{.*}}; launched last was kernel 'attention_butterfly_attention_0', grid 132x1x1, block 256x1x1
+
+// A kernel that does not fit is none.
+// RUN: env BFLY_LIBCUDA=%fake_cuda not bfly-run %s --device=cuda --function=long --input=1x1048576x8xf32=1 2>&1 | FileCheck %s --check-prefix=FIT
+// FIT: run-cuda-failures.mlir:[[#@LINE+9]]:8: error: {{.*}}needs {{[0-9]+}} bytes of shared memory a block, but there are 232448
+
+func.func @attention(%x: tensor<2x64x64xbf16>, %wq: tensor<6x64x64xbf16>, %wk: tensor<6x64x64xbf16>) -> tensor<2x64x64xbf16> {
+  %y = bfly.butterfly_attention %x, %wq, %wk heads(2) : tensor<2x64x64xbf16>, tensor<6x64x64xbf16>
+  return %y : tensor<2x64x64xbf16>
+}
+
+// What a GPU's block may have holds a transform of 65536 points and some more.
+func.func @long(%x: tensor<1x1048576x8xf32>) -> tensor<1x1048576x8xf32> {
+  %y = bfly.spectral_filter %x : tensor<1x1048576x8xf32> -> tensor<1x1048576x8xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %a = complex.mul %bin, %bin : complex<f32>
+    bfly.yield %a : complex<f32>
+  }
+  return %y : tensor<1x1048576x8xf32>
+}
