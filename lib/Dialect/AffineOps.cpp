@@ -141,6 +141,64 @@ LogicalResult TableOp::verify() {
   return success();
 }
 
+// bfly.library_transform -----------------------------------------------------
+
+static bool isReal(MemRefType type) {
+  return isa<FloatType>(type.getElementType());
+}
+
+static Type getRealType(MemRefType type) {
+  auto complex = dyn_cast<ComplexType>(type.getElementType());
+  return complex ? complex.getElementType() : type.getElementType();
+}
+
+bool LibraryTransformOp::isRealSource() {
+  return isReal(getSource().getType());
+}
+
+bool LibraryTransformOp::isRealTarget() {
+  return isReal(getTarget().getType());
+}
+
+int64_t LibraryTransformOp::getTokens() {
+  return (isRealTarget() ? getTarget() : getSource()).getType().getDimSize(1);
+}
+
+LogicalResult LibraryTransformOp::verify() {
+  MemRefType source = getSource().getType(), target = getTarget().getType();
+  for (MemRefType type : {source, target})
+    if (type.isDynamicDim(1) || type.isDynamicDim(2) ||
+        type.getDimSize(1) < 1 || type.getDimSize(2) < 1 ||
+        !type.getLayout().isIdentity() || type.getMemorySpace())
+      return emitOpError("(C1) needs whole buffers of static tokens and "
+                         "channels in the default memory, got ")
+             << type;
+  bool sameBatch = source.isDynamicDim(0) || target.isDynamicDim(0) ||
+                   source.getDimSize(0) == target.getDimSize(0);
+  if (!sameBatch || source.getDimSize(2) != target.getDimSize(2))
+    return emitOpError("(C1) batch and channels of source and target differ: ")
+           << source << " and " << target;
+  if (isRealSource() && (isRealTarget() || getInverse()))
+    return emitOpError("(C2) a real source is transformed forward, to a "
+                       "complex target");
+  if (isRealTarget() && !getInverse())
+    return emitOpError("(C2) a real target is an inverse's");
+  int64_t tokens = getTokens(), half = tokens / 2 + 1;
+  auto expects = [&](MemRefType type, int64_t count) -> LogicalResult {
+    if (type.getDimSize(1) == count)
+      return success();
+    return emitOpError("(C3) a transform of ")
+           << tokens << " needs " << count << " tokens or bins, got " << type;
+  };
+  if (failed(expects(source, isRealTarget() ? half : tokens)) ||
+      failed(expects(target, isRealSource() ? half : tokens)))
+    return failure();
+  if (getRealType(source) != getRealType(target))
+    return emitOpError("(C4) source and target are of different types: ")
+           << source << " and " << target;
+  return success();
+}
+
 // bfly.matrix_product --------------------------------------------------------
 
 /// Whether the last `count` dimensions are contiguous.

@@ -51,6 +51,7 @@ static void buildSchedule(OpPassManager &manager,
   OpPassManager &functions = manager.nest<func::FuncOp>();
   FormKernelsPassOptions kernels;
   kernels.fuse = options.fuse;
+  kernels.target = options.target;
   functions.addPass(createFormKernelsPass(kernels));
   ChoosePlanPassOptions plan;
   plan.target = options.target;
@@ -93,6 +94,7 @@ static void buildLLVM(OpPassManager &manager) {
   {
     OpPassManager &functions = manager.nest<func::FuncOp>();
     functions.addPass(createInlineKernelsPass());
+    functions.addPass(createExpandLibraryTransformsPass());
     functions.addPass(createExpandMatrixProductsPass());
     functions.addPass(createEraseMemorySpacesPass());
     // While lanes are scalars, so is the arithmetic of complex numbers.

@@ -26,7 +26,8 @@ std::optional<Machine> mlir::bfly::getMachine(llvm::StringRef target,
                    /*blockThreads=*/512,
                    /*sharedBytes=*/227 << 10,
                    /*multiprocessors=*/132,
-                   /*residentThreads=*/512};
+                   /*residentThreads=*/512,
+                   /*longestTransform=*/1 << 16};
   return std::nullopt;
 }
 

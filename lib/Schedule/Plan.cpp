@@ -132,7 +132,7 @@ static PlanAttr planTransformOnGPU(KernelOp kernel, const Network &network,
   SmallVector<int64_t> radices;
   SmallVector<GroupAttr> groups;
   int64_t lanes = 1, threads = 256;
-  if (llvm::isPowerOf2_64(tokens)) {
+  if (machine.transforms(tokens)) {
     int64_t limit = machine.sharedBytes - kSharedReserve;
     // The widest slab that fits, at most `most` wide.
     auto fit = [&](ArrayRef<int64_t> passes, int64_t parts, int64_t most) {
@@ -338,7 +338,7 @@ static LogicalResult verifyPlanOnGPU(KernelOp kernel, const Network &network,
         "has a plan without threads, which a GPU's blocks "
         "have");
   ArrayRef<int64_t> radices = plan.getRadices();
-  if (!network.transformTokens || !llvm::isPowerOf2_64(network.transformTokens))
+  if (!network.transformTokens || !machine.transforms(network.transformTokens))
     return success();
   for (int64_t radix : radices)
     if (radix < 2 || radix > 32)
@@ -402,7 +402,7 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
   if (!tokens && network.stages && machine.isGPU())
     return verifyGPUAttention(kernel, network);
   // Other lengths have no passes of their own on a GPU.
-  if (!tokens || (machine.isGPU() && !llvm::isPowerOf2_64(tokens)))
+  if (!tokens || !machine.transforms(tokens))
     return machine.isGPU() ? verifyPlanOnGPU(kernel, network, machine)
                            : success();
   int64_t product = 1;
@@ -430,4 +430,33 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
   if (machine.isGPU())
     return verifyPlanOnGPU(kernel, network, machine);
   return success();
+}
+
+std::string mlir::bfly::explainLibrary(int64_t tokens, const Machine &machine) {
+  if (machine.transforms(tokens))
+    return {};
+  std::string text = ("cuFFT transforms N = " + Twine(tokens)).str();
+  if (!llvm::isPowerOf2_64(tokens))
+    return text + ", which is no power of two";
+  return (text + ", which is more than " + Twine(machine.longestTransform))
+      .str();
+}
+
+Operation *mlir::bfly::getLibraryTransform(KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  if (!kernel.getPlan() || !llvm::hasSingleElement(body.without_terminator()))
+    return nullptr;
+  Operation *only = &body.front();
+  int64_t tokens;
+  if (auto fft = dyn_cast<FftOp>(only))
+    tokens = fft.getTokens();
+  else if (auto ifft = dyn_cast<IfftOp>(only))
+    tokens = ifft.getTokens();
+  else
+    return nullptr;
+  std::optional<Machine> machine =
+      getMachine(kernel.getPlanAttr().getMachine().getValue(), /*threads=*/1);
+  bool isAlone = body.getNumArguments() == 1 &&
+                 body.getTerminator()->getOperands() == only->getResults();
+  return machine && isAlone && !machine->transforms(tokens) ? only : nullptr;
 }

@@ -3,6 +3,7 @@
 
 #include "bfly/Schedule/Report.h"
 
+#include "bfly/Schedule/Plan.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/SetVector.h"
@@ -125,7 +126,8 @@ static SmallVector<StringRef> getRewrites(KernelOp kernel,
   SmallVector<StringRef> rewrites;
   if (contents.half) {
     rewrites.push_back("half_spectrum");
-    rewrites.push_back("two_channels_a_transform");
+    if (!getLibraryTransform(kernel))
+      rewrites.push_back("two_channels_a_transform");
   }
   if (contents.mirrored)
     rewrites.push_back("hermitian_part");
@@ -361,6 +363,8 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
   std::string unfused = getUnfusedReason(kernel, contents);
   if (!unfused.empty())
     report["unfused"] = unfused;
+  if (getLibraryTransform(kernel))
+    report["library"] = "cuFFT";
 
   setAmount(report, "bytes", cost.bytes);
   setAmount(report, "flops", cost.flops);
@@ -433,6 +437,8 @@ std::string mlir::bfly::summarize(KernelOp kernel,
        << llvm::formatv("{0:f2}", bound->seconds() * 1e6) << " us at "
        << toText(bound->ceilings.bytesPerSecond, "B/s", 1000) << " and "
        << toText(bound->ceilings.flopsPerSecond, "flop/s", 1000);
+  if (getLibraryTransform(kernel))
+    os << "; by cuFFT";
   std::string unfused = getUnfusedReason(kernel, contents);
   if (!unfused.empty())
     os << "; not fused: " << unfused;

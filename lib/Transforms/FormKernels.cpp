@@ -8,10 +8,12 @@
 // After: schedule level. Every operation of the network is in a bfly.kernel
 // with tensors for operands and results; what a kernel needs besides (splat
 // constants, sizes of its operands) is made again inside it. Operations of
-// other dialects that no kernel took stay where they are. A kernel made because
+// other dialects that no kernel took stay where they are. A transform that a
+// library does is a kernel of its own. A kernel made because
 // a larger one was not possible says why in its attribute `bfly.unfused`.
 
 #include "KernelGroups.h"
+#include "bfly/Schedule/Plan.h"
 #include "bfly/Transforms/Passes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -115,6 +117,21 @@ bool isNetworkOp(Operation *op) {
          llvm::all_of(op->getResultTypes(), llvm::IsaPred<RankedTensorType>);
 }
 
+/// What a filter does between its transforms: the maps, with their context.
+/// Empty where there are none.
+KernelGroup getMaps(const KernelGroup &filter) {
+  KernelGroup maps;
+  maps.name = "spectrum_map";
+  maps.sink = filter.sink;
+  if (auto ifft = dyn_cast<IfftOp>(filter.sink))
+    maps.sink = ifft.getInput().getDefiningOp();
+  if (isa<SpectrumMapOp>(maps.sink))
+    for (Operation *op : filter.ops)
+      if (!isa<FftOp, IfftOp>(op))
+        maps.ops.insert(op);
+  return maps;
+}
+
 /// What nobody uses is not worth a kernel, and would be a second sink.
 void eraseDeadOps(Block *block) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
@@ -127,6 +144,12 @@ struct FormKernelsPass
   using FormKernelsPassBase::FormKernelsPassBase;
 
   void runOnOperation() override {
+    machine = getMachine(target, /*threads=*/1);
+    if (!machine) {
+      getOperation().emitError("unknown target '")
+          << target << "', known: " << getMachineNames();
+      return signalPassFailure();
+    }
     WalkResult mixers = getOperation().walk([](Operation *op) {
       if (!isa<SpectralFilterOp, ButterflyAttentionOp>(op))
         return WalkResult::advance();
@@ -150,6 +173,8 @@ struct FormKernelsPass
 
 private:
   void formKernels(Block *block);
+
+  std::optional<Machine> machine;
 
   /// Reports why `op` gets a kernel of its own.
   void explain(Operation *op, StringRef reason) {
@@ -178,10 +203,16 @@ void FormKernelsPass::formKernels(Block *block) {
           reasons[groups.back().sink] = reason;
       } else if (auto fft = dyn_cast<FftOp>(op)) {
         FailureOr<KernelGroup> group = findFilter(fft, reason);
-        if (failed(group))
+        std::string library = explainLibrary(fft.getTokens(), *machine);
+        if (failed(group)) {
           reasons[fft] = reason;
-        else if (group->ops.size() > 1)
-          take(std::move(*group));
+        } else if (library.empty()) {
+          if (group->ops.size() > 1)
+            take(std::move(*group));
+        } else if (KernelGroup maps = getMaps(*group); !maps.ops.empty()) {
+          reasons[maps.sink] = library;
+          take(std::move(maps));
+        }
       }
     }
   }
@@ -191,6 +222,13 @@ void FormKernelsPass::formKernels(Block *block) {
       group.ops.insert(&op);
       group.sink = &op;
       group.name = op.getName().stripDialect();
+      std::string library;
+      if (auto fft = dyn_cast<FftOp>(op))
+        library = explainLibrary(fft.getTokens(), *machine);
+      else if (auto ifft = dyn_cast<IfftOp>(op))
+        library = explainLibrary(ifft.getTokens(), *machine);
+      if (!library.empty())
+        reasons[&op] = library;
       groups.push_back(std::move(group));
     }
   for (const KernelGroup &group : groups) {

@@ -171,11 +171,101 @@ func.func @many_rows(%x: tensor<100x32xf32>, %w: tensor<64x32xf32>) -> tensor<10
 
 // -----
 
-func.func @no_power_of_two(%x: tensor<2x12x8xf32>) -> tensor<2x7x8xcomplex<f32>> {
-  %y = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x12x8xf32>) -> tensor<2x7x8xcomplex<f32>> {
-    // expected-error @below {{transforms 12 tokens, which is no power of two: a GPU's kernels have no such transform}}
-    %m = bfly.fft %a : tensor<2x12x8xf32> -> tensor<2x7x8xcomplex<f32>>
+// A transform that the library does: it stands between kernels. f32 goes there as it is; the inverse may overwrite
+// scratch alone.
+// CHECK-LABEL: func @library
+// CHECK-SAME: (%[[X:.*]]: tensor<?x12x8xf32>
+// CHECK: %[[SOURCE:.*]] = bufferization.to_buffer %[[X]] read_only
+// CHECK: %[[F:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x7x8xcomplex<f32>>
+// CHECK-NEXT: bfly.library_transform %[[SOURCE]] to %[[F]] : memref<?x12x8xf32> to memref<?x7x8xcomplex<f32>>
+// CHECK: %[[Y:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x12x8xf32>
+// CHECK: %[[A:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x7x8xcomplex<f32>>
+// CHECK: bfly.kernel "scale" (%[[BINS:.*]] = %[[F]], %[[SCALED:.*]] = %[[A]]) plan
+// CHECK: affine.parallel
+// CHECK: affine.parallel
+// CHECK: %[[BIN:.*]] = affine.load %[[BINS]]
+// CHECK: %[[RE:.*]] = complex.re %[[BIN]]
+// CHECK: %[[IM:.*]] = complex.im %[[BIN]]
+// CHECK: %[[SRE:.*]] = arith.mulf %[[RE]]
+// CHECK: %[[SIM:.*]] = arith.mulf %[[IM]]
+// CHECK: %[[OWN:.*]] = arith.cmpi eq
+// CHECK: %[[KEPT:.*]] = arith.select %[[OWN]], %{{.*}}, %[[SIM]]
+// CHECK: complex.create %[[SRE]], %[[KEPT]]
+// CHECK: bfly.library_transform inverse %[[A]] to %[[Y]] : memref<?x7x8xcomplex<f32>> to memref<?x12x8xf32>
+// CHECK: memref.dealloc %[[A]]
+// CHECK-NOT: bfly.kernel
+// CHECK: return
+func.func @library(%x: tensor<?x12x8xf32>) -> tensor<?x12x8xf32> {
+  %f = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<?x12x8xf32>) -> tensor<?x7x8xcomplex<f32>> {
+    %m = bfly.fft %a : tensor<?x12x8xf32> -> tensor<?x7x8xcomplex<f32>>
+    bfly.yield %m : tensor<?x7x8xcomplex<f32>>
+  }
+  %y = bfly.kernel "ifft" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<?x7x8xcomplex<f32>>) -> tensor<?x12x8xf32> {
+    %m = bfly.ifft %a : tensor<?x7x8xcomplex<f32>> -> tensor<?x12x8xf32>
+    bfly.yield %m : tensor<?x12x8xf32>
+  }
+  return %y : tensor<?x12x8xf32>
+}
+
+// -----
+
+// 16 bits are widened and narrowed by kernels, before and after. All bins of a real sequence are those of a complex one;
+// a real result is that of half the spectrum.
+// CHECK-LABEL: func @library_of_other_types
+// CHECK: %[[X:.*]] = bufferization.to_buffer
+// CHECK: %[[F:.*]] = memref.alloc() {alignment = 64 : i64} : memref<2x7x8xcomplex<f32>>
+// CHECK: %[[WIDE:.*]] = memref.alloc() {alignment = 64 : i64} : memref<2x7x8xcomplex<f32>>
+// CHECK: bfly.kernel "widen" (%{{.*}} = %[[X]], %{{.*}} = %[[WIDE]])
+// CHECK: arith.extf %{{.*}} : bf16 to f32
+// CHECK: bfly.library_transform %[[WIDE]] to %[[F]] : memref<2x7x8xcomplex<f32>> to memref<2x7x8xcomplex<f32>>
+// CHECK: memref.dealloc %[[WIDE]]
+// CHECK: %[[Y:.*]] = memref.alloc() {alignment = 64 : i64} : memref<2x7x8xbf16>
+// CHECK: %[[HALF:.*]] = memref.alloc() {alignment = 64 : i64} : memref<2x4x8xcomplex<f32>>
+// CHECK: bfly.kernel "scale" (%{{.*}} = %[[F]], %{{.*}} = %[[HALF]])
+// CHECK: %[[LONG:.*]] = memref.alloc() {alignment = 64 : i64} : memref<2x7x8xf32>
+// CHECK: bfly.library_transform inverse %[[HALF]] to %[[LONG]] : memref<2x4x8xcomplex<f32>> to memref<2x7x8xf32>
+// CHECK: bfly.kernel "narrow" (%{{.*}} = %[[LONG]], %{{.*}} = %[[Y]])
+// CHECK: arith.truncf %{{.*}} : f32 to bf16
+func.func @library_of_other_types(%x: tensor<2x7x8xbf16>) -> tensor<2x7x8xbf16> {
+  %f = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xbf16>) -> tensor<2x7x8xcomplex<f32>> {
+    %m = bfly.fft %a : tensor<2x7x8xbf16> -> tensor<2x7x8xcomplex<f32>>
     bfly.yield %m : tensor<2x7x8xcomplex<f32>>
   }
-  return %y : tensor<2x7x8xcomplex<f32>>
+  %y = bfly.kernel "ifft" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xcomplex<f32>>) -> tensor<2x7x8xbf16> {
+    %m = bfly.ifft %a : tensor<2x7x8xcomplex<f32>> -> tensor<2x7x8xbf16>
+    bfly.yield %m : tensor<2x7x8xbf16>
+  }
+  return %y : tensor<2x7x8xbf16>
+}
+
+// -----
+
+// CHECK-LABEL: func @library_of_complex_data
+// CHECK: bfly.library_transform %{{.*}} to %[[F:[a-z_0-9]+]] : memref<2x7x8xcomplex<f64>> to memref<2x7x8xcomplex<f64>>
+// CHECK: bfly.kernel "scale" (%{{.*}} = %[[F]], %{{.*}} = %[[A:[a-z_0-9]+]])
+// CHECK: bfly.library_transform inverse %[[A]] to %{{.*}} : memref<2x7x8xcomplex<f64>> to memref<2x7x8xcomplex<f64>>
+// CHECK-NOT: bfly.kernel
+// CHECK: return
+func.func @library_of_complex_data(%x: tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
+  %f = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
+    %m = bfly.fft %a : tensor<2x7x8xcomplex<f64>> -> tensor<2x7x8xcomplex<f64>>
+    bfly.yield %m : tensor<2x7x8xcomplex<f64>>
+  }
+  %y = bfly.kernel "ifft" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
+    %m = bfly.ifft %a : tensor<2x7x8xcomplex<f64>> -> tensor<2x7x8xcomplex<f64>>
+    bfly.yield %m : tensor<2x7x8xcomplex<f64>>
+  }
+  return %y : tensor<2x7x8xcomplex<f64>>
+}
+
+// -----
+
+func.func @not_alone(%x: tensor<2x12x8xf32>) -> tensor<2x12x8xf32> {
+  %y = bfly.kernel "both" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x12x8xf32>) -> tensor<2x12x8xf32> {
+    %f = bfly.fft %a : tensor<2x12x8xf32> -> tensor<2x7x8xcomplex<f32>>
+    // expected-error @below {{must be a kernel of its own: cuFFT transforms N = 12, which is no power of two}}
+    %m = bfly.ifft %f : tensor<2x7x8xcomplex<f32>> -> tensor<2x12x8xf32>
+    bfly.yield %m : tensor<2x12x8xf32>
+  }
+  return %y : tensor<2x12x8xf32>
 }

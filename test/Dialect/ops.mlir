@@ -121,5 +121,14 @@ func.func @gpu(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memr
   bfly.mbarrier_wait %bars[%i] parity %p : memref<2xi64, #gpu.address_space<workgroup>>
   // CHECK: bfly.wgmma %{{.*}}, %{{.*}}, %{{.*}} accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
   bfly.wgmma %a, %b, %c accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+
+// CHECK-LABEL: func @library_transform
+func.func @library_transform(%x: memref<?x6x4xf32>, %f: memref<?x4x4xcomplex<f32>>, %z: memref<2x6x4xcomplex<f64>>) {
+  // CHECK: bfly.library_transform %{{.*}} to %{{.*}} : memref<?x6x4xf32> to memref<?x4x4xcomplex<f32>>
+  bfly.library_transform %x to %f : memref<?x6x4xf32> to memref<?x4x4xcomplex<f32>>
+  // CHECK: bfly.library_transform inverse %{{.*}} to %{{.*}} : memref<?x4x4xcomplex<f32>> to memref<?x6x4xf32>
+  bfly.library_transform inverse %f to %x : memref<?x4x4xcomplex<f32>> to memref<?x6x4xf32>
+  // CHECK: bfly.library_transform inverse %{{.*}} to %{{.*}} : memref<2x6x4xcomplex<f64>> to memref<2x6x4xcomplex<f64>>
+  bfly.library_transform inverse %z to %z : memref<2x6x4xcomplex<f64>> to memref<2x6x4xcomplex<f64>>
   return
 }

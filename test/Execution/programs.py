@@ -272,9 +272,8 @@ on_every_plan = pytest.mark.parametrize("plan", PLANS)
 
 
 def on_plans(lengths):
-    """Parametrises a test by `plan` and `n`: a GPU's plan transforms powers of two alone."""
-    cases = [("cpu", n) for n in lengths] + [("sm_90a", n) for n in lengths if n & (n - 1) == 0]
-    return pytest.mark.parametrize("plan, n", cases)
+    """Parametrises a test by `plan` and `n`."""
+    return pytest.mark.parametrize("plan, n", [(plan, n) for plan in PLANS for n in lengths])
 
 
 class Place:

@@ -142,7 +142,7 @@ def test_long_spectra_on_a_gpu(rng):
 @pytest.mark.parametrize(
     "plan, n, fuse",
     [("cpu", n, fuse) for n, fuse in ((1, True), (6, False), (29, True), (32, True), (64, False), (74, True))]
-    + [("sm_90a", 1, True), ("sm_90a", 32, True), ("sm_90a", 64, False)],
+    + [("sm_90a", n, fuse) for n, fuse in ((1, True), (6, False), (29, True), (32, True), (64, False), (74, True))],
 )
 @pytest.mark.parametrize("name", BODIES)
 def test_complex_ends(rng, name, n, fuse, ends, plan):
@@ -162,7 +162,7 @@ def test_complex_ends_f32(rng, name, plan, n):
 @pytest.mark.parametrize("name", ["identity", "decay", "band", "conjugate"])
 def test_16_bits(rng, name, dtype):
     body, _, function = BODIES[name]
-    for plan, n in (("cpu", 9), ("cpu", 32), ("sm_90a", 32)):
+    for plan, n in (("cpu", 9), ("cpu", 32), ("sm_90a", 9), ("sm_90a", 32)):
         check(rng, (2, n, 18), dtype, [], body, function, plan=plan)
 
 
@@ -172,7 +172,7 @@ DIMENSIONS = [dims for count in (0, 1, 2, 3) for dims in itertools.combinations(
 @pytest.mark.parametrize("dims", DIMENSIONS, ids="-".join)
 def test_parameters_by_their_dimensions(rng, dims):
     for of, body in (("f32", SCALE), ("complex<f32>", TIMES)):
-        for plan, n, fuse in (("cpu", 12, True), ("cpu", 16, True), ("cpu", 11, False), ("sm_90a", 16, True)):
+        for plan, n, fuse in itertools.product(PLANS, (11, 12, 16), (True, False)):
             check(rng, (3, n, 10), "f32", [("w", dims, of)], body, lambda f, k, w: f * w, fuse=fuse, plan=plan)
 
 
@@ -193,7 +193,7 @@ def test_many_parameters(rng):
         ("s", ("channel",), "f32"),
     ]
     oracle = lambda f, k, u, v, w, s: f * u * v + w + 1j * s  # noqa: E731
-    for plan, n, fuse in (("cpu", 8, True), ("cpu", 10, False), ("cpu", 23, True), ("sm_90a", 8, True)):
+    for plan, n, fuse in itertools.product(PLANS, (8, 10, 23), (True, False)):
         check(rng, (2, n, 7), "f32", parameters, body, oracle, fuse=fuse, plan=plan)
 
 

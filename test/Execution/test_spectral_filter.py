@@ -96,7 +96,10 @@ def test_channels_of_other_types(rng, d, dtype):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
-@pytest.mark.parametrize("plan, n, d", [("cpu", 12, 100), ("cpu", 128, 33), ("cpu", 17, 8), ("sm_90a", 32, 33)])
+@pytest.mark.parametrize(
+    "plan, n, d",
+    [("cpu", 12, 100), ("cpu", 128, 33), ("cpu", 17, 8), ("sm_90a", 32, 33), ("sm_90a", 100, 8)],
+)
 def test_batches(rng, batch, n, d, plan):
     check(rng, batch, n, d, 7, "f32", True, plan)
 
@@ -113,7 +116,7 @@ def test_16_bits_op_by_op(rng, dtype):
 
 
 @pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("plan, n", [("cpu", 20), ("sm_90a", 32), ("sm_90a", 8192)])
+@pytest.mark.parametrize("plan, n", [("cpu", 20), ("sm_90a", 20), ("sm_90a", 32), ("sm_90a", 8192)])
 def test_a_dynamic_batch(rng, fuse, plan, n):
     kernel = compile(fftnet_text(None, n, 6, 5, "f32"), fuse, plan)
     for batch in (3, 1, 8):
@@ -123,9 +126,21 @@ def test_a_dynamic_batch(rng, fuse, plan, n):
     assert kernel(*empty).shape == (0, n, 6)
 
 
-def test_other_lengths_are_no_transform_of_a_gpu():
-    with pytest.raises(bfly.BflyError, match="no power of two"):
-        compile(fftnet_text(2, 12, 4, 5, "f32"), plan="sm_90a")
+@pytest.mark.parametrize("dtype", ["f32", "bf16", "f16", "f64"])
+@pytest.mark.parametrize("n", [3, 6, 7, 12, 100, 243, 1000, 1009])
+def test_other_lengths_on_a_gpu(rng, n, dtype):
+    """What a library transforms there, and the kernels around it."""
+    check(rng, 3, n, 64 if n < 16 else 13, 8, dtype, True, "sm_90a")
+
+
+@pytest.mark.parametrize("n, why", [(12, "no power of two"), (1 << 17, "more than 65536")])
+def test_the_report_says_what_a_library_transforms(n, why):
+    report = bfly.compile(fftnet_text(2, n, 4, 5, "f32"), target="sm_90a", emulate=True).report
+    kernels = report["kernels"]
+    assert [kernel["name"] for kernel in kernels] == ["fft", "spectrum_map", "ifft"]
+    assert [kernel.get("library") for kernel in kernels] == ["cuFFT", None, "cuFFT"]
+    for kernel in kernels:
+        assert kernel["unfused"] == f"cuFFT transforms N = {n}, which is {why}"
 
 
 @hypothesis.settings(max_examples=40)

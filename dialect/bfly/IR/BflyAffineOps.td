@@ -144,6 +144,55 @@ def Bfly_TileProductOp : Bfly_Op<"tile_product"> {
   let hasVerifier = 1;
 }
 
+def Bfly_LibraryTransformOp : Bfly_Op<"library_transform"> {
+  let summary = "A Fourier transform of any length, by the machine's library";
+  let description = [{
+        T[b,k,c] = sum_n S[b,n,c] e^(-2 pi i n k / N)
+
+    or with `inverse` the other way, e^(2 pi i n k / N), without a factor. A real
+    side has N tokens, and the other side half the spectrum then, bins 0 …
+    floor(N/2); the inverse ignores the imaginary parts of the bins that are
+    their own mirror. An inverse with a real target may overwrite its source.
+
+    It stands between kernels: the host calls the library. What the library has
+    no types or factors for, kernels do before and after.
+
+    Lifespan: made by `-bfly-convert-schedule-to-affine` for a GPU; becomes a call
+    of `bflyCudaFft` by `-bfly-convert-affine-to-gpu`, where the GPU is emulated
+    loops by `-bfly-expand-library-transforms`.
+
+    Constraints:
+    - (C1) source and target have static tokens and channels, at least 1, the
+      same channels and batch, and are whole buffers in the default memory
+    - (C2) not both are real; a real source is transformed forward, a real target
+      is an inverse's
+    - (C3) both sides have N tokens or bins, a complex side beside a real one has
+      floor(N/2) + 1
+    - (C4) both are of one float type
+
+    Example:
+    ```mlir
+    bfly.library_transform %x to %f : memref<?x1000x32xf32> to memref<?x501x32xcomplex<f32>>
+    bfly.library_transform inverse %f to %y : memref<?x501x32xcomplex<f32>> to memref<?x1000x32xf32>
+    ```
+  }];
+  let arguments = (ins
+      Arg<MemRefRankOf<[Bfly_ComputeFloat, Bfly_Complex], [3]>, "S", [MemRead, MemWrite]>:$source,
+      Arg<MemRefRankOf<[Bfly_ComputeFloat, Bfly_Complex], [3]>, "T", [MemWrite]>:$target,
+      UnitAttr:$inverse);
+  let results = (outs);
+  let assemblyFormat = [{
+    (`inverse` $inverse^)? $source `to` $target attr-dict
+    `:` type($source) `to` type($target)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    bool isRealSource();
+    bool isRealTarget();
+    int64_t getTokens();
+  }];
+}
+
 // Matrix units ---------------------------------------------------------------
 
 def Bfly_MatrixProductOp : Bfly_Op<"matrix_product"> {

@@ -7,6 +7,7 @@
 #define BFLY_SCHEDULE_MACHINE_H
 
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/MathExtras.h"
 #include <cstdint>
 #include <optional>
 
@@ -27,8 +28,15 @@ struct Machine {
   /// ask for. 0 of a CPU.
   int64_t blockThreads = 0, sharedBytes = 0, multiprocessors = 0;
   int64_t residentThreads = 0;
+  /// Of a GPU: the most tokens that a kernel transforms.
+  int64_t longestTransform = 0;
 
   bool isGPU() const { return blockThreads != 0; }
+  /// Whether kernels transform so many tokens; else a library does.
+  bool transforms(int64_t tokens) const {
+    return !isGPU() ||
+           (llvm::isPowerOf2_64(tokens) && tokens <= longestTransform);
+  }
 };
 
 /// The machine of a target name, "cpu" or "sm_90a"; nullopt if there is none of that name.

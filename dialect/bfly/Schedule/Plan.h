@@ -8,6 +8,7 @@
 
 #include "bfly/IR/Bfly.h"
 #include "bfly/Schedule/Machine.h"
+#include <string>
 
 namespace mlir::bfly {
 
@@ -38,6 +39,14 @@ bool isLocalAttention(AttentionStageOp stage);
 /// Whether a plan that somebody wrote fits its kernel: the machine's name, and
 /// radices whose product is the transform's length (or Bluestein's).
 LogicalResult verifyPlan(KernelOp kernel, const Machine &machine);
+
+/// Why a library transforms so many tokens and no kernel of the machine; empty
+/// where a kernel does.
+std::string explainLibrary(int64_t tokens, const Machine &machine);
+
+/// The one operation of a kernel on tensors that has a plan, if it is an fft or
+/// ifft that a library does; else null.
+Operation *getLibraryTransform(KernelOp kernel);
 
 } // namespace mlir::bfly
 

@@ -146,8 +146,11 @@ def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
     Only the last operation of a group may be used outside it. Any other
     operation of this dialect gets a kernel of its own, named after it, and so
     do those of a filter that cannot be one kernel; attention is parted where
-    its state is used between the stages. `bfly.unfused` on the first kernel
-    says why, and with `remarks` so does a remark. With
+    its state is used between the stages. A GPU's kernels transform powers of
+    two up to 65536; other lengths go through cuFFT, as kernels of one operation,
+    and the maps between them with their context are one kernel,
+    "spectrum_map". `bfly.unfused` on a kernel says why, and with `remarks` so
+    does a remark. With
     `fuse=false` every network operation does: the network level, executed as
     it stands. Operands of a kernel are tensors; splat constants and sizes of
     operands are made again inside.
@@ -171,6 +174,8 @@ def FormKernelsPass : Pass<"bfly-form-kernels", "::mlir::func::FuncOp"> {
            "one kernel a mixer; false: one kernel an operation">,
     Option<"remarks", "remarks", "bool", /*default=*/"false",
            "emit a remark where a network did not fuse">,
+    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
+           "the machine: cpu or sm_90a">,
   ];
   let dependentDialects = ["::mlir::bfly::BflyDialect",
                            "::mlir::tensor::TensorDialect"];
@@ -460,6 +465,51 @@ def ExpandTileProductPass
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def ExpandLibraryTransformsPass
+    : InterfacePass<"bfly-expand-library-transforms", "::mlir::FunctionOpInterface"> {
+  let summary = "Transforms that a GPU's library does to loops";
+  let description = [{
+    For a CPU that runs a GPU's plan for tests: the definition of the transform,
+    N^2 terms a channel, added up in f64.
+
+    Before:
+    ```mlir
+    bfly.library_transform %x to %f : memref<2x7x4xcomplex<f64>> to memref<2x7x4xcomplex<f64>>
+    ```
+    After:
+    ```mlir
+    %w = bfly.table roots(7) : memref<7x2xf64>
+    affine.parallel (%b, %k, %c) = (0, 0, 0) to (2, 7, 4) {
+      %sum:3 = affine.for %n = 0 to 7 iter_args(%re = %zero, %im = %zero, %row = %c0) -> (f64, f64, index) {
+        %0 = affine.load %x[%b, %n, %c] : memref<2x7x4xcomplex<f64>>
+        %1 = complex.re %0 : complex<f64>
+        %2 = complex.im %0 : complex<f64>
+        %cos = memref.load %w[%row, %c0] : memref<7x2xf64>
+        %sin = memref.load %w[%row, %c1] : memref<7x2xf64>
+        %next = arith.addi %row, %k : index
+        %over = arith.cmpi uge, %next, %c7 : index
+        %back = arith.subi %next, %c7 : index
+        %3 = arith.mulf %1, %cos : f64
+        %4 = arith.mulf %2, %sin : f64
+        %5 = arith.subf %3, %4 : f64
+        %6 = arith.addf %re, %5 : f64
+        %7 = arith.mulf %1, %sin : f64
+        %8 = arith.mulf %2, %cos : f64
+        %9 = arith.addf %7, %8 : f64
+        %10 = arith.addf %im, %9 : f64
+        %11 = arith.select %over, %back, %next : index
+        affine.yield %6, %10, %11 : f64, f64, index
+      }
+      %12 = complex.create %sum#0, %sum#1 : complex<f64>
+      affine.store %12, %f[%b, %k, %c] : memref<2x7x4xcomplex<f64>>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::bfly::BflyDialect",
+                           "::mlir::affine::AffineDialect",
+                           "::mlir::memref::MemRefDialect"];
 }
 
 def ExpandMatrixProductsPass

@@ -7,7 +7,8 @@
 // kernels hold phases, each a parallel loop over units of work, in which
 // parallel loops over threads follow one another. Parallel loops outside of
 // kernels, of what upstream operations became, are kernels of one phase. After:
-// host code launches; a gpu.module for each kernel holds a gpu.func, with
+// host code launches, and calls the runtime for transforms that a library does;
+// a gpu.module for each kernel holds a gpu.func, with
 // blocks, threads, barriers, shared memory and registers. Nothing on the host
 // touches an element.
 
@@ -77,6 +78,64 @@ static KernelOp wrapInKernel(scf::ParallelOp loop, const Machine &machine) {
   return kernel;
 }
 
+/// A function of the runtime.
+static LLVM::LLVMFuncOp declare(ModuleOp module, StringRef function,
+                                Type result, ArrayRef<Type> arguments) {
+  if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(function))
+    return known;
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  return LLVM::LLVMFuncOp::create(
+      builder, module.getLoc(), function,
+      LLVM::LLVMFunctionType::get(result, arguments));
+}
+
+/// A transform that the runtime has cuFFT do.
+static void callLibrary(LibraryTransformOp op) {
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
+  Type pointer = LLVM::LLVMPointerType::get(op.getContext());
+  auto getPointer = [&](Value buffer) -> Value {
+    Value address = memref::ExtractAlignedPointerAsIndexOp::create(
+        builder, loc, builder.getIndexType(), buffer);
+    address = arith::IndexCastOp::create(builder, loc, i64, address);
+    return LLVM::IntToPtrOp::create(builder, loc, pointer, address);
+  };
+  auto constant = [&](Type type, int64_t value) -> Value {
+    return LLVM::ConstantOp::create(builder, loc, type, value);
+  };
+  // BflyCudaFftKind.
+  Type complexType = (op.isRealSource() ? op.getTarget() : op.getSource())
+                         .getType()
+                         .getElementType();
+  bool isWide = cast<ComplexType>(complexType).getElementType().isF64();
+  int32_t kind = (op.isRealSource()   ? 1
+                  : op.isRealTarget() ? 2
+                                      : 0) +
+                 (isWide ? 3 : 0);
+  MemRefType source = op.getSource().getType();
+  Value batch;
+  if (source.isDynamicDim(0))
+    batch = arith::IndexCastOp::create(
+        builder, loc, i64,
+        memref::DimOp::create(builder, loc, op.getSource(), 0));
+  else
+    batch = constant(i64, source.getDimSize(0));
+  SmallVector<Value> arguments{getPointer(op.getSource()),
+                               getPointer(op.getTarget()),
+                               batch,
+                               constant(i64, op.getTokens()),
+                               constant(i64, source.getDimSize(2)),
+                               constant(i32, kind),
+                               constant(i32, op.getInverse())};
+  LLVM::LLVMFuncOp function =
+      declare(op->getParentOfType<ModuleOp>(), "bflyCudaFft",
+              LLVM::LLVMVoidType::get(op.getContext()),
+              llvm::to_vector(ValueRange(arguments).getTypes()));
+  LLVM::CallOp::create(builder, loc, function, arguments);
+  op.erase();
+}
+
 namespace {
 
 /// Converts one kernel.
@@ -92,7 +151,10 @@ private:
   /// Scratch memory is the host's to allocate.
   LogicalResult hoistAllocations();
   LLVM::LLVMFuncOp declare(StringRef function, Type result,
-                           ArrayRef<Type> arguments);
+                           ArrayRef<Type> arguments) {
+    return ::declare(kernel->getParentOfType<ModuleOp>(), function, result,
+                     arguments);
+  }
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
@@ -150,18 +212,6 @@ LogicalResult KernelOutliner::hoistAllocations() {
     alloc.erase();
   }
   return success();
-}
-
-LLVM::LLVMFuncOp KernelOutliner::declare(StringRef function, Type result,
-                                         ArrayRef<Type> arguments) {
-  auto module = kernel->getParentOfType<ModuleOp>();
-  if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(function))
-    return known;
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(module.getBody());
-  return LLVM::LLVMFuncOp::create(
-      builder, module.getLoc(), function,
-      LLVM::LLVMFunctionType::get(result, arguments));
 }
 
 LogicalResult KernelOutliner::outline() {
@@ -297,6 +347,9 @@ LogicalResult ConvertAffineToGpuPass::convert(func::FuncOp function,
     if (failed(KernelOutliner(kernel, machine, name).outline()))
       return failure();
   }
+  SmallVector<LibraryTransformOp> transforms;
+  function.walk([&](LibraryTransformOp op) { transforms.push_back(op); });
+  llvm::for_each(transforms, callLibrary);
   // The arrays are in the GPU's memory.
   WalkResult walk = function.walk([](Operation *op) {
     if (!isa<memref::LoadOp, memref::StoreOp, memref::CopyOp, vector::LoadOp,

@@ -6,11 +6,14 @@
 //
 // Before: kernels hold network operations and have a plan.
 // After: kernels have buffers for operands, their results' buffers last, and
-// bodies of affine loops; their tensors come and go through
+// bodies of affine loops. Kernels of a transform that a library does are that
+// transform, with kernels around it. Tensors come and go through
 // bufferization.to_buffer and to_tensor, which bufferization removes.
 
 #include "KernelEmitter.h"
+#include "LibraryTransform.h"
 #include "bfly/Conversion/Passes.h"
+#include "bfly/Schedule/Plan.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -79,17 +82,22 @@ static LogicalResult convertKernel(KernelOp kernel) {
     results.push_back(*buffer);
     operands.push_back(*buffer);
   }
-  auto lowered = KernelOp::create(builder, loc, TypeRange(), operands,
-                                  kernel.getName(), kernel.getPlanAttr());
-  Block *body = &lowered.getBody().emplaceBlock();
-  for (Value operand : operands)
-    body->addArgument(operand.getType(), loc);
-  builder.setInsertionPointToStart(body);
-  if (failed(KernelEmitter(builder, kernel, body->getArguments()).emit()))
-    return failure();
-  YieldOp::create(builder, loc, ValueRange());
+  if (Operation *transform = getLibraryTransform(kernel)) {
+    emitLibraryTransform(builder, kernel, transform, operands.front(),
+                         operands.back());
+  } else {
+    auto lowered = KernelOp::create(builder, loc, TypeRange(), operands,
+                                    kernel.getName(), kernel.getPlanAttr());
+    Block *body = &lowered.getBody().emplaceBlock();
+    for (Value operand : operands)
+      body->addArgument(operand.getType(), loc);
+    builder.setInsertionPointToStart(body);
+    if (failed(KernelEmitter(builder, kernel, body->getArguments()).emit()))
+      return failure();
+    YieldOp::create(builder, loc, ValueRange());
+  }
 
-  builder.setInsertionPointAfter(lowered);
+  builder.setInsertionPoint(kernel);
   for (auto [result, buffer] : llvm::zip_equal(kernel.getResults(), results)) {
     Value tensor = bufferization::ToTensorOp::create(
         builder, loc, result.getType(), buffer, /*restrict=*/true,

@@ -13,6 +13,7 @@
 #include "GridNest.h"
 #include "SlabTransform.h"
 #include "SpectralMaps.h"
+#include "bfly/Schedule/Plan.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
@@ -606,11 +607,13 @@ LogicalResult GridSpectralNest::emit() {
 LogicalResult mlir::bfly::emitSpectralChainOnGPU(KernelEmitter &emitter,
                                                  NestBuilder &nest,
                                                  const SpectralChain &chain) {
-  if ((chain.fft || chain.ifft) && !llvm::isPowerOf2_64(chain.tokens))
+  std::optional<Machine> machine =
+      getMachine(emitter.getPlan().getMachine().getValue(), /*threads=*/1);
+  if ((chain.fft || chain.ifft) && machine &&
+      !machine->transforms(chain.tokens))
     return chain.result.getDefiningOp()->emitOpError()
-           << "transforms " << chain.tokens
-           << " tokens, which is no power of two: a GPU's kernels have no such "
-              "transform";
+           << "must be a kernel of its own: "
+           << explainLibrary(chain.tokens, *machine);
   return GridSpectralNest(emitter, nest, chain).emit();
 }
 

@@ -1,0 +1,152 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Transforms that a library does. It knows f32 and f64, no factor, and real
+// data with half a spectrum; kernels of ours, an element at a time, do the
+// rest:
+//
+//   fft     [widen]  transform           16 bits, or real with all its bins
+//   ifft    scale    transform [narrow]  the factor, half of the spectrum
+//
+// The inverse of a real sequence may overwrite its source, which is scratch.
+
+#include "LibraryTransform.h"
+
+#include "GridNest.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+namespace {
+
+class LibraryTransform {
+public:
+  LibraryTransform(OpBuilder &builder, KernelOp kernel, FloatType compute)
+      : builder(builder), loc(kernel.getLoc()), plan(kernel.getPlanAttr()),
+        compute(compute) {}
+
+  void emit(FftOp fft, Value source, Value target);
+  void emit(IfftOp ifft, Value source, Value target);
+
+private:
+  using Element =
+      function_ref<ComplexPair(NestBuilder &, Value, ArrayRef<AffineExpr>)>;
+
+  /// A kernel that makes target[at] = element(source, at).
+  void emitKernel(StringRef name, Value source, Value target, Element element);
+  /// A buffer like `like` with other tokens and elements.
+  Value allocate(Value like, int64_t tokens, Type elementType);
+  void free(Value buffer) { memref::DeallocOp::create(builder, loc, buffer); }
+  void transform(Value source, Value target, bool inverse) {
+    LibraryTransformOp::create(builder, loc, source, target, inverse);
+  }
+
+  OpBuilder &builder;
+  Location loc;
+  PlanAttr plan;
+  FloatType compute;
+};
+
+} // namespace
+
+void LibraryTransform::emitKernel(StringRef name, Value source, Value target,
+                                  Element element) {
+  auto kernel = KernelOp::create(builder, loc, TypeRange(),
+                                 ValueRange{source, target}, name, plan);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = &kernel.getBody().emplaceBlock();
+  Value from = body->addArgument(source.getType(), loc);
+  Value to = body->addArgument(target.getType(), loc);
+  builder.setInsertionPointToStart(body);
+  NestBuilder nest(builder, loc, compute, plan.getThreads());
+  SmallVector<OpFoldResult> sizes;
+  for (int64_t dim = 0; dim < 3; ++dim)
+    sizes.push_back(nest.size(to, dim));
+  forEachElement(nest, sizes, [&](ArrayRef<AffineExpr> at) {
+    nest.storeComplex(element(nest, from, at), to, at);
+  });
+  YieldOp::create(builder, loc, ValueRange());
+}
+
+Value LibraryTransform::allocate(Value like, int64_t tokens, Type elementType) {
+  auto type = cast<MemRefType>(like.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape[1] = tokens;
+  SmallVector<Value> sizes;
+  if (type.isDynamicDim(0))
+    sizes.push_back(memref::DimOp::create(builder, loc, like, 0));
+  return memref::AllocOp::create(builder, loc,
+                                 MemRefType::get(shape, elementType), sizes,
+                                 builder.getI64IntegerAttr(64));
+}
+
+void LibraryTransform::emit(FftOp fft, Value source, Value target) {
+  Type type = cast<MemRefType>(source.getType()).getElementType();
+  if (isa<ComplexType>(type) || (fft.isHalf() && type == compute))
+    return transform(source, target, /*inverse=*/false);
+  Type wide = fft.isHalf() ? Type(compute) : ComplexType::get(compute);
+  Value scratch = allocate(source, fft.getTokens(), wide);
+  emitKernel("widen", source, scratch,
+             [](NestBuilder &nest, Value from, ArrayRef<AffineExpr> at) {
+               return nest.loadComplex(from, at);
+             });
+  transform(scratch, target, /*inverse=*/false);
+  free(scratch);
+}
+
+void LibraryTransform::emit(IfftOp ifft, Value source, Value target) {
+  int64_t tokens = ifft.getTokens();
+  Type type = cast<MemRefType>(target.getType()).getElementType();
+  bool isReal = !isa<ComplexType>(type);
+  // The real part of an inverse is that of the spectrum's Hermitian part.
+  bool isFolded = isReal && !ifft.isHalf();
+  Value scaled = allocate(source, isReal ? tokens / 2 + 1 : tokens,
+                          ComplexType::get(compute));
+  emitKernel(
+      "scale", source, scaled,
+      [&](NestBuilder &nest, Value from,
+          ArrayRef<AffineExpr> at) -> ComplexPair {
+        ComplexPair bin = nest.loadComplex(from, at);
+        AffineExpr mirror = (-at[1] + tokens) % tokens;
+        if (isFolded) {
+          ComplexPair other = nest.loadComplex(from, {at[0], mirror, at[2]});
+          bin = {nest.add(bin.re, other.re), nest.sub(bin.im, other.im)};
+        }
+        Value factor = nest.constant((isFolded ? 0.5 : 1.0) / tokens);
+        bin = {nest.mul(bin.re, factor), nest.mul(bin.im, factor)};
+        if (!isReal)
+          return bin;
+        Value own =
+            arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                  nest.apply(at[1]), nest.apply(mirror));
+        return {bin.re, arith::SelectOp::create(builder, loc, own,
+                                                nest.constant(0), bin.im)};
+      });
+  bool isNarrow = isReal && type != compute;
+  Value wide = isNarrow ? allocate(target, tokens, compute) : target;
+  transform(scaled, wide, /*inverse=*/true);
+  free(scaled);
+  if (!isNarrow)
+    return;
+  emitKernel("narrow", wide, target,
+             [](NestBuilder &nest, Value from, ArrayRef<AffineExpr> at) {
+               return nest.loadComplex(from, at);
+             });
+  free(wide);
+}
+
+void mlir::bfly::emitLibraryTransform(OpBuilder &builder, KernelOp kernel,
+                                      Operation *op, Value source,
+                                      Value target) {
+  auto fft = dyn_cast<FftOp>(op);
+  // The spectrum is of the compute type.
+  RankedTensorType spectrum =
+      fft ? fft.getResult().getType() : cast<IfftOp>(op).getInput().getType();
+  LibraryTransform transform(builder, kernel, getComputeType(spectrum));
+  if (fft)
+    transform.emit(fft, source, target);
+  else
+    transform.emit(cast<IfftOp>(op), source, target);
+}

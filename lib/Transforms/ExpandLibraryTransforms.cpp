@@ -1,0 +1,178 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// -bfly-expand-library-transforms: what a GPU's library does, on a CPU.
+//
+// Before: affine level, `bfly.library_transform`.
+// After: none is left. The definition stands for each, N^2 terms a channel,
+// added up in f64:
+//
+//   parallel b, k, c:
+//     for n: sum += S[b, n, c] w^(n k),  row n k mod N of a table of roots
+
+#include "bfly/Transforms/Passes.h"
+
+#include "bfly/IR/Bfly.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+namespace mlir::bfly {
+#define GEN_PASS_DEF_EXPANDLIBRARYTRANSFORMSPASS
+#include "bfly/Transforms/Passes.h.inc"
+} // namespace mlir::bfly
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+namespace {
+
+class TransformExpansion {
+public:
+  TransformExpansion(LibraryTransformOp op)
+      : op(op), builder(op), loc(op.getLoc()) {}
+
+  void expand();
+
+private:
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+  Value number(double value) {
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getF64FloatAttr(value));
+  }
+  Value add(Value a, Value b) {
+    return arith::AddFOp::create(builder, loc, a, b);
+  }
+  Value sub(Value a, Value b) {
+    return arith::SubFOp::create(builder, loc, a, b);
+  }
+  Value mul(Value a, Value b) {
+    return arith::MulFOp::create(builder, loc, a, b);
+  }
+  Value widen(Value value) {
+    Type type = builder.getF64Type();
+    return value.getType() == type
+               ? value
+               : arith::ExtFOp::create(builder, loc, type, value).getResult();
+  }
+  Value narrow(Value value, Type type) {
+    return value.getType() == type
+               ? value
+               : arith::TruncFOp::create(builder, loc, type, value).getResult();
+  }
+  /// Element n of the source, with both parts in f64, and with half of a
+  /// spectrum as often as it stands for bins.
+  std::pair<Value, Value> loadTerm(ValueRange at);
+  void store(Value re, Value im, ValueRange at);
+
+  LibraryTransformOp op;
+  OpBuilder builder;
+  Location loc;
+};
+
+} // namespace
+
+std::pair<Value, Value> TransformExpansion::loadTerm(ValueRange at) {
+  Value value = affine::AffineLoadOp::create(builder, loc, op.getSource(), at);
+  if (op.isRealSource())
+    return {widen(value), number(0)};
+  Value re = widen(complex::ReOp::create(builder, loc, value));
+  Value im = widen(complex::ImOp::create(builder, loc, value));
+  if (!op.isRealTarget())
+    return {re, im};
+  // A bin that is its own mirror is one, and real.
+  auto isBin = [&](int64_t bin) -> Value {
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, at[1],
+                                 index(bin));
+  };
+  Value own = isBin(0);
+  if (op.getTokens() % 2 == 0)
+    own = arith::OrIOp::create(builder, loc, own, isBin(op.getTokens() / 2));
+  auto choose = [&](Value whenOwn, Value otherwise) -> Value {
+    return arith::SelectOp::create(builder, loc, own, whenOwn, otherwise);
+  };
+  Value times = choose(number(1), number(2));
+  return {mul(re, times), choose(number(0), mul(im, times))};
+}
+
+void TransformExpansion::store(Value re, Value im, ValueRange at) {
+  Type type = op.getTarget().getType().getElementType();
+  Value value;
+  if (auto complexType = dyn_cast<ComplexType>(type)) {
+    Type part = complexType.getElementType();
+    value = complex::CreateOp::create(builder, loc, type, narrow(re, part),
+                                      narrow(im, part));
+  } else {
+    value = narrow(re, type);
+  }
+  affine::AffineStoreOp::create(builder, loc, value, op.getTarget(), at);
+}
+
+void TransformExpansion::expand() {
+  MemRefType source = op.getSource().getType(),
+             target = op.getTarget().getType();
+  int64_t tokens = op.getTokens();
+  Value roots = TableOp::create(
+      builder, loc, MemRefType::get({tokens, 2}, builder.getF64Type()),
+      TableKind::Roots, tokens);
+  SmallVector<AffineMap> lower(3, builder.getConstantAffineMap(0)), upper;
+  SmallVector<Value> operands;
+  bool isDynamic = target.isDynamicDim(0);
+  if (isDynamic)
+    operands.push_back(memref::DimOp::create(builder, loc, op.getTarget(), 0));
+  for (int64_t dim = 0; dim < 3; ++dim)
+    upper.push_back(AffineMap::get(
+        0, isDynamic,
+        target.isDynamicDim(dim)
+            ? builder.getAffineSymbolExpr(0)
+            : builder.getAffineConstantExpr(target.getDimSize(dim))));
+  SmallVector<int64_t> steps(3, 1);
+  auto outer = affine::AffineParallelOp::create(
+      builder, loc, TypeRange(), ArrayRef<arith::AtomicRMWKind>(), lower,
+      ValueRange(), upper, operands, steps);
+  builder.setInsertionPointToStart(outer.getBody());
+  Value b = outer.getIVs()[0], k = outer.getIVs()[1], c = outer.getIVs()[2];
+  // The row of the table goes round by k.
+  Value zero = number(0), row = index(0), order = index(tokens);
+  auto loop = affine::AffineForOp::create(builder, loc, 0, source.getDimSize(1),
+                                          1, ValueRange{zero, zero, row});
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    ValueRange carried = loop.getRegionIterArgs();
+    auto [re, im] = loadTerm({b, loop.getInductionVar(), c});
+    auto loadRoot = [&](int64_t part) -> Value {
+      return memref::LoadOp::create(builder, loc, roots,
+                                    ValueRange{carried[2], index(part)});
+    };
+    Value cosine = loadRoot(0), sine = loadRoot(1);
+    if (op.getInverse())
+      sine = arith::NegFOp::create(builder, loc, sine);
+    Value next = arith::AddIOp::create(builder, loc, carried[2], k);
+    Value wraps = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge,
+                                        next, order);
+    Value wrapped = arith::SubIOp::create(builder, loc, next, order);
+    affine::AffineYieldOp::create(
+        builder, loc,
+        ValueRange{
+            add(carried[0], sub(mul(re, cosine), mul(im, sine))),
+            add(carried[1], add(mul(re, sine), mul(im, cosine))),
+            arith::SelectOp::create(builder, loc, wraps, wrapped, next)});
+  }
+  store(loop.getResult(0), loop.getResult(1), {b, k, c});
+  op.erase();
+}
+
+namespace {
+
+struct ExpandLibraryTransformsPass
+    : public bfly::impl::ExpandLibraryTransformsPassBase<
+          ExpandLibraryTransformsPass> {
+  void runOnOperation() override {
+    getOperation().walk(
+        [](LibraryTransformOp op) { TransformExpansion(op).expand(); });
+  }
+};
+
+} // namespace

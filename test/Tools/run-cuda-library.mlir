@@ -1,0 +1,26 @@
+// A length that no kernel transforms, on a driver whose kernels do nothing (test/Inputs/fake_cuda.c): cuFFT is called
+// between launches.
+
+// RUN: rm -f %t.log && env BFLY_LIBCUDA=%fake_cuda BFLY_LIBCUFFT=%fake_cuda FAKE_CUDA_LOG=%t.log bfly-run %s --device=cuda --input=2x12x4xf32=1 > /dev/null
+// RUN: FileCheck %s --check-prefix=LOG < %t.log
+// LOG: cufftMakePlanMany64(12, batch 4)
+// LOG-COUNT-2: cufftXtExec(-1)
+// LOG: cuLaunchKernelEx(square_spectrum_map_0,
+// LOG: cuLaunchKernelEx(square_scale_1,
+// LOG: cufftMakePlanMany64(12, batch 4)
+// LOG-COUNT-2: cufftXtExec(1)
+// LOG-NOT: cuLaunchKernelEx
+
+// RUN: env BFLY_LIBCUDA=%fake_cuda BFLY_LIBCUFFT=%t/libcufft.so not bfly-run %s --device=cuda --input=2x12x4xf32=1 2>&1 | FileCheck %s --check-prefix=MISSING
+// MISSING: error: function 'square' failed on cuda:0: a transform of this length needs cuFFT, which is not on this machine: {{.*}}libcufft.so
+// RUN: env BFLY_LIBCUDA=%fake_cuda BFLY_LIBCUFFT=%fake_cuda FAKE_CUDA_FAIL=cufftXtExec:2:6 not bfly-run %s --device=cuda --input=2x12x4xf32=1 2>&1 | FileCheck %s --check-prefix=FAILS
+// FAILS: error: function 'square' failed on cuda:0: cufftXtExec failed: CUFFT_EXEC_FAILED: transform of 12 points in 4 channels
+
+func.func @square(%x: tensor<2x12x4xf32>) -> tensor<2x12x4xf32> {
+  %y = bfly.spectral_filter %x params() : tensor<2x12x4xf32> -> tensor<2x12x4xf32> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %a = complex.mul %bin, %bin : complex<f32>
+    bfly.yield %a : complex<f32>
+  }
+  return %y : tensor<2x12x4xf32>
+}

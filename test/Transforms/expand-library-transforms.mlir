@@ -1,0 +1,34 @@
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-expand-library-transforms))' | FileCheck %s
+
+// CHECK-LABEL: func @forward
+// CHECK-SAME: (%[[X:.*]]: memref<?x6x4xf32>, %[[F:.*]]: memref<?x4x4xcomplex<f32>>)
+// CHECK: %[[W:.*]] = bfly.table roots(6) : memref<6x2xf64>
+// CHECK: affine.parallel (%[[B:.*]], %[[K:.*]], %[[C:.*]]) = (0, 0, 0) to (symbol(%{{.*}}), 4, 4) {
+// CHECK: %[[SUM:.*]]:3 = affine.for %[[N:.*]] = 0 to 6 iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}, %[[ROW:.*]] = %{{.*}}) -> (f64, f64, index) {
+// CHECK: affine.load %[[X]][%[[B]], %[[N]], %[[C]]]
+// CHECK: memref.load %[[W]][%[[ROW]], %{{.*}}]
+// CHECK: memref.load %[[W]][%[[ROW]], %{{.*}}]
+// CHECK: %[[NEXT:.*]] = arith.addi %[[ROW]], %[[K]]
+// CHECK: arith.cmpi uge, %[[NEXT]]
+// CHECK-NOT: arith.negf
+// CHECK: affine.store %{{.*}}, %[[F]][%[[B]], %[[K]], %[[C]]]
+// CHECK-NOT: library_transform
+func.func @forward(%x: memref<?x6x4xf32>, %f: memref<?x4x4xcomplex<f32>>) {
+  bfly.library_transform %x to %f : memref<?x6x4xf32> to memref<?x4x4xcomplex<f32>>
+  return
+}
+
+// Bins stand for two, but for those that are their own mirror, which are real.
+// CHECK-LABEL: func @inverse
+// CHECK: affine.for %[[K:.*]] = 0 to 4
+// CHECK: %[[FIRST:.*]] = arith.cmpi eq, %[[K]], %{{.*}}
+// CHECK: arith.cmpi eq, %[[K]], %{{.*}}
+// CHECK: %[[OWN:.*]] = arith.ori %[[FIRST]]
+// CHECK: arith.select %[[OWN]]
+// CHECK: arith.select %[[OWN]]
+// CHECK: arith.negf
+// CHECK: arith.truncf %{{.*}} : f64 to f32
+func.func @inverse(%f: memref<2x4x4xcomplex<f32>>, %x: memref<2x6x4xf32>) {
+  bfly.library_transform inverse %f to %x : memref<2x4x4xcomplex<f32>> to memref<2x6x4xf32>
+  return
+}
