@@ -153,22 +153,21 @@ void mlir::bfly::addLaunches(json::Object &report, ModuleOp module) {
   for (auto function : module.getOps<func::FuncOp>()) {
     function.walk([&](gpu::LaunchFuncOp launch) {
       json::Object entry = getLaunchReport(launch, module);
-      // Kernels are numbered in each function; loops that were nobody's are
-      // kernels too by now.
+      // Kernels are numbered in each function. Loops that were nobody's are
+      // kernels too by now, and what a library does is none.
       StringRef name = launch.getKernelName().getValue();
-      json::Object *kernel = kernels && next < kernels->size()
-                                 ? (*kernels)[next].getAsObject()
-                                 : nullptr;
-      std::string prefix =
-          kernel ? (kernel->getString("function").value_or("") + "_" +
-                    kernel->getString("name").value_or("") + "_")
-                       .str()
-                 : "";
-      StringRef number = name;
-      if (kernel && number.consume_front(prefix) &&
-          llvm::all_of(number, [](char c) { return llvm::isDigit(c); })) {
-        (*kernel)["launch"] = json::Object(entry);
-        ++next;
+      for (size_t i = next; kernels && i < kernels->size(); ++i) {
+        json::Object &kernel = *(*kernels)[i].getAsObject();
+        std::string prefix = (kernel.getString("function").value_or("") + "_" +
+                              kernel.getString("name").value_or("") + "_")
+                                 .str();
+        StringRef number = name;
+        if (!number.consume_front(prefix) || number.empty() ||
+            !llvm::all_of(number, [](char c) { return llvm::isDigit(c); }))
+          continue;
+        kernel["launch"] = json::Object(entry);
+        next = i + 1;
+        break;
       }
       launches.push_back(std::move(entry));
     });
