@@ -253,9 +253,11 @@ char *bfly_kernel_ir(const bfly_kernel *kernel, const char *level) {
 char *bfly_kernel_report(const bfly_kernel *kernel) {
   auto report = kernel->program->report(kernel->executable->signature(),
                                         kernel->executable->settings());
-  if (report)
+  if (report) {
+    kernel->executable->addLaunchesTo(*report);
     return copyText(
         llvm::formatv("{0:2}", llvm::json::Value(std::move(*report))).str());
+  }
   keep(report.takeError());
   return nullptr;
 }

@@ -11,7 +11,6 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
-#include "bfly/Schedule/Launches.h"
 #include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
@@ -300,11 +299,5 @@ Program::report(const Signature &function, const CompileSettings &settings,
   report["function"] = function.name;
   report["signature"] = function.str();
   report["device"] = settings.device.str();
-  if (settings.device.kind == Device::Kind::CUDA) {
-    auto assembled = lower(function, "binary", settings);
-    if (!assembled)
-      return assembled.takeError();
-    addLaunches(report, assembled->get());
-  }
   return std::move(report);
 }

@@ -8,6 +8,7 @@
 #include "StagedArrays.h"
 #include "bfly-cuda.h"
 #include "bfly/Engine/FileIO.h"
+#include "bfly/Schedule/Launches.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/ExecutionEngine/OptUtils.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
@@ -83,12 +84,18 @@ Executable::create(const Program &program, const Signature &function,
   std::unique_ptr<Executable> executable(new Executable());
   executable->interface = function;
   executable->compileSettings = settings;
+  executable->kernelLaunches = getLaunches(lowered->get());
   executable->engine = std::move(*engine);
   executable->entry = *entry;
   return executable;
 }
 
 Executable::~Executable() = default;
+
+void Executable::addLaunchesTo(llvm::json::Object &report) const {
+  if (compileSettings.device.kind == Device::Kind::CUDA)
+    addLaunches(report, kernelLaunches);
+}
 
 llvm::Expected<std::vector<SmallVector<int64_t, 4>>>
 Executable::resultShapes(ArrayRef<SmallVector<int64_t, 4>> inputShapes) const {

@@ -3,7 +3,6 @@
 
 #include "bfly/Schedule/Launches.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/StringExtras.h"
@@ -146,32 +145,34 @@ static json::Object getLaunchReport(gpu::LaunchFuncOp launch, ModuleOp module) {
   return report;
 }
 
-void mlir::bfly::addLaunches(json::Object &report, ModuleOp module) {
+json::Array mlir::bfly::getLaunches(ModuleOp module) {
   json::Array launches;
+  module.walk([&](gpu::LaunchFuncOp launch) {
+    launches.push_back(getLaunchReport(launch, module));
+  });
+  return launches;
+}
+
+void mlir::bfly::addLaunches(json::Object &report, json::Array launches) {
   json::Array *kernels = report.getArray("kernels");
   size_t next = 0;
-  for (auto function : module.getOps<func::FuncOp>()) {
-    function.walk([&](gpu::LaunchFuncOp launch) {
-      json::Object entry = getLaunchReport(launch, module);
-      // Kernels are numbered in each function; loops that were nobody's are
-      // kernels too by now.
-      StringRef name = launch.getKernelName().getValue();
-      json::Object *kernel = kernels && next < kernels->size()
-                                 ? (*kernels)[next].getAsObject()
-                                 : nullptr;
-      std::string prefix =
-          kernel ? (kernel->getString("function").value_or("") + "_" +
-                    kernel->getString("name").value_or("") + "_")
-                       .str()
-                 : "";
+  for (const json::Value &launch : launches) {
+    // Kernels are numbered in each function. Loops that were nobody's are
+    // kernels too by now, and what a library does is none.
+    StringRef name = launch.getAsObject()->getString("name").value_or("");
+    for (size_t i = next; kernels && i < kernels->size(); ++i) {
+      json::Object &kernel = *(*kernels)[i].getAsObject();
+      std::string prefix = (kernel.getString("function").value_or("") + "_" +
+                            kernel.getString("name").value_or("") + "_")
+                               .str();
       StringRef number = name;
-      if (kernel && number.consume_front(prefix) &&
-          llvm::all_of(number, [](char c) { return llvm::isDigit(c); })) {
-        (*kernel)["launch"] = json::Object(entry);
-        ++next;
-      }
-      launches.push_back(std::move(entry));
-    });
+      if (!number.consume_front(prefix) || number.empty() ||
+          !llvm::all_of(number, [](char c) { return llvm::isDigit(c); }))
+        continue;
+      kernel["launch"] = launch;
+      next = i + 1;
+      break;
+    }
   }
   report["launches"] = std::move(launches);
 }

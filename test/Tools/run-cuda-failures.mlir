@@ -16,20 +16,28 @@
 // LATER: error: cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS {{.*}}; launched last was kernel 'attention_butterfly_attention_0', grid {{[0-9]+}}x1x1, block 256x1x1
 
 // A kernel that does not fit is none.
-// RUN: env BFLY_LIBCUDA=%fake_cuda not bfly-run %s --device=cuda --function=long --input=1x1048576x8xf32=1 2>&1 | FileCheck %s --check-prefix=FIT
-// FIT: run-cuda-failures.mlir:[[#@LINE+9]]:8: error: {{.*}}needs {{[0-9]+}} bytes of shared memory a block, but there are 232448
+// RUN: env BFLY_LIBCUDA=%fake_cuda not bfly-run %s --device=cuda --function=wide --input=4xf32=1 2>&1 | FileCheck %s --check-prefix=FIT
+// FIT: run-cuda-failures.mlir:[[#@LINE+8]]:3: error: 'bfly.kernel' op needs 400000 bytes of shared memory a block, but there are 232448
 
 func.func @attention(%x: tensor<2x64x64xbf16>, %wq: tensor<6x64x64xbf16>, %wk: tensor<6x64x64xbf16>) -> tensor<2x64x64xbf16> {
   %y = bfly.butterfly_attention %x, %wq, %wk heads(2) : tensor<2x64x64xbf16>, tensor<6x64x64xbf16>
   return %y : tensor<2x64x64xbf16>
 }
 
-// What a GPU's block may have holds a transform of 65536 points and some more.
-func.func @long(%x: tensor<1x1048576x8xf32>) -> tensor<1x1048576x8xf32> {
-  %y = bfly.spectral_filter %x : tensor<1x1048576x8xf32> -> tensor<1x1048576x8xf32> {
-  ^bb0(%bin: complex<f32>, %k: index):
-    %a = complex.mul %bin, %bin : complex<f32>
-    bfly.yield %a : complex<f32>
+func.func @wide(%x: memref<4xf32>, %y: memref<4xf32> {bufferize.result}) {
+  bfly.kernel "wide" (%a = %x, %b = %y) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [], groups = [],
+      parallel = "tile", threads = 256> : (memref<4xf32>, memref<4xf32>) {
+    affine.parallel (%unit) = (0) to (1) {
+      %buffer = memref.alloc() : memref<100000xf32, #gpu.address_space<workgroup>>
+      affine.parallel (%t) = (0) to (4) {
+        %0 = affine.load %a[%t] : memref<4xf32>
+        affine.store %0, %buffer[%t * 1000] : memref<100000xf32, #gpu.address_space<workgroup>>
+      }
+      affine.parallel (%t) = (0) to (4) {
+        %0 = affine.load %buffer[%t * 1000] : memref<100000xf32, #gpu.address_space<workgroup>>
+        affine.store %0, %b[%t] : memref<4xf32>
+      }
+    }
   }
-  return %y : tensor<1x1048576x8xf32>
+  return
 }

@@ -70,7 +70,8 @@ compile(const Program &program, const Signature &function,
 /// Measures if that was asked for, and makes the report. `bind` makes another
 /// call like `call`, whose arrays take `bytes`.
 static Error makeReport(const Program &program, const Signature &function,
-                        const CompileSettings &settings, Invocation &call,
+                        const CompileSettings &settings,
+                        const Executable &executable, Invocation &call,
                         function_ref<Expected<Invocation>()> bind,
                         uint64_t bytes, int64_t batch, json::Object &report) {
   bool measured = flags().benchmark.getNumOccurrences();
@@ -93,6 +94,7 @@ static Error makeReport(const Program &program, const Signature &function,
   if (!made)
     return made.takeError();
   report = std::move(*made);
+  executable.addLaunchesTo(report);
   if (!measured)
     return Error::success();
 
@@ -280,8 +282,8 @@ static Error run() {
     for (const HostArray &array : arrays)
       bytes += array.sizeInBytes();
   if (measured || flags().report.getNumOccurrences())
-    if (Error error = makeReport(*program, function, settings, *call, bind,
-                                 bytes, *batch, report))
+    if (Error error = makeReport(*program, function, settings, *executable,
+                                 *call, bind, bytes, *batch, report))
       return error;
   report["compile_seconds"] = compileSeconds;
   if (Error error = writeOutputs(*outputs, *results, report))

@@ -82,6 +82,10 @@ public:
   const Signature &signature() const { return interface; }
   const CompileSettings &settings() const { return compileSettings; }
 
+  /// Adds to the report of this function what is launched on a GPU, and what
+  /// its machine code needs (bfly/Schedule/Launches.h).
+  void addLaunchesTo(llvm::json::Object &report) const;
+
   /// The shapes of the results for inputs of these shapes. A dynamic size is
   /// the batch: the size of the inputs' dynamic dimensions, which have to
   /// agree.
@@ -115,6 +119,7 @@ private:
 
   Signature interface;
   CompileSettings compileSettings;
+  llvm::json::Array kernelLaunches;
   std::unique_ptr<ExecutionEngine> engine;
   void (*entry)(void **) = nullptr;
 };

@@ -31,11 +31,14 @@ std::optional<KernelResources> getResources(llvm::StringRef cubin,
 int64_t getBlocksPerMultiprocessor(int64_t threads, int64_t registers,
                                    int64_t sharedBytes);
 
-/// Adds what is launched to a report: to each of "kernels" its "launch", and to
-/// the report all "launches" in order, those of loops between kernels among
-/// them. `module` is the same program with its kernels assembled; where they
-/// are PTX (no assembler was found), what only machine code tells is left out.
-void addLaunches(llvm::json::Object &report, ModuleOp module);
+/// What a module with assembled kernels, at level binary or llvm, launches, in
+/// order: names, threads, shared memory. Where the kernels are PTX (no
+/// assembler was found), what only machine code tells is left out.
+llvm::json::Array getLaunches(ModuleOp module);
+
+/// Adds to a report its "launches", and to each of its "kernels" the "launch"
+/// that is its own: there are also loops between kernels.
+void addLaunches(llvm::json::Object &report, llvm::json::Array launches);
 
 } // namespace mlir::bfly
 
