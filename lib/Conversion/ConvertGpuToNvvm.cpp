@@ -14,6 +14,8 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -368,14 +370,46 @@ struct LowerWgmma : Lowering<WgmmaOp> {
   }
 };
 
+/// Functions that are instructions: upstream would call libdevice, which not
+/// every machine has.
+template <typename OpType> struct LowerMath : OpRewritePattern<OpType> {
+  LowerMath(MLIRContext *context, StringRef intrinsic)
+      : OpRewritePattern<OpType>(context), intrinsic(intrinsic) {}
+
+  LogicalResult matchAndRewrite(OpType op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.getType().isF32() && !op.getType().isF64())
+      return failure();
+    StringRef suffix = op.getType().isF32() ? ".f32" : ".f64";
+    auto call = LLVM::CallIntrinsicOp::create(
+        rewriter, op.getLoc(), op.getType(),
+        rewriter.getStringAttr(intrinsic + suffix), op->getOperands());
+    rewriter.replaceOp(op, call);
+    return success();
+  }
+
+  StringRef intrinsic;
+};
+
 struct ConvertGpuToNvvmPass
     : public bfly::impl::ConvertGpuToNvvmPassBase<ConvertGpuToNvvmPass> {
   void runOnOperation() override {
+    // Every sigmoid's exponential, as on a CPU; what it becomes is lowered
+    // below.
+    RewritePatternSet exponentials(&getContext());
+    populateMathPolynomialApproximationPatterns(
+        exponentials,
+        [](StringRef name) { return name == math::ExpOp::getOperationName(); });
+    walkAndApplyPatterns(getOperation(), std::move(exponentials));
     RewritePatternSet patterns(&getContext());
     patterns
         .add<LowerSharedMemory, LowerGridBarrier, LowerMbarrierInit,
              LowerMbarrierArrive, LowerMbarrierWait, LowerBulkCopy, LowerWgmma>(
             &getContext());
+    patterns.add<LowerMath<math::SqrtOp>>(&getContext(), "llvm.sqrt");
+    patterns.add<LowerMath<math::AbsFOp>>(&getContext(), "llvm.fabs");
+    patterns.add<LowerMath<math::FloorOp>>(&getContext(), "llvm.floor");
+    patterns.add<LowerMath<math::FmaOp>>(&getContext(), "llvm.fma");
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

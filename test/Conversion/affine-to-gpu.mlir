@@ -16,11 +16,11 @@
 // CHECK:         memref.dealloc %[[SCRATCH]]
 // CHECK:         gpu.module @phases_k_0
 // CHECK-COUNT-1: gpu.func @phases_k_0
-// CHECK:           %[[T:.*]] = gpu.thread_id x
-// CHECK:           %[[BLOCK:.*]] = gpu.block_id x
-// CHECK:           %[[BLOCKS:.*]] = gpu.grid_dim x
-// CHECK:           %[[SHARED:.*]] = bfly.shared_memory
-// CHECK:           memref.alloca() : memref<2xf32, #gpu.address_space<private>>
+// CHECK-DAG:       %[[T:.*]] = gpu.thread_id x
+// CHECK-DAG:       %[[BLOCK:.*]] = gpu.block_id x
+// CHECK-DAG:       %[[BLOCKS:.*]] = gpu.grid_dim x
+// CHECK-DAG:       %[[R:.*]] = memref.alloca() : memref<2xf32, #gpu.address_space<private>>
+// CHECK-DAG:       %[[SHARED:.*]] = bfly.shared_memory
 // CHECK:           scf.for %[[UNIT:.*]] = %[[BLOCK]] to %{{.*}} step %[[BLOCKS]] {
 // CHECK:             %[[S:.*]] = memref.view %[[SHARED]][%c0][] : {{.*}} to memref<64xf32, #gpu.address_space<workgroup>>
 // CHECK:             scf.if
@@ -177,7 +177,7 @@ func.func @product(%y: memref<128x16xf32>) {
       scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
         memref.store %zero, %b[%c0, %c0, %c0, %c0] : memref<4x2x8x8xbf16, #ws>
       }
-      bfly.matrix_product %a, %b, %r accumulate true : memref<1x8x2x8x8xbf16, #ws>, memref<4x2x8x8xbf16, #ws>, memref<128x16xf32, #pv>
+      bfly.matrix_product %a, %b, %r accumulate : memref<1x8x2x8x8xbf16, #ws>, memref<4x2x8x8xbf16, #ws>, memref<128x16xf32, #pv>
       scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
         %v = memref.load %r[%t, %c1] : memref<128x16xf32, #pv>
         memref.store %v, %c[%t, %c1] : memref<128x16xf32>

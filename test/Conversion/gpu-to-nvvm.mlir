@@ -41,7 +41,7 @@ gpu.module @kernels {
   // CHECK-LABEL: gpu.func @copy
   // CHECK:         nvvm.mbarrier.init
   // CHECK:         nvvm.mbarrier.arrive.expect_tx
-  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global {{.*}} : !llvm.ptr<7>, !llvm.ptr<1>
+  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global {{.*}} : !llvm.ptr<7>, <1>
   // CHECK:         nvvm.mbarrier.arrive %{{[^,]*}} :
   // CHECK:         nvvm.mbarrier.try_wait
   gpu.func @copy(%a: memref<64x8xbf16>, %b: memref<1024xi8, #ws>, %bars: memref<2xi64, #ws>, %i: index, %p: i32) kernel {

@@ -1389,16 +1389,6 @@ func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: m
 func.func @f() {
   // expected-error @+1 {{(C1) must be of dynamic size in workgroup memory}}
   %s = bfly.shared_memory : memref<?xi8>
-
-// -----
-
-// bfly.library_transform ------------------------------------------------------
-
-// -----
-
-func.func @f(%a: memref<2x?x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
-  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory, got 'memref<2x?x4xf32>'}}
-  bfly.library_transform %a to %b : memref<2x?x4xf32> to memref<2x4x4xcomplex<f32>>
   return
 }
 
@@ -1407,12 +1397,6 @@ func.func @f(%a: memref<2x?x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
 func.func @f() {
   // expected-error @+1 {{(C1) must be of dynamic size in workgroup memory}}
   %s = bfly.shared_memory : memref<64xi8, #gpu.address_space<workgroup>>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>, strided<[32, 8, 1]>>) {
-  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory}}
-  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f32>, strided<[32, 8, 1]>>
   return
 }
 
@@ -1421,12 +1405,6 @@ func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>, strided<[32, 
 func.func @f(%b: memref<2xi64>, %i: index) {
   // expected-error @+1 {{(C1) barriers must be in workgroup memory}}
   bfly.mbarrier_init %b[%i] count 1 : memref<2xi64>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xf32, 3>, %b: memref<2x4x4xcomplex<f32>>) {
-  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory}}
-  bfly.library_transform %a to %b : memref<2x6x4xf32, 3> to memref<2x4x4xcomplex<f32>>
   return
 }
 
@@ -1435,12 +1413,6 @@ func.func @f(%a: memref<2x6x4xf32, 3>, %b: memref<2x4x4xcomplex<f32>>) {
 func.func @f(%b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @+1 {{(C2) the count must be between 1 and 2^20 - 1, got 0}}
   bfly.mbarrier_init %b[%i] count 0 : memref<2xi64, #gpu.address_space<workgroup>>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xf32>, %b: memref<3x4x4xcomplex<f32>>) {
-  // expected-error @+1 {{(C1) batch and channels of source and target differ}}
-  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<3x4x4xcomplex<f32>>
   return
 }
 
@@ -1449,12 +1421,6 @@ func.func @f(%a: memref<2x6x4xf32>, %b: memref<3x4x4xcomplex<f32>>) {
 func.func @f(%b: memref<2xi64>, %i: index) {
   // expected-error @+1 {{(C1) barriers must be in workgroup memory}}
   bfly.mbarrier_arrive %b[%i] : memref<2xi64>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x5xcomplex<f32>>) {
-  // expected-error @+1 {{(C1) batch and channels of source and target differ}}
-  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x5xcomplex<f32>>
   return
 }
 
@@ -1463,12 +1429,6 @@ func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x5xcomplex<f32>>) {
 func.func @f(%b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @+1 {{(C2) the bytes must be between 1 and 2^20 - 1, got 1048576}}
   bfly.mbarrier_arrive %b[%i] bytes 1048576 : memref<2xi64, #gpu.address_space<workgroup>>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xf32>) {
-  // expected-error @+1 {{(C2) a real source is transformed forward, to a complex target}}
-  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x6x4xf32>
   return
 }
 
@@ -1477,12 +1437,6 @@ func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xf32>) {
 func.func @f(%b: memref<2xi64>, %i: index, %p: i32) {
   // expected-error @+1 {{(C1) barriers must be in workgroup memory}}
   bfly.mbarrier_wait %b[%i] parity %p : memref<2xi64>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
-  // expected-error @+1 {{(C2) a real source is transformed forward, to a complex target}}
-  bfly.library_transform inverse %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f32>>
   return
 }
 
@@ -1491,12 +1445,6 @@ func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
 func.func @f(%x: memref<?xbf16>, %y: memref<16xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @+1 {{(C1) needs contiguous memory of static size}}
   bfly.bulk_copy %x to %y counted at %b[%i] : memref<?xbf16>, memref<16xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
-
-// -----
-
-func.func @f(%a: memref<2x4x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
-  // expected-error @+1 {{(C2) a real target is an inverse's}}
-  bfly.library_transform %a to %b : memref<2x4x4xcomplex<f32>> to memref<2x6x4xf32>
   return
 }
 
@@ -1505,12 +1453,6 @@ func.func @f(%a: memref<2x4x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
 func.func @f(%x: memref<8x8xbf16, strided<[16, 1]>>, %y: memref<128xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @+1 {{(C1) needs contiguous memory of static size}}
   bfly.bulk_copy %x to %y counted at %b[%i] : memref<8x8xbf16, strided<[16, 1]>>, memref<128xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xcomplex<f32>>) {
-  // expected-error @+1 {{(C3) a transform of 6 needs 4 tokens or bins, got 'memref<2x6x4xcomplex<f32>>'}}
-  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x6x4xcomplex<f32>>
   return
 }
 
@@ -1519,12 +1461,6 @@ func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xcomplex<f32>>) {
 func.func @f(%x: memref<8x8xbf16>, %y: memref<64xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @+1 {{they must be the same multiple of 16}}
   bfly.bulk_copy %x to %y counted at %b[%i] : memref<8x8xbf16>, memref<64xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
-  // expected-error @+1 {{(C3) a transform of 6 needs 4 tokens or bins, got 'memref<2x6x4xcomplex<f32>>'}}
-  bfly.library_transform inverse %a to %b : memref<2x6x4xcomplex<f32>> to memref<2x6x4xf32>
   return
 }
 
@@ -1533,12 +1469,6 @@ func.func @f(%a: memref<2x6x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
 func.func @f(%x: memref<12xi8>, %y: memref<12xi8, #gpu.address_space<workgroup>>, %b: memref<2xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @+1 {{they must be the same multiple of 16}}
   bfly.bulk_copy %x to %y counted at %b[%i] : memref<12xi8>, memref<12xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
-
-// -----
-
-func.func @f(%a: memref<2x6x4xcomplex<f32>>, %b: memref<2x7x4xcomplex<f32>>) {
-  // expected-error @+1 {{(C3) a transform of 6 needs 6 tokens or bins, got 'memref<2x7x4xcomplex<f32>>'}}
-  bfly.library_transform %a to %b : memref<2x6x4xcomplex<f32>> to memref<2x7x4xcomplex<f32>>
   return
 }
 
@@ -1595,6 +1525,98 @@ func.func @f(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref
 func.func @f(%a: memref<8x4x8x8xbf16>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<16xf32, #gpu.address_space<private>>) {
   // expected-error @+1 {{(C3)}}
   bfly.wgmma %a, %b, %c : memref<8x4x8x8xbf16>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}
+
+// bfly.library_transform ------------------------------------------------------
+
+// -----
+
+func.func @f(%a: memref<2x?x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory, got 'memref<2x?x4xf32>'}}
+  bfly.library_transform %a to %b : memref<2x?x4xf32> to memref<2x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>, strided<[32, 8, 1]>>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f32>, strided<[32, 8, 1]>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32, 3>, %b: memref<2x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static tokens and channels in the default memory}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32, 3> to memref<2x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<3x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) batch and channels of source and target differ}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<3x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x5xcomplex<f32>>) {
+  // expected-error @+1 {{(C1) batch and channels of source and target differ}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x5xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xf32>) {
+  // expected-error @+1 {{(C2) a real source is transformed forward, to a complex target}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C2) a real source is transformed forward, to a complex target}}
+  bfly.library_transform inverse %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
+  // expected-error @+1 {{(C2) a real target is an inverse's}}
+  bfly.library_transform %a to %b : memref<2x4x4xcomplex<f32>> to memref<2x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x6x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C3) a transform of 6 needs 4 tokens or bins, got 'memref<2x6x4xcomplex<f32>>'}}
+  bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x6x4xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xcomplex<f32>>, %b: memref<2x6x4xf32>) {
+  // expected-error @+1 {{(C3) a transform of 6 needs 4 tokens or bins, got 'memref<2x6x4xcomplex<f32>>'}}
+  bfly.library_transform inverse %a to %b : memref<2x6x4xcomplex<f32>> to memref<2x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x6x4xcomplex<f32>>, %b: memref<2x7x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C3) a transform of 6 needs 6 tokens or bins, got 'memref<2x7x4xcomplex<f32>>'}}
+  bfly.library_transform %a to %b : memref<2x6x4xcomplex<f32>> to memref<2x7x4xcomplex<f32>>
+  return
+}
 
 // -----
 

@@ -121,6 +121,8 @@ func.func @gpu(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memr
   bfly.mbarrier_wait %bars[%i] parity %p : memref<2xi64, #gpu.address_space<workgroup>>
   // CHECK: bfly.wgmma %{{.*}}, %{{.*}}, %{{.*}} accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
   bfly.wgmma %a, %b, %c accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  return
+}
 
 // CHECK-LABEL: func @library_transform
 func.func @library_transform(%x: memref<?x6x4xf32>, %f: memref<?x4x4xcomplex<f32>>, %z: memref<2x6x4xcomplex<f64>>) {
