@@ -15,6 +15,12 @@
 // RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuStreamSynchronize:1:700 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=LATER
 // LATER: error: cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS {{.*}}; launched last was kernel 'attention_butterfly_attention_0', grid {{[0-9]+}}x1x1, block 256x1x1
 
+// For tests, memory begins as NaN: 16384 bytes of x are 4096 words.
+// RUN: rm -f %t.log && env BFLY_LIBCUDA=%fake_cuda BFLY_CUDA_POISON=1 FAKE_CUDA_LOG=%t.log bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 --output=
+// RUN: FileCheck %s --check-prefix=POISON --input-file=%t.log
+// POISON: cuMemAllocFromPoolAsync(16384)
+// POISON-NEXT: cuMemsetD32Async(4294967295, 4096)
+
 // A kernel that does not fit is none.
 // RUN: env BFLY_LIBCUDA=%fake_cuda not bfly-run %s --device=cuda --function=wide --input=4xf32=1 2>&1 | FileCheck %s --check-prefix=FIT
 // FIT: run-cuda-failures.mlir:[[#@LINE+8]]:3: error: 'bfly.kernel' op needs 400000 bytes of shared memory a block, but there are 232448

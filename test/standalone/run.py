@@ -293,7 +293,7 @@ def in_parts(jobs, arguments):
         subprocess.Popen([*command, f"--part={part}/{jobs}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for part in range(jobs)
     ]
-    counts, rest, bad = {}, set(), False
+    counts, rest, failures, bad = {}, set(), [], False
     outputs = [part.communicate()[0] for part in parts]
     for part, output in zip(parts, outputs):
         lines = output.splitlines()
@@ -305,10 +305,11 @@ def in_parts(jobs, arguments):
         for name, count in zip(("passed", "failed", "not run"), last.groups()):
             counts[name] = counts.get(name, 0) + int(count or 0)
         rest |= {line for line in lines if line.startswith("not run: ")}
+        failures += [line for line in lines if line.startswith("failed: ")]
         for line in lines[1:-1]:
-            if not line.startswith(("not run: ", "took ")) and not re.search(r": \d+ tests in [\d.]+ s$", line):
+            if not line.startswith(("not run: ", "failed: ", "took ")) and not re.search(r": \d+ tests in [\d.]+ s$", line):
                 print(line)
-    for line in sorted(rest):
+    for line in sorted(rest) + failures:
         print(line)
     print(f"{counts.get('passed', 0)} passed, {counts.get('failed', 0)} failed, {counts.get('not run', 0)} not run")
     return int(bad or not counts.get("passed"))
@@ -392,7 +393,8 @@ def main():
                 else:
                     outcome = "FAILED"
                     failed += 1
-                    failures.append(test.nodeid)
+                    said = str(error).strip().splitlines()
+                    failures.append(f"{test.nodeid}: {type(error).__name__}: {said[0] if said else ''}"[:300])
                     print(f"FAILED {test.nodeid}\n{traceback.format_exc()}", flush=True)
             count += 1
             if arguments.verbose:
@@ -402,8 +404,8 @@ def main():
         print(f"{path}: {count} tests in {time.monotonic() - begin:.1f} s", flush=True)
     for reason in sorted(set(reasons)):
         print(f"not run: {reason}")
-    for nodeid in failures:
-        print(f"failed: {nodeid}")
+    for failure in failures:
+        print(f"failed: {failure}")
     print(f"took {time.monotonic() - start:.1f} s")
     print(f"{passed} passed, {failed} failed" + (f", {len(reasons)} not run" if reasons else ""))
     return int(failed > 0 or not passed)
