@@ -11,6 +11,7 @@ PATH      test files, or folders of them; without one test/Execution and test/py
 --jobs N    N processes at once
 --sanitizer TOOL  on the GPU under compute-sanitizer's memcheck, racecheck, initcheck or synccheck: a fixed small set of
           tests, unless -k, --sample or PATH says which
+--timeout S  end where a test takes more than S seconds; without it none does
 --list    their names only
 --verbose   a line for each test, not only for those that fail
 
@@ -31,6 +32,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -299,13 +301,14 @@ def in_parts(jobs, arguments):
         lines = output.splitlines()
         last = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) not run)?", lines[-1] if lines else "")
         bad |= part.returncode != 0 and not (last and last[1] == last[2] == "0")
+        failures += [line for line in lines if line.startswith("failed: ")]
         if last is None:
+            counts["failed"] = counts.get("failed", 0) + 1
             print(output, f"a part of the tests ended with {part.returncode}", sep="\n")
             continue
         for name, count in zip(("passed", "failed", "not run"), last.groups()):
             counts[name] = counts.get(name, 0) + int(count or 0)
         rest |= {line for line in lines if line.startswith("not run: ")}
-        failures += [line for line in lines if line.startswith("failed: ")]
         for line in lines[1:-1]:
             if not line.startswith(("not run: ", "failed: ", "took ")) and not re.search(r": \d+ tests in [\d.]+ s$", line):
                 print(line)
@@ -313,6 +316,25 @@ def in_parts(jobs, arguments):
         print(line)
     print(f"{counts.get('passed', 0)} passed, {counts.get('failed', 0)} failed, {counts.get('not run', 0)} not run")
     return int(bad or not counts.get("passed"))
+
+
+@contextlib.contextmanager
+def at_most(seconds, nodeid):
+    """Ends the process if a test takes longer: a kernel that waits for ever cannot be left otherwise."""
+
+    def stop():
+        print(f"FAILED {nodeid}: nothing came for {seconds:g} s\nfailed: {nodeid}: it hangs", flush=True)
+        os._exit(3)
+
+    timer = threading.Timer(seconds, stop) if seconds else None
+    if timer:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer:
+            timer.cancel()
 
 
 def main():
@@ -324,6 +346,7 @@ def main():
     parser.add_argument("--sample", type=int)
     parser.add_argument("--device", choices=("cpu", "cuda"))
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--timeout", type=float, default=0)
     parser.add_argument("--part", default="0/1", help=argparse.SUPPRESS)
     parser.add_argument("--sanitizer", choices=("memcheck", "racecheck", "initcheck", "synccheck"))
     parser.add_argument("--list", action="store_true")
@@ -377,7 +400,8 @@ def main():
         for test in group:
             outcome = "passed"
             try:
-                test.run()
+                with at_most(arguments.timeout, test.nodeid):
+                    test.run()
                 passed += 1
             except pytest.Skipped as reason:
                 outcome = "not run"
