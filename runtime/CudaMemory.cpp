@@ -46,9 +46,9 @@ static bool poison(DevicePointer pointer, uint64_t bytes, Stream stream) {
   uint64_t words = bytes / 4, rest = bytes % 4 / 2;
   return (!words || check(cuda.cuMemsetD32Async(pointer, ~0u, words, stream),
                           "cuMemsetD32Async")) &&
-         (!rest ||
-          check(cuda.cuMemsetD16Async(pointer + 4 * words, 0xffff, rest, stream),
-                "cuMemsetD16Async"));
+         (!rest || check(cuda.cuMemsetD16Async(pointer + 4 * words, 0xffff,
+                                               rest, stream),
+                         "cuMemsetD16Async"));
 }
 
 static bool lookUp(const void *pointer, PointerInfo &info) {

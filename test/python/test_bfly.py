@@ -141,7 +141,9 @@ def test_devices(x):
 def test_ir_and_report(norm):
     assert "bfly.layer_norm" in norm.ir("mixer") and "bfly.kernel" in norm.ir("schedule")
     assert "affine.for" in norm.ir("affine") and "llvm.func" in norm.ir("llvm")
-    with pytest.raises(bfly.BflyError, match="^level: 'nvvm'"):
+    with pytest.raises(bfly.BflyError, match="^level: 'ptx'"):
+        norm.ir("ptx")
+    with pytest.raises(bfly.BflyError, match="level 'nvvm' is one of a GPU"):
         norm.ir("nvvm")
     report = norm.report
     assert report["function"] == "scale" and report["device"] == "cpu"
