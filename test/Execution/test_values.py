@@ -148,10 +148,11 @@ def test_fftnet_mixes_one_batch(rng, plan, n, fuse):
 @pytest.mark.parametrize("fuse", FUSE)
 @pytest.mark.parametrize("n", [2, 16])
 @pytest.mark.parametrize("form", ["dense", "per_head", "one_head"])
-def test_a_butterfly_mixes_one_batch_and_per_head_one_head(rng, form, n, fuse, bad):
+@on_every_plan
+def test_a_butterfly_mixes_one_batch_and_per_head_one_head(rng, plan, form, n, fuse, bad):
     heads, d = 3, 12
     x, wq, wk = butterfly_problem(rng, 3, n, d, heads, form, False, "f32")
-    kernel = compile(attention_text(3, n, d, heads, wq.shape, "f32"), fuse)
+    kernel = compile(attention_text(3, n, d, heads, wq.shape, "f32"), fuse, plan)
     clean = run(kernel, x, wq, wk)
     batch, token, channel = rng.integers((3, n, d))
     x[batch, token, channel] = bad

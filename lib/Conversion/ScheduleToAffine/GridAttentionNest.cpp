@@ -68,10 +68,10 @@ GridAttentionNest::GridAttentionNest(NestBuilder &nest, AttentionStageOp first,
   chunks = llvm::divideCeil(headColumns, most);
   groupHeads =
       std::min({heads, kGroupHeads, std::max<int64_t>(most / headColumns, 1)});
-  // Where heads have their own weights, the others' channels are zeros in a
-  // product: only narrow heads share one.
+  // Where heads have their own weights, another head's channels would meet
+  // zeros in a product, which do not keep its NaN or Inf out.
   if (perHead)
-    groupHeads = std::min(groupHeads, std::max<int64_t>(32 / headChannels, 1));
+    groupHeads = 1;
   groups = llvm::divideCeil(heads, groupHeads);
   groupHeads = llvm::divideCeil(heads, groups);
   columns = chunks == 1
