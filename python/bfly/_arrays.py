@@ -35,10 +35,15 @@ BF16 = TYPE_NAMES.index("bf16")
 ITEM_SIZES = [max(bits, 8) // 8 for _, _, (_, bits) in _TYPES]
 _NUMBER_OF_NUMPY = {np.dtype(dtype): number for number, (_, dtype, _) in enumerate(_TYPES) if dtype is not None}
 _NUMBER_OF_DLPACK = {code: number for number, (_, _, code) in enumerate(_TYPES)}
-_NUMBER_OF_TORCH = {
-    "torch." + ("bfloat16" if dtype is None else "bool" if dtype is np.bool_ else np.dtype(dtype).name): number
-    for number, (_, dtype, _) in enumerate(_TYPES)
-}
+
+
+def torch_name(number):
+    """torch's name of one of the C API's types."""
+    dtype = _TYPES[number][1]
+    return "bfloat16" if dtype is None else "bool" if dtype is np.bool_ else np.dtype(dtype).name
+
+
+_NUMBER_OF_TORCH = {"torch." + torch_name(number): number for number in range(len(_TYPES))}
 _DEVICES = {1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 10: "rocm", 13: "cuda_managed"}
 # Memory that a CPU may read as it is, and that a CUDA device may.
 _HOST = (1, 3)

@@ -11,6 +11,7 @@ from collections import namedtuple
 from . import _arrays, _library
 from ._errors import BflyError
 from ._library import failure, library
+from ._torch_calls import TorchCalls
 
 LEVELS = ("mixer", "network", "schedule", "affine", "gpu", "nvvm", "binary", "llvm")
 
@@ -130,6 +131,7 @@ class Kernel:
             for infos in self._infos
         )
         self._report = None
+        self._torch_calls = None if self._number is None else TorchCalls(handle, self._infos, self._number)
 
     def _values(self, kind):
         lib = library()
@@ -182,6 +184,10 @@ class Kernel:
         are on the GPU this returns before the work is done, as torch's and cupy's functions do; errors of kernels show
         up in a later call.
         """
+        if self._torch_calls is not None:
+            result = self._torch_calls.run(arrays, parameters, out, stream)
+            if result is not None:
+                return result
         return self._run(arrays, parameters, out, None, stream)
 
     def _run(self, arrays, parameters, out, names, stream=None):

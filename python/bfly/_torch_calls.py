@@ -1,0 +1,117 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Calls on a GPU all of whose arrays are torch's: the same as any call, in a fraction of the host's time.
+
+Many a kernel runs for less time than it takes Python to look at eight arrays with care. Here what the C API is told of
+an array is kept from call to call, and a call only checks that the arrays are what they were and puts in their
+addresses. Whatever is out of the ordinary is left to the way for all arrays, whose messages say what is wrong."""
+
+import ctypes
+import sys
+import threading
+
+from . import _arrays, _library
+from ._library import failure, library
+
+
+class TorchCalls:
+    """The calls of one kernel on CUDA device `number`; `infos` are its inputs, parameters and results, each a list of
+    (name, shape with -1 for the batch, dtype, is a number)."""
+
+    def __init__(self, handle, infos, number):
+        self._handle, self._infos, self._number = handle, infos, number
+        self._names = [info[0] for info in infos[1]]
+        values = [info for kind in infos for info in kind]
+        # Complex numbers may be conjugated lazily.
+        self._possible = all(not is_number and "complex" not in _arrays.TYPE_NAMES[dtype] for *_, dtype, is_number in values)
+        self._local = threading.local()  # the arrays that are told to the C API: a set for each thread
+
+    def run(self, arrays, parameters, out, stream):
+        """What the call gives, or None: nothing was done, and the call is one for the other way."""
+        torch = sys.modules.get("torch")
+        if torch is None or not self._possible:
+            return None
+        inputs, needed, results = self._infos
+        weights = ()
+        if needed:
+            if type(parameters) is not dict or len(parameters) != len(needed):
+                return None
+            try:
+                weights = [parameters[name] for name in self._names]
+            except KeyError:
+                return None
+        elif parameters:
+            return None
+        if len(arrays) != len(inputs):
+            return None
+        try:
+            current = torch._C._cuda_getCurrentRawStream(self._number)
+        except AttributeError:
+            return None
+        if stream is not None and stream != current:
+            return None
+        told = getattr(self._local, "told", None)
+        if told is None:
+            told = self._local.told = [_Told(torch, values, self._number) for values in self._infos]
+        batch = told[0].put(arrays, torch.Tensor)
+        if batch is None or told[1].put(weights, torch.Tensor) is None:
+            return None
+        made = out
+        if out is None:
+            made = [
+                torch.empty([batch if size < 0 else size for size in shape], dtype=kind, device=f"cuda:{self._number}")
+                for (_, shape, _, _), kind in zip(results, told[2].kinds)
+            ]
+        elif not isinstance(out, (tuple, list)):
+            made = (out,)
+        if len(made) != len(results) or told[2].put(made, torch.Tensor) not in (batch, 0):
+            return None
+        if library().bfly_kernel_run(
+            self._handle, told[0].array, len(inputs), told[1].array, len(needed), told[2].array, len(results), current
+        ):
+            raise failure()
+        if out is not None:
+            return out
+        return made[0] if len(made) == 1 else tuple(made)
+
+
+class _Told:
+    """The C API's array of arrays of one kind, filled in but for the addresses and the batch."""
+
+    def __init__(self, torch, infos, number):
+        self.array = (_library.Array * max(len(infos), 1))()
+        self.kinds = [getattr(torch, _arrays.torch_name(dtype)) for _, _, dtype, _ in infos]
+        self._number = number
+        self._entries = []
+        for entry, kind, (_, shape, dtype, _) in zip(self.array, self.kinds, infos):
+            sizes = (ctypes.c_int64 * max(len(shape), 1))(*shape)
+            entry.shape = ctypes.cast(sizes, ctypes.POINTER(ctypes.c_int64))
+            entry.rank, entry.dtype = len(shape), dtype
+            entry.device_type, entry.device_id = _library.CUDA, number
+            self._entries.append((entry, sizes, tuple(shape), kind, -1 in shape))
+
+    def put(self, tensors, Tensor):
+        """Takes the tensors' addresses. Gives the batch (0 where none is dynamic), or None if a tensor is not one that
+        can be taken without another look."""
+        batch, number = 0, self._number
+        for (entry, sizes, shape, kind, is_dynamic), tensor in zip(self._entries, tensors):
+            if (
+                type(tensor) is not Tensor
+                or tensor.dtype is not kind
+                or tensor.get_device() != number
+                or tensor.requires_grad
+                or tensor.is_neg()
+                or not tensor.is_contiguous()
+            ):
+                return None
+            actual = tensor.shape
+            if is_dynamic:
+                if len(actual) != len(shape) or actual[1:] != shape[1:] or batch not in (0, actual[0]):
+                    return None
+                batch = sizes[0] = actual[0]
+                if batch == 0:
+                    return None
+            elif actual != shape:
+                return None
+            entry.data = tensor.data_ptr()
+        return batch
