@@ -78,8 +78,7 @@ ArrayRef<StringLiteral> mlir::bfly::getLevels() {
 }
 
 bool mlir::bfly::hasLevel(Device device, StringRef level) {
-  return device.kind == Device::Kind::CUDA ||
-         !(level == "gpu" || level == "nvvm" || level == "binary");
+  return device.kind == Device::Kind::CUDA || !isGPULevel(level);
 }
 
 Program::Program(StringRef name, const SourceOptions &options)

@@ -221,6 +221,10 @@ static void buildHost(OpPassManager &manager) {
   manager.addPass(createReconcileUnrealizedCastsPass());
 }
 
+bool mlir::bfly::isGPULevel(StringRef level) {
+  return level == "gpu" || level == "nvvm" || level == "binary";
+}
+
 LogicalResult mlir::bfly::buildCompilePipeline(
     OpPassManager &manager, const CompileOptions &options,
     llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler) {
@@ -238,7 +242,7 @@ LogicalResult mlir::bfly::buildCompilePipeline(
   if (options.threads < 1 || options.threads > 4096)
     return errorHandler("threads must be between 1 and 4096");
   bool onGPU = machine->isGPU() && !options.emulate;
-  if (!onGPU && (*level == "gpu" || *level == "nvvm" || *level == "binary"))
+  if (!onGPU && isGPULevel(*level))
     return errorHandler("level '" + options.to.getValue() +
                         "' is one of a GPU, not of target '" +
                         options.target.getValue() +

@@ -44,6 +44,9 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
                           llvm::cl::init(2)};
 };
 
+/// Whether a level is between affine and llvm on a GPU, and on a CPU is none.
+bool isGPULevel(llvm::StringRef level);
+
 /// Adds the passes from mixer IR down to `options.to`. An unknown level or
 /// target is an error, reported through `errorHandler`.
 LogicalResult buildCompilePipeline(

@@ -106,16 +106,23 @@ static std::optional<int64_t> getIterations(scf::ParallelOp loop) {
   return total;
 }
 
+/// The iterations of a loop over one of its dimensions.
+static Value countAlong(OpBuilder &builder, scf::ParallelOp loop,
+                        unsigned dim) {
+  Value lower = loop.getLowerBound()[dim], step = loop.getStep()[dim];
+  Value count = loop.getUpperBound()[dim];
+  if (!isConstantIntValue(lower, 0))
+    count = arith::SubIOp::create(builder, loop.getLoc(), count, lower);
+  if (!isConstantIntValue(step, 1))
+    count = arith::CeilDivUIOp::create(builder, loop.getLoc(), count, step);
+  return count;
+}
+
 Value KernelMapper::countIterations(OpBuilder &builder, scf::ParallelOp loop) {
   Location loc = loop.getLoc();
   Value total;
-  for (auto [lower, upper, step] : llvm::zip_equal(
-           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
-    Value count = upper;
-    if (!isConstantIntValue(lower, 0))
-      count = arith::SubIOp::create(builder, loc, upper, lower);
-    if (!isConstantIntValue(step, 1))
-      count = arith::CeilDivUIOp::create(builder, loc, count, step);
+  for (unsigned dim = 0; dim < loop.getNumLoops(); ++dim) {
+    Value count = countAlong(builder, loop, dim);
     total = total ? arith::MulIOp::create(builder, loc, total, count) : count;
   }
   return total;
@@ -131,11 +138,7 @@ SmallVector<Value> KernelMapper::delinearize(OpBuilder &builder,
     Value lower = loop.getLowerBound()[i], step = loop.getStep()[i];
     Value value = number;
     if (i) {
-      Value count = loop.getUpperBound()[i];
-      if (!isConstantIntValue(lower, 0))
-        count = arith::SubIOp::create(builder, loc, count, lower);
-      if (!isConstantIntValue(step, 1))
-        count = arith::CeilDivUIOp::create(builder, loc, count, step);
+      Value count = countAlong(builder, loop, i);
       value = arith::RemUIOp::create(builder, loc, number, count);
       number = arith::DivUIOp::create(builder, loc, number, count);
     }

@@ -266,12 +266,9 @@ std::pair<Value, Value> BlockAttentionNest::mix(AffineExpr buffer,
       state, stateIndices(buffer, nest.constantExpr(0), pair, channel), width);
   Value partner = load(
       state, stateIndices(buffer, nest.constantExpr(1), pair, channel), width);
-  auto gate = [&](int64_t part) {
+  return mixPair(first, partner, [&](int64_t part) {
     return splat(nest.load(gates, {nest.constantExpr(part), pair}), width);
-  };
-  Value difference = nest.sub(partner, first);
-  return {nest.add(first, nest.mul(gate(0), difference)),
-          nest.sub(partner, nest.mul(gate(1), difference))};
+  });
 }
 
 void BlockAttentionNest::mixToState(AffineExpr buffer) {

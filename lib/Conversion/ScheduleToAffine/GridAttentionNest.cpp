@@ -454,12 +454,9 @@ void GridAttentionNest::mixToImage(AffineExpr tile, AffineExpr group,
 std::pair<Value, Value> GridAttentionNest::mix(Value first, Value partner,
                                                AffineExpr head, AffineExpr row,
                                                int64_t width) {
-  auto gate = [&](int64_t of) {
+  return mixPair(first, partner, [&](int64_t of) {
     return splat(nest.load(gates, {head, nest.constantExpr(of), row}), width);
-  };
-  Value difference = nest.sub(partner, first);
-  return {nest.add(first, nest.mul(gate(0), difference)),
-          nest.sub(partner, nest.mul(gate(1), difference))};
+  });
 }
 
 void GridAttentionNest::mixToRows(AffineExpr tile, AffineExpr group,

@@ -72,18 +72,11 @@ void NestBuilder::lanes(int64_t count, function_ref<void(AffineExpr)> body) {
 SmallVector<Value>
 NestBuilder::sums(int64_t count, unsigned number, bool lanes,
                   function_ref<SmallVector<Value>(AffineExpr)> terms) {
-  SmallVector<Value> zeros(number, constant(0));
-  auto loop = affine::AffineForOp::create(builder, loc, 0, count, 1, zeros);
+  SmallVector<Value> totals = sumsTo({constantExpr(count)}, number, terms);
   if (lanes)
-    loop->setAttr("bfly.lanes", builder.getUnitAttr());
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
-  SmallVector<Value> next;
-  for (auto [total, term] : llvm::zip_equal(loop.getRegionIterArgs(),
-                                            terms(dim(loop.getInductionVar()))))
-    next.push_back(add(total, term));
-  affine::AffineYieldOp::create(builder, loc, next);
-  return SmallVector<Value>(loop.getResults());
+    totals.front().getDefiningOp()->setAttr("bfly.lanes",
+                                            builder.getUnitAttr());
+  return totals;
 }
 
 SmallVector<Value>
