@@ -4,11 +4,11 @@
 // Transforms of any length with cuFFT, loaded when first needed. Its plans are
 // kept; their workspace comes out of the device's pool, call by call.
 
+#include "CudaLibrary.h"
 #include "CudaState.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <dlfcn.h>
 #include <list>
 #include <memory>
 
@@ -34,6 +34,12 @@ struct Library {
 #define BFLY_DECLARE(name, parameters) int(*name) parameters;
   BFLY_CUFFT_FUNCTIONS(BFLY_DECLARE)
 #undef BFLY_DECLARE
+
+  void load(Symbols &symbols) {
+#define BFLY_LOAD(name, parameters) symbols.get(name, #name);
+    BFLY_CUFFT_FUNCTIONS(BFLY_LOAD)
+#undef BFLY_LOAD
+  }
 };
 
 struct Kind {
@@ -108,36 +114,10 @@ bool check(int result, const char *call, const Shape &shape) {
 }
 
 const Library *library() {
-  static std::mutex mutex;
-  static Library library;
-  static bool ready = false;
   static const char *const names[] = {"libcufft.so.12", "libcufft.so.11",
                                       nullptr};
-  std::lock_guard<std::mutex> held(mutex);
-  if (ready)
-    return &library;
-  char problem[512];
-  void *handle = openLibrary("BFLY_LIBCUFFT", names, problem, sizeof(problem));
-  if (!handle) {
-    fail("a transform of this length needs cuFFT, which is not on this "
-         "machine: %s",
-         problem);
-    return nullptr;
-  }
-  const char *missing = nullptr;
-#define BFLY_LOAD(name, parameters)                                            \
-  library.name =                                                               \
-      reinterpret_cast<decltype(library.name)>(dlsym(handle, #name));          \
-  if (!library.name)                                                           \
-    missing = #name;
-  BFLY_CUFFT_FUNCTIONS(BFLY_LOAD)
-#undef BFLY_LOAD
-  if (missing) {
-    fail("cuFFT has no function %s", missing);
-    return nullptr;
-  }
-  ready = true;
-  return &library;
+  return openOnce<Library>("BFLY_LIBCUFFT", names, "a transform of this length",
+                           "cuFFT");
 }
 
 /// A plan without workspace. Null with a recorded error.

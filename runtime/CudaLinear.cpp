@@ -5,9 +5,10 @@
 
 #include "CudaLinear.h"
 
+#include "CudaLibrary.h"
+
 #include <algorithm>
 #include <cstdio>
-#include <dlfcn.h>
 
 using namespace bfly::cuda;
 
@@ -47,6 +48,12 @@ struct Library {
 #define BFLY_DECLARE(name, parameters) int(*name) parameters;
   BFLY_CUBLASLT_FUNCTIONS(BFLY_DECLARE)
 #undef BFLY_DECLARE
+
+  void load(Symbols &symbols) {
+#define BFLY_LOAD(name, parameters) symbols.get(name, #name);
+    BFLY_CUBLASLT_FUNCTIONS(BFLY_LOAD)
+#undef BFLY_LOAD
+  }
 };
 
 enum : int {
@@ -65,36 +72,10 @@ enum : int {
 constexpr size_t kWorkBytes = size_t(32) << 20;
 
 const Library *library() {
-  static std::mutex mutex;
-  static Library library;
-  static bool ready = false;
   static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12",
                                       nullptr};
-  std::lock_guard<std::mutex> held(mutex);
-  if (ready)
-    return &library;
-  char problem[512];
-  void *handle =
-      openLibrary("BFLY_LIBCUBLASLT", names, problem, sizeof(problem));
-  if (!handle) {
-    fail("this matrix product needs cuBLASLt, which is not on this machine: %s",
-         problem);
-    return nullptr;
-  }
-  const char *missing = nullptr;
-#define BFLY_LOAD(name, parameters)                                            \
-  library.name =                                                               \
-      reinterpret_cast<decltype(library.name)>(dlsym(handle, #name));          \
-  if (!library.name)                                                           \
-    missing = #name;
-  BFLY_CUBLASLT_FUNCTIONS(BFLY_LOAD)
-#undef BFLY_LOAD
-  if (missing) {
-    fail("cuBLASLt has no function %s", missing);
-    return nullptr;
-  }
-  ready = true;
-  return &library;
+  return openOnce<Library>("BFLY_LIBCUBLASLT", names, "this matrix product",
+                           "cuBLASLt");
 }
 
 /// One handle a device, usable from any thread. Null with a recorded error.

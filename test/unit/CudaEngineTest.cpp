@@ -6,6 +6,7 @@
 // compiled for a CPU runs on it.
 
 #include "../../lib/Engine/ForeignCode.h"
+#include "FakeCuda.h"
 #include "bfly-cuda.h"
 #include "bfly/Engine/Executable.h"
 #include "bfly/Pipelines/Pipelines.h"
@@ -15,40 +16,12 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/TargetSelect.h"
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 using namespace mlir;
 using namespace mlir::bfly;
 
 namespace {
-
-struct Fake {
-  void (*fail)(const char *, int, int);
-  const char *(*text)();
-  void (*clearLog)();
-  int (*live)(int);
-
-  Fake() {
-    setenv("BFLY_LIBCUDA", BFLY_FAKE_CUDA, 1);
-    setenv("FAKE_CUDA_DEVICES", "2", 1);
-    void *library = dlopen(BFLY_FAKE_CUDA, RTLD_NOW);
-    auto load = [&](auto &function, const char *name) {
-      function = reinterpret_cast<std::decay_t<decltype(function)>>(
-          dlsym(library, name));
-    };
-    load(fail, "fakeCudaFail");
-    load(text, "fakeCudaLog");
-    load(clearLog, "fakeCudaClearLog");
-    load(live, "fakeCudaLive");
-  }
-  int count(StringRef part) const { return StringRef(text()).count(part); }
-};
-
-Fake &fake() {
-  static Fake fake;
-  return fake;
-}
 
 class CudaEngine : public testing::Test {
 protected:
