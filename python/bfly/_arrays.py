@@ -43,7 +43,6 @@ def torch_name(number):
     return "bfloat16" if dtype is None else "bool" if dtype is np.bool_ else np.dtype(dtype).name
 
 
-_NUMBER_OF_TORCH = {"torch." + torch_name(number): number for number in range(len(_TYPES))}
 _DEVICES = {1: "cpu", 2: "cuda", 3: "cuda_host", 4: "opencl", 7: "vulkan", 8: "metal", 10: "rocm", 13: "cuda_managed"}
 # Memory that a CPU may read as it is, and that a CUDA device may.
 _HOST = (1, 3)
@@ -111,10 +110,6 @@ def view(array, name, stream=None):
         return _view_numpy(array, name)
     if isinstance(array, np.generic):
         return _view_numpy(np.asarray(array), name)
-    if type(array).__module__ == "torch" and array.is_cuda:
-        one = _view_torch(array, name, stream)
-        if one is not None:
-            return one
     if hasattr(array, "__dlpack__"):
         return _view_dlpack(array, name, stream)
     raise BflyError(f"{name}: an array is expected (NumPy's, torch's, or another with DLPack), got {_kind(array)}")
@@ -143,29 +138,6 @@ def _view_numpy(array, name):
         raise BflyError(f"{name}: not aligned to its elements; give a copy of it")
     data = array.__array_interface__["data"][0]
     return View(array.shape, number, data, (1, 0), flags.writeable, array)
-
-
-def _view_torch(tensor, name, stream):
-    """The View of a tensor of torch on a GPU that is used on the stream where torch works: what DLPack would say, in a
-    twentieth of the time, which is longer than many a kernel. None where it takes DLPack to say more."""
-    torch = sys.modules["torch"]
-    number, device = _NUMBER_OF_TORCH.get(str(tensor.dtype)), tensor.get_device()
-    if (
-        number is None
-        or tensor.requires_grad
-        or tensor.layout is not torch.strided
-        or tensor.is_conj()
-        or tensor.is_neg()
-        or stream is None
-        or stream != _torch_stream(torch, device)
-    ):
-        return None
-    if not tensor.is_contiguous():
-        raise BflyError(f"{name}: not contiguous in row-major order; give {_bare(name)}.contiguous()")
-    data = tensor.data_ptr()
-    if data % ITEM_SIZES[number]:
-        raise BflyError(f"{name}: not aligned to its elements; give a copy of it")
-    return View(tuple(tensor.shape), number, data, (2, device), True, tensor)
 
 
 def _torch_stream(torch, device):

@@ -184,14 +184,14 @@ class Kernel:
         are on the GPU this returns before the work is done, as torch's and cupy's functions do; errors of kernels show
         up in a later call.
         """
-        if self._torch_calls is not None:
-            result = self._torch_calls.run(arrays, parameters, out, stream)
-            if result is not None:
-                return result
         return self._run(arrays, parameters, out, None, stream)
 
     def _run(self, arrays, parameters, out, names, stream=None):
         """__call__, with what messages call the inputs (None: as the engine does)."""
+        if self._torch_calls is not None:
+            result = self._torch_calls.run(arrays, parameters, out, stream)
+            if result is not None:
+                return result
         inputs, needed, results = self._infos
         if len(arrays) != len(inputs):
             raise BflyError(f"{self.name}: {len(inputs)} inputs are needed, but {len(arrays)} were given")

@@ -22,8 +22,7 @@ class TorchCalls:
         self._handle, self._infos, self._number = handle, infos, number
         self._names = [info[0] for info in infos[1]]
         values = [info for kind in infos for info in kind]
-        # Complex numbers may be conjugated lazily.
-        self._possible = all(not is_number and "complex" not in _arrays.TYPE_NAMES[dtype] for *_, dtype, is_number in values)
+        self._possible = not any(is_number for *_, is_number in values)
         self._local = threading.local()  # the arrays that are told to the C API: a set for each thread
 
     def run(self, arrays, parameters, out, stream):
@@ -88,19 +87,20 @@ class _Told:
             entry.shape = ctypes.cast(sizes, ctypes.POINTER(ctypes.c_int64))
             entry.rank, entry.dtype = len(shape), dtype
             entry.device_type, entry.device_id = _library.CUDA, number
-            self._entries.append((entry, sizes, tuple(shape), kind, -1 in shape))
+            self._entries.append((entry, sizes, tuple(shape), kind, -1 in shape, "complex" in _arrays.TYPE_NAMES[dtype]))
 
     def put(self, tensors, Tensor):
         """Takes the tensors' addresses. Gives the batch (0 where none is dynamic), or None if a tensor is not one that
         can be taken without another look."""
         batch, number = 0, self._number
-        for (entry, sizes, shape, kind, is_dynamic), tensor in zip(self._entries, tensors):
+        for (entry, sizes, shape, kind, is_dynamic, is_complex), tensor in zip(self._entries, tensors):
             if (
                 type(tensor) is not Tensor
                 or tensor.dtype is not kind
                 or tensor.get_device() != number
                 or tensor.requires_grad
                 or tensor.is_neg()
+                or (is_complex and tensor.is_conj())
                 or not tensor.is_contiguous()
             ):
                 return None

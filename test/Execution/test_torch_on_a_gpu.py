@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Tensors of torch that stay on the GPU: streams, no waiting, and what is refused; collected where both are there."""
 
+import os
 import time
 
 import numpy as np
 import pytest
-from programs import Place, attention_text, butterfly_problem, check_butterfly, mean_text
+from programs import Place, attention_text, butterfly_problem, check_butterfly, filter_text, mean_text, normal
 
 import bfly
 
@@ -15,6 +16,7 @@ if not torch.cuda.is_available():
     pytest.skip("torch has no GPU", allow_module_level=True)
 
 N, D, HEADS = 64, 32, 2
+SANITIZED = "BFLY_TEST_SANITIZED" in os.environ
 
 
 @pytest.fixture(scope="module", autouse=True, params=["cuda"])
@@ -77,6 +79,7 @@ def test_runs_on_the_stream_of_the_caller(rng, kernel):
     check(out, arrays)
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer waits for each kernel")
 def test_does_not_wait(rng, kernel):
     _, tensors = problem(rng)
     out = kernel(*tensors)
@@ -96,6 +99,52 @@ def test_many_calls_in_a_row(rng, kernel):
     outs = [kernel(*tensors) for _ in range(50)]
     check(outs[0], arrays)
     assert all(torch.equal(out, outs[0]) for out in outs)
+
+
+def test_too_little_memory(rng, kernel):
+    """What the kernel needs besides its arrays is no longer there; then it goes on."""
+    arrays, tensors = problem(rng)
+    _, total = torch.cuda.mem_get_info()
+    batch = int(0.35 * total) // (4 * N * D)
+    x, out = (torch.empty(batch, N, D, device="cuda") for _ in range(2))
+    try:
+        with pytest.raises(bfly.BflyError, match=r"out of GPU memory: another .* are needed, but .* are free"):
+            kernel(x, *tensors[1:], out=out)
+    finally:
+        del x, out
+        torch.cuda.empty_cache()
+    check(kernel(*tensors), arrays)
+
+
+@pytest.mark.skipif(SANITIZED, reason="takes hours under a sanitizer")
+@pytest.mark.parametrize("mixer", ["dense", "per_head", "filter"])
+def test_more_elements_than_32_bits_count(mixer):
+    """The last sequences of a batch are what they are alone, to the bit."""
+    batch = (1 << 32) // (N * D) + 3
+    if mixer == "filter":
+        text, weights = filter_text(None, N, D, "bf16", [], "    %a = complex.mul %bin, %bin : COMPLEX"), []
+    else:
+        shape = (6, D, D) if mixer == "dense" else (6, HEADS, D // HEADS, D // HEADS)
+        text = attention_text(None, N, D, HEADS, shape, "bf16")
+        weights = [torch.randn(shape, device="cuda").bfloat16() for _ in range(2)]
+    kernel = bfly.compile(text, device="cuda")
+    x = torch.randn(batch, N, D, device="cuda", dtype=torch.bfloat16)
+    out = torch.full_like(x, float("nan"))
+    kernel(x, *weights, out=out)
+    for start in (0, batch // 2, batch - 5):
+        part = slice(start, start + 5)
+        assert torch.equal(out[part], kernel(x[part].clone(), *weights))
+    assert not out.isnan().any()
+
+
+def test_conjugated_lazily(rng):
+    """A tensor whose memory is not what it stands for is refused, not read as it lies."""
+    kernel = bfly.compile(filter_text(1, 4, 8, "complex<f32>", [], "    %a = complex.neg %bin : COMPLEX"), device="cuda")
+    x = torch.from_numpy(normal(rng, "complex<f32>", 1, 4, 8)).cuda()
+    torch.testing.assert_close(kernel(x), -x)
+    with pytest.raises(bfly.BflyError, match=r"^input 0: .*conj"):
+        kernel(x.conj())
+    torch.testing.assert_close(kernel(x.conj().resolve_conj()), -x.conj())
 
 
 def test_what_is_refused(rng, kernel):

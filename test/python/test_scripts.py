@@ -1,8 +1,7 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The scripts around the build: counting of results, the table of a report."""
+"""The scripts around the build: counting of results."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -41,22 +40,3 @@ def test_counts_what_every_tool_says(tmp_path):
 def test_a_stage_that_broke_is_a_failure(tmp_path, ok, code, last):
     (tmp_path / "pytest.xml").write_text("<testsuites><testsuite><testcase name='a'/></testsuite></testsuites>")
     assert count(tmp_path, ok) == (code, [last])
-
-
-def test_prints_a_report(tmp_path):
-    kernel = {
-        "name": "butterfly_attention", "bytes": 1000, "bytes_per_batch": 500, "flops": 0, "flops_per_batch": 2000,
-        "bound": "memory", "seconds": 2e-6, "rewrites": ["padding_in_kernel"], "unfused": "a reason",
-        "plan": {"radices": [], "groups": [{"first": 0, "last": 5, "place": "l2"}], "tile": 64, "parallel": "batch"},
-    }
-    report = {
-        "function": "layer", "batch": 4, "compile_seconds": 0.25, "machine": {"name": "cpu", "threads": 2},
-        "kernels": [kernel],
-    }
-    path = tmp_path / "report.json"
-    path.write_text(json.dumps(report))
-    text = subprocess.run([sys.executable, SCRIPTS / "print_report.py", path], capture_output=True, text=True,
-                          check=True).stdout
-    for part in ("layer on cpu, 2 threads", "batch 4", " 3.0 ", " 8.0 ", "2.00", "stages 0-5 in l2", "padding in kernel",
-                 "not fused: a reason"):
-        assert part in text

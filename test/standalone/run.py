@@ -8,12 +8,13 @@ PATH      test files, or folders of them; without one test/Execution and test/py
 -k TEXT   only tests with TEXT in their name; several, each preceded by -k, all have to be there
 --sample N  N of them, drawn at random
 --device NAME  the execution tests alone, on "cpu" or "cuda" alone; without it on what there is
---jobs N    N processes at once
+--jobs N    N processes at once, which share the tests
+--gpus N    these processes on N GPUs in turn; without it each sees all of them and takes the first
 --sanitizer TOOL  on the GPU under compute-sanitizer's memcheck, racecheck, initcheck or synccheck: a fixed small set of
-          tests, unless -k, --sample or PATH says which
+          tests, unless -k, --sample or PATH says which (test/Execution: all)
 --timeout S  end where a test takes more than S seconds; without it none does
 --list    their names only
---verbose   a line for each test, not only for those that fail
+--verbose   a line for each test with its time, not only for those that fail
 
 Random input is drawn afresh in each session; BFLY_SEED=<the number printed> draws the same again. Tests that need
 what is not installed (scipy, torch, a GPU) are counted as not run, with what they lack. The last line says how
@@ -288,34 +289,53 @@ def sanitize(tool, arguments):
     return done.returncode
 
 
-def in_parts(jobs, arguments):
-    """Runs this program `jobs` times at once, each with its part of the tests; 0 if all of them are right."""
+def in_parts(jobs, gpus, arguments):
+    """Runs this program `jobs` times at once, which share the tests, on `gpus` GPUs in turn if that is not 0; 0 if all of
+    them are right."""
     command = [sys.executable, str(HERE / "run.py"), *arguments]
-    parts = [
-        subprocess.Popen([*command, f"--part={part}/{jobs}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for part in range(jobs)
-    ]
+    with tempfile.TemporaryDirectory(prefix="bfly-") as shared:
+        parts = []
+        for part in range(jobs):
+            environment = {**os.environ, "CUDA_VISIBLE_DEVICES": str(part % gpus)} if gpus else None
+            # To a file, which may grow as long as it likes before it is read.
+            with (Path(shared) / f"{part}.txt").open("w") as output:
+                parts.append(
+                    subprocess.Popen([*command, f"--claims={shared}"], stdout=output, stderr=subprocess.STDOUT, env=environment)
+                )
+        codes = [part.wait() for part in parts]
+        outputs = [(Path(shared) / f"{part}.txt").read_text(errors="replace") for part in range(jobs)]
     counts, rest, failures, bad = {}, set(), [], False
-    outputs = [part.communicate()[0] for part in parts]
-    for part, output in zip(parts, outputs):
+    for code, output in zip(codes, outputs):
         lines = output.splitlines()
-        last = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) not run)?", lines[-1] if lines else "")
-        bad |= part.returncode != 0 and not (last and last[1] == last[2] == "0")
+        counted = [found for line in lines if (found := re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) not run)?", line))]
+        # A part that came too late for any test is none that failed.
+        bad |= code != 0 and not (counted and counted[-1][1] == counted[-1][2] == "0")
         failures += [line for line in lines if line.startswith("failed: ")]
-        if last is None:
+        if not counted:
             counts["failed"] = counts.get("failed", 0) + 1
-            print(output, f"a part of the tests ended with {part.returncode}", sep="\n")
+            print(output, f"a part of the tests ended with {code}", sep="\n")
             continue
-        for name, count in zip(("passed", "failed", "not run"), last.groups()):
+        for name, count in zip(("passed", "failed", "not run"), counted[-1].groups()):
             counts[name] = counts.get(name, 0) + int(count or 0)
         rest |= {line for line in lines if line.startswith("not run: ")}
-        for line in lines[1:-1]:
-            if not line.startswith(("not run: ", "failed: ", "took ")) and not re.search(r": \d+ tests in [\d.]+ s$", line):
+        for line in lines[1:]:
+            if not re.search(r"^(not run: |failed: |took |\d+ passed, )|: \d+ tests in [\d.]+ s$", line):
                 print(line)
     for line in sorted(rest) + failures:
         print(line)
     print(f"{counts.get('passed', 0)} passed, {counts.get('failed', 0)} failed, {counts.get('not run', 0)} not run")
     return int(bad or not counts.get("passed"))
+
+
+def claim(folder, number):
+    """Whether this process is the first that takes a test, of those that share `folder`."""
+    if folder is None:
+        return True
+    try:
+        os.close(os.open(folder / f"test-{number}", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -347,7 +367,8 @@ def main():
     parser.add_argument("--device", choices=("cpu", "cuda"))
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=0)
-    parser.add_argument("--part", default="0/1", help=argparse.SUPPRESS)
+    parser.add_argument("--gpus", type=int, default=0)
+    parser.add_argument("--claims", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--sanitizer", choices=("memcheck", "racecheck", "initcheck", "synccheck"))
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--verbose", action="store_true")
@@ -357,6 +378,10 @@ def main():
     seed = os.environ.setdefault("BFLY_SEED", str(time.time_ns() % 2**32))
     named = bool(arguments.paths)
     paths = arguments.paths or [ROOT / "test/Execution", ROOT / "test/python"]
+    if arguments.jobs > 1 and not arguments.list:
+        given = [text for index, text in enumerate(sys.argv[1:], 1)
+                 if not (text.startswith(("--jobs", "--gpus")) or sys.argv[index - 1] in ("--jobs", "--gpus"))]  # fmt: skip
+        return in_parts(arguments.jobs, arguments.gpus, given)
     if arguments.sanitizer and not arguments.list and "BFLY_TEST_SANITIZED" not in os.environ:
         os.environ["BFLY_TEST_SANITIZED"] = "1"
         return sanitize(arguments.sanitizer, sys.argv[1:])
@@ -366,10 +391,6 @@ def main():
         os.environ["BFLY_TEST_DEVICES"] = arguments.device
     if (arguments.device or arguments.sanitizer) and not named:
         paths = paths[:1]
-    if arguments.jobs > 1:
-        given = [text for index, text in enumerate(sys.argv[1:], 1)
-                 if not (text.startswith("--jobs") or sys.argv[index - 1] == "--jobs")]  # fmt: skip
-        return in_parts(arguments.jobs, given)
     start = time.monotonic()
     conftests, tests, reasons = {}, [], []
     passed = failed = 0
@@ -387,18 +408,20 @@ def main():
     if arguments.sample is not None and arguments.sample < len(tests):
         drawn = set(random.Random(int(seed)).sample(range(len(tests)), arguments.sample))
         tests = [test for index, test in enumerate(tests) if index in drawn]
-    part, parts = map(int, arguments.part.split("/"))
-    tests = tests[part::parts]
     if arguments.list:
         print(*(test.nodeid for test in tests), sep="\n")
         return int(failed > 0)
     print(f"{len(tests)} tests, BFLY_SEED={seed}", flush=True)
     failures = []
+    for number, test in enumerate(tests):
+        test.number = number
     for path, group in itertools.groupby(tests, lambda test: test.nodeid.partition("::")[0]):
         begin, count = time.monotonic(), 0
         group = list(group)
         for test in group:
-            outcome = "passed"
+            if not claim(arguments.claims, test.number):
+                continue
+            outcome, own = "passed", time.monotonic()
             try:
                 with at_most(arguments.timeout, test.nodeid):
                     test.run()
@@ -422,7 +445,7 @@ def main():
                     print(f"FAILED {test.nodeid}\n{traceback.format_exc()}", flush=True)
             count += 1
             if arguments.verbose:
-                print(f"{outcome} {test.nodeid}", flush=True)
+                print(f"{outcome} {test.nodeid} ({time.monotonic() - own:.1f} s)", flush=True)
         for fixtures in {id(test.fixtures): test.fixtures for test in group}.values():
             fixtures.close()
         print(f"{path}: {count} tests in {time.monotonic() - begin:.1f} s", flush=True)

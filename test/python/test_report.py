@@ -1,0 +1,38 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The table of a report."""
+
+import json
+
+import pytest
+
+from bfly import report as module
+
+
+def test_prints_a_report(tmp_path, capsys):
+    kernel = {
+        "name": "butterfly_attention", "bytes": 1000, "bytes_per_batch": 500, "flops": 0, "flops_per_batch": 2000,
+        "bound": "memory", "seconds": 2e-6, "rewrites": ["padding_in_kernel"], "unfused": "a reason",
+        "plan": {"radices": [], "groups": [{"first": 0, "last": 5, "place": "l2"}], "tile": 64, "parallel": "batch"},
+    }
+    report = {
+        "function": "layer", "batch": 4, "compile_seconds": 0.25, "machine": {"name": "cpu", "threads": 2},
+        "kernels": [kernel],
+    }
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    assert module.main([str(path)]) == 0
+    text = capsys.readouterr().out
+    for part in ("layer on cpu, 2 threads", "batch 4", " 3.0 ", " 8.0 ", "2.00", "stages 0-5 in l2", "padding in kernel",
+                 "not fused: a reason"):
+        assert part in text
+
+
+@pytest.mark.parametrize("written", [None, "", "[]", "{}", '{"kernels": [1], "machine": {}}'])
+def test_refuses_what_is_no_report(tmp_path, capsys, written):
+    path = tmp_path / "report.json"
+    if written is not None:
+        path.write_text(written)
+    assert module.main([str(path)]) == 1
+    said = capsys.readouterr()
+    assert not said.out and said.err.startswith(f"bfly.report: {path}: ") and said.err.count("\n") == 1
