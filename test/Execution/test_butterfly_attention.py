@@ -161,6 +161,8 @@ def test_a_dynamic_batch(rng, form, fuse, plan):
 def test_random_shapes(batch, n, heads, dh, form, dtype, shared, fuse, scoring, seed):
     # Of a few numbers the mix may cancel, and then no order of f32 operations is within the bound.
     hypothesis.assume(batch * n * heads * dh >= 64)
+    # What a GPU refuses is for the tests above.
+    hypothesis.assume(not on_gpu() or scoring not in ("chained", "folded", "carried"))
     rng = np.random.default_rng(seed)
     check(rng, batch, n, heads * dh, heads, form, dtype, shared, fuse, scoring=scoring)
 

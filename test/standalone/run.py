@@ -282,6 +282,8 @@ def sanitize(tool, arguments):
         print("no compute-sanitizer in PATH, CUDA_HOME, CUDA_PATH or /usr/local/cuda: it is part of the CUDA toolkit")
         return 2
     command = [program, f"--tool={tool}", "--target-processes=all", "--error-exitcode=99", "--print-limit=20"]
+    # cuBLASLt's products, by which --benchmark measures a ceiling: racecheck finds hazards in them, slowly.
+    command.append("--kernel-name-exclude=kernel_substring=nvjet")
     # initcheck asks whether memory was written: NaN would be.
     environment = {**os.environ, "BFLY_TEST_DEVICES": "cuda", "BFLY_CUDA_POISON": "0"}
     done = subprocess.run([*command, sys.executable, str(HERE / "run.py"), *arguments], env=environment, check=False)
@@ -308,8 +310,7 @@ def in_parts(jobs, gpus, arguments):
     for code, output in zip(codes, outputs):
         lines = output.splitlines()
         counted = [found for line in lines if (found := re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) not run)?", line))]
-        # A part that came too late for any test is none that failed.
-        bad |= code != 0 and not (counted and counted[-1][1] == counted[-1][2] == "0")
+        bad |= code != 0
         failures += [line for line in lines if line.startswith("failed: ")]
         if not counted:
             counts["failed"] = counts.get("failed", 0) + 1
@@ -455,7 +456,8 @@ def main():
         print(f"failed: {failure}")
     print(f"took {time.monotonic() - start:.1f} s")
     print(f"{passed} passed, {failed} failed" + (f", {len(reasons)} not run" if reasons else ""))
-    return int(failed > 0 or not passed)
+    # Among processes that share the tests, one that came too late for any is right too.
+    return int(failed > 0 or not (passed or arguments.claims))
 
 
 if __name__ == "__main__":
