@@ -39,7 +39,7 @@ import bfly
 from bfly import reference
 
 HERE = Path(__file__).resolve().parent
-# The figures: at least so many times as fast, or at most so many times the time.
+# What is aimed at: at least so many times as fast, or at most so many times the time.
 GOALS = {"spectral_filter": 4.0, "butterfly_attention": 1.7, "filter_per_token": 3.0, "compile_seconds": 1.0}
 
 

@@ -47,7 +47,7 @@ BUTTERFLY_SHAPES = [(32768 // n, n, d, h) for d, h in ((512, 8), (1024, 16)) for
 # What --small takes: to see that everything works.
 SMALL_FILTER_SHAPES = [(2, 256, 48)]
 SMALL_BUTTERFLY_SHAPES = [(2, 64, 64, 2)]
-# The figures: at most so many times the reference's time.
+# What is aimed at: at most so many times the reference's time.
 GOALS = {
     "filter_over_copy": 6.0,
     "dense_over_torch_compile": 1.0,

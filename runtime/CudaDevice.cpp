@@ -125,7 +125,7 @@ static void finish(Call &call) {
     // These are freed at once, not in the stream's order.
     cuda.cuStreamSynchronize(call.stream);
     for (void *pointer : call.managed)
-      cuda.cuMemFree(reinterpret_cast<DevicePointer>(pointer));
+      cuda.cuMemFree(address(pointer));
     for (void *pointer : call.registered)
       cuda.cuMemHostUnregister(pointer);
   }
@@ -151,14 +151,14 @@ int bflyCudaDeviceInfo(int ordinal, BflyCudaDevice *info) {
 
 int bflyCudaMemoryInfo(int ordinal, uint64_t *free_bytes,
                        uint64_t *total_bytes) {
-  ContextScope scope(getDevice(ordinal));
-  size_t available = 0, total = 0;
-  if (!scope ||
-      !check(driver()->cuMemGetInfo(&available, &total), "cuMemGetInfo"))
-    return -1;
-  *free_bytes = available;
-  *total_bytes = total;
-  return 0;
+  return onDevice(ordinal, [&](Device &) {
+    size_t available = 0, total = 0;
+    if (!check(driver()->cuMemGetInfo(&available, &total), "cuMemGetInfo"))
+      return false;
+    *free_bytes = available;
+    *total_bytes = total;
+    return true;
+  });
 }
 
 int bflyCudaCall(void (*function)(void **), void **arguments, int ordinal,

@@ -182,9 +182,7 @@ bool executeAll(Call &call, const Plan &plan, char *source, char *target,
   int64_t targetBytes = stride(kind.isRealTarget, kind.isRealSource);
   auto copy = [&](char *to, char *from, int64_t bytes) {
     return bfly::cuda::check(
-        driver()->cuMemcpyAsync(reinterpret_cast<DevicePointer>(to),
-                                reinterpret_cast<DevicePointer>(from), bytes,
-                                call.stream),
+        driver()->cuMemcpyAsync(address(to), address(from), bytes, call.stream),
         "cuMemcpyAsync", "of a transform's sequence");
   };
   auto isAligned = [&](char *pointer) {

@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Launches, what fits on the device at once, and tensor maps.
+// Launches, and what fits on the device at once.
 
 #include "CudaModule.h"
 
@@ -227,45 +227,6 @@ static bool launch(Function &function, Shape shape, void **parameters,
          check(cuda.cuStreamSynchronize(call->stream), "cuStreamSynchronize");
 }
 
-/// Fills in a map; sizes, strides and box with the innermost dimension first.
-static bool encode(TensorMap *map, void *data, int64_t dataType, int64_t rank,
-                   const uint64_t *sizes, const uint64_t *strides,
-                   const unsigned *box, int64_t interleave, int64_t swizzle,
-                   int64_t l2Promotion, int64_t outOfBounds) {
-  const unsigned steps[5] = {1, 1, 1, 1, 1};
-  char text[384];
-  int length = std::snprintf(text, sizeof(text), "tensor map of");
-  auto append = [&](const char *format, unsigned long long value) {
-    if (length >= 0 && static_cast<size_t>(length) < sizeof(text))
-      length +=
-          std::snprintf(text + length, sizeof(text) - length, format, value);
-  };
-  for (int64_t i = rank - 1; i >= 0; --i)
-    append(i == rank - 1 ? " %llu" : "x%llu", sizes[i]);
-  append(" elements (type %llu), box", dataType);
-  for (int64_t i = rank - 1; i >= 0; --i)
-    append(i == rank - 1 ? " %llu" : "x%llu", box[i]);
-  append(", swizzle %llu", swizzle);
-  if (reinterpret_cast<uintptr_t>(data) % 16)
-    return fail("the data is not aligned to 16 bytes: %s", text);
-  for (int64_t i = 0; i + 1 < rank; ++i)
-    if (strides[i] % 16)
-      return fail("a stride is no multiple of 16 bytes: %s", text);
-  return check(driver()->cuTensorMapEncodeTiled(
-                   map, static_cast<int>(dataType), static_cast<unsigned>(rank),
-                   data, sizes, strides, box, steps,
-                   static_cast<int>(interleave), static_cast<int>(swizzle),
-                   static_cast<int>(l2Promotion),
-                   static_cast<int>(outOfBounds)),
-               "cuTensorMapEncodeTiled", text);
-}
-
-/// Bytes of an element of a tensor map, by CUtensorMapDataType.
-static int64_t elementBytes(int64_t dataType) {
-  static constexpr int64_t bytes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
-  return dataType >= 0 && dataType < 13 ? bytes[dataType] : 0;
-}
-
 extern "C" {
 
 void bflyCudaNextLaunch(int32_t flags) {
@@ -333,75 +294,6 @@ int64_t bflyCudaResidentBlocks(void *function, int64_t threads,
                           sharedBytes, clusterBlocks, blocks);
   });
   return blocks;
-}
-
-void bflyCudaTensorMap(void *map, void *data, int64_t dataType, int64_t rank,
-                       const int64_t *sizes, const int64_t *strides,
-                       const int64_t *box, int64_t swizzle,
-                       int64_t l2Promotion) {
-  orLeave([&] {
-    if (!currentCall())
-      return false;
-    if (rank < 1 || rank > 5)
-      return fail("a tensor map has 1 to 5 dimensions, not %lld",
-                  static_cast<long long>(rank));
-    uint64_t reversedSizes[5], reversedStrides[5] = {};
-    unsigned reversedBox[5];
-    for (int64_t i = 0; i < rank; ++i) {
-      reversedSizes[i] = sizes[rank - 1 - i];
-      reversedBox[i] = static_cast<unsigned>(box[rank - 1 - i]);
-      if (i + 1 < rank)
-        reversedStrides[i] = strides[rank - 2 - i];
-    }
-    return encode(static_cast<TensorMap *>(map), data, dataType, rank,
-                  reversedSizes, reversedStrides, reversedBox, 0, swizzle,
-                  l2Promotion, 0);
-  });
-}
-
-void *mgpuTensorMapEncodeTiledMemref(int64_t rank, void *descriptor,
-                                     int64_t dataType, int64_t interleave,
-                                     int64_t swizzle, int64_t l2Promotion,
-                                     int64_t outOfBounds, int64_t *box) {
-  void *pointer = nullptr;
-  orLeave([&] {
-    Call *call = currentCall();
-    if (!call)
-      return false;
-    int64_t bytes = elementBytes(dataType);
-    if (rank < 1 || rank > 5 || bytes == 0)
-      return fail("no tensor map has %lld dimensions of type %lld",
-                  static_cast<long long>(rank),
-                  static_cast<long long>(dataType));
-    struct Header {
-      char *allocated, *aligned;
-      int64_t offset;
-      int64_t sizes[1];
-    };
-    auto *header = static_cast<Header *>(descriptor);
-    uint64_t sizes[5], strides[5] = {};
-    unsigned boxSizes[5];
-    for (int64_t i = 0; i < rank; ++i) {
-      sizes[i] = header->sizes[rank - 1 - i];
-      boxSizes[i] = static_cast<unsigned>(box[rank - 1 - i]);
-      if (i + 1 < rank)
-        strides[i] = header->sizes[2 * rank - 2 - i] * bytes;
-    }
-    TensorMap map;
-    if (!encode(&map, header->aligned + header->offset * bytes, dataType, rank,
-                sizes, strides, boxSizes, interleave, swizzle, l2Promotion,
-                outOfBounds) ||
-        !allocate(*call->device, call->stream, sizeof(map), &pointer))
-      return false;
-    call->memory.push_back(pointer);
-    // Memory that is not pinned is read before this returns.
-    return check(
-        driver()->cuMemcpyAsync(reinterpret_cast<DevicePointer>(pointer),
-                                reinterpret_cast<DevicePointer>(&map),
-                                sizeof(map), call->stream),
-        "cuMemcpyAsync", "a tensor map");
-  });
-  return pointer;
 }
 
 } // extern "C"

@@ -19,8 +19,10 @@ static constexpr int64_t kMatrixSize = 8192;
 static constexpr int kChains = 8, kRounds = 4096;
 static constexpr unsigned kThreads = 256;
 
-/// Frees what a measurement holds.
 namespace {
+
+// Free what a measurement holds.
+
 struct Events {
   Event begin = nullptr, end = nullptr;
   ~Events() {
@@ -38,7 +40,11 @@ struct Memory {
     if (pointer)
       release(device, nullptr, pointer);
   }
+  bool allocate(uint64_t bytes) {
+    return bfly::cuda::allocate(device, nullptr, bytes, &pointer);
+  }
 };
+
 } // namespace
 
 template <typename Step>
@@ -108,92 +114,53 @@ static std::string chainsOfMultiplyAdds() {
                 "@%c st.global.f32 [%p], %f0;\nret;\n}\n";
 }
 
-extern "C" {
-
-int bflyCudaTime(int ordinal, void *stream, int64_t rounds, int (*step)(void *),
-                 void *state, double *seconds) {
-  ContextScope scope(getDevice(ordinal));
-  return scope && timeSteps(static_cast<Stream>(stream), rounds, *seconds,
-                            [&] { return step(state) == 0; })
-             ? 0
-             : -1;
-}
-
-int bflyCudaCopyBandwidth(int ordinal, double seconds, double *result) {
-  Device *device = getDevice(ordinal);
-  ContextScope scope(device);
-  if (!scope)
-    return -1;
+static bool measureCopy(Device &device, double seconds, double &rate) {
   const Driver &cuda = *driver();
   size_t available = 0, total = 0;
   if (!check(cuda.cuMemGetInfo(&available, &total), "cuMemGetInfo"))
-    return -1;
+    return false;
   // A full device is measured with what there is.
   uint64_t bytes = std::min<uint64_t>(kCopyBytes, available / 4);
   bytes = std::max<uint64_t>(bytes & ~uint64_t(4095), 4096);
-  Memory source(*device), target(*device);
-  if (!allocate(*device, nullptr, bytes, &source.pointer) ||
-      !allocate(*device, nullptr, bytes, &target.pointer))
-    return -1;
-  auto from = reinterpret_cast<DevicePointer>(source.pointer);
-  auto to = reinterpret_cast<DevicePointer>(target.pointer);
+  Memory source(device), target(device);
+  if (!source.allocate(bytes) || !target.allocate(bytes))
+    return false;
+  DevicePointer from = address(source.pointer), to = address(target.pointer);
   return check(cuda.cuMemsetD32Async(from, 1, bytes / 4, nullptr),
                "cuMemsetD32Async") &&
-                 bestRate(2.0 * bytes, seconds, *result,
-                          [&] {
-                            return check(
-                                cuda.cuMemcpyAsync(to, from, bytes, nullptr),
-                                "cuMemcpyAsync");
-                          })
-             ? 0
-             : -1;
+         bestRate(2.0 * bytes, seconds, rate, [&] {
+           return check(cuda.cuMemcpyAsync(to, from, bytes, nullptr),
+                        "cuMemcpyAsync");
+         });
 }
 
-int bflyCudaPeakFlops(int ordinal, double seconds, double *result) {
-  Device *device = getDevice(ordinal);
-  ContextScope scope(device);
-  if (!scope)
-    return -1;
-  Memory out(*device);
-  if (!allocate(*device, nullptr, 4, &out.pointer))
-    return -1;
+static bool measureMultiplyAdds(Device &device, double seconds, double &rate) {
+  Memory out(device);
+  if (!out.allocate(4))
+    return false;
   std::string text = chainsOfMultiplyAdds();
   Module module(text.c_str(), /*isPTX=*/true);
-  Function *function = module.find(*device, "chains");
+  Function *function = module.find(device, "chains");
   if (!function)
-    return -1;
+    return false;
   LaunchConfig config = {};
-  config.grid[0] = device->info.multiprocessors * 8;
+  config.grid[0] = device.info.multiprocessors * 8;
   config.block[0] = kThreads;
   config.grid[1] = config.grid[2] = config.block[1] = config.block[2] = 1;
   void *parameters[] = {&out.pointer};
   double work =
       2.0 * kChains * kRounds * double(config.grid[0]) * config.block[0];
-  return bestRate(work, seconds, *result,
-                  [&] {
-                    return check(
-                        driver()->cuLaunchKernelEx(&config, function->handle,
-                                                   parameters, nullptr),
-                        "cuLaunchKernelEx", "kernel 'chains'");
-                  })
-             ? 0
-             : -1;
+  return bestRate(work, seconds, rate, [&] {
+    return check(driver()->cuLaunchKernelEx(&config, function->handle,
+                                            parameters, nullptr),
+                 "cuLaunchKernelEx", "kernel 'chains'");
+  });
 }
 
-int bflyCudaPeakMatrixFlops(int ordinal, double seconds, double *result) {
-  *result = 0;
-  Device *device = getDevice(ordinal);
-  ContextScope scope(device);
-  if (!scope)
-    return -1;
-  Memory x(*device), weight(*device), y(*device);
-  constexpr int64_t elements = kMatrixSize * kMatrixSize;
-  for (Memory *memory : {&x, &weight, &y})
-    if (!allocate(*device, nullptr, elements * 2, &memory->pointer))
-      return -1;
-  // Normally distributed, roughly, as data is: zeros would be faster.
-  const Driver &cuda = *driver();
-  std::vector<uint16_t> numbers(1 << 20);
+/// bf16 that are normally distributed, roughly, as data is: zeros would be
+/// faster.
+static std::vector<uint16_t> roughlyNormal(size_t count) {
+  std::vector<uint16_t> numbers(count);
   uint32_t state = 1;
   auto uniform = [&] {
     state = state * 1664525 + 1013904223;
@@ -207,22 +174,57 @@ int bflyCudaPeakMatrixFlops(int ordinal, double seconds, double *result) {
     std::memcpy(&bits, &sum, sizeof(bits));
     number = static_cast<uint16_t>(bits >> 16);
   }
+  return numbers;
+}
+
+static bool measureProduct(Device &device, double seconds, double &rate) {
+  Memory x(device), weight(device), y(device);
+  constexpr int64_t elements = kMatrixSize * kMatrixSize;
+  for (Memory *memory : {&x, &weight, &y})
+    if (!memory->allocate(elements * 2))
+      return false;
+  std::vector<uint16_t> numbers = roughlyNormal(1 << 20);
   for (Memory *memory : {&x, &weight})
     for (int64_t i = 0; i < elements; i += static_cast<int64_t>(numbers.size()))
-      if (!check(cuda.cuMemcpyAsync(
-                     reinterpret_cast<DevicePointer>(memory->pointer) + 2 * i,
-                     reinterpret_cast<DevicePointer>(numbers.data()),
-                     numbers.size() * 2, nullptr),
+      if (!check(driver()->cuMemcpyAsync(address(memory->pointer) + 2 * i,
+                                         address(numbers.data()),
+                                         numbers.size() * 2, nullptr),
                  "cuMemcpyAsync"))
-        return -1;
+        return false;
   LinearShape shape = {kMatrixSize, kMatrixSize, kMatrixSize, 2, false};
-  return bestRate(2.0 * kMatrixSize * elements, seconds, *result,
-                  [&] {
-                    return linear(*device, nullptr, shape, x.pointer,
-                                  weight.pointer, nullptr, y.pointer);
-                  })
-             ? 0
-             : -1;
+  return bestRate(2.0 * kMatrixSize * elements, seconds, rate, [&] {
+    return linear(device, nullptr, shape, x.pointer, weight.pointer, nullptr,
+                  y.pointer);
+  });
+}
+
+extern "C" {
+
+int bflyCudaTime(int ordinal, void *stream, int64_t rounds, int (*step)(void *),
+                 void *state, double *seconds) {
+  return onDevice(ordinal, [&](Device &) {
+    return timeSteps(static_cast<Stream>(stream), rounds, *seconds,
+                     [&] { return step(state) == 0; });
+  });
+}
+
+int bflyCudaCopyBandwidth(int ordinal, double seconds, double *result) {
+  return onDevice(ordinal, [&](Device &device) {
+    return measureCopy(device, seconds, *result);
+  });
+}
+
+int bflyCudaPeakFlops(int ordinal, double seconds, double *result) {
+  return onDevice(ordinal, [&](Device &device) {
+    return measureMultiplyAdds(device, seconds, *result);
+  });
+}
+
+int bflyCudaPeakMatrixFlops(int ordinal, double seconds, double *result) {
+  *result = 0;
+  return onDevice(ordinal, [&](Device &device) {
+    return measureProduct(device, seconds, *result);
+  });
 }
 
 } // extern "C"

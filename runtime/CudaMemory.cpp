@@ -1,20 +1,17 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Memory of the device, copies, streams and events: for callers, and for
-// compiled code, which uses its caller's stream for all of it.
+// Memory of the device and copies: for callers, and for compiled code, which
+// uses its caller's stream for all of it.
 
 #include "CudaState.h"
+#include "MemRefHeader.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
 using namespace bfly::cuda;
-
-static DevicePointer address(const void *pointer) {
-  return reinterpret_cast<DevicePointer>(pointer);
-}
 
 namespace {
 /// What the driver knows of an address; all zero for memory that it does not
@@ -105,20 +102,6 @@ bool bfly::cuda::release(Device &device, Stream stream, void *pointer) {
   return check(cuda.cuMemFree(address(pointer)), "cuMemFree");
 }
 
-template <typename T> static bool holds(const std::vector<T> &list, T entry) {
-  // What was made last goes first most of the time.
-  return std::find(list.rbegin(), list.rend(), entry) != list.rend();
-}
-
-/// Takes an entry off a list if it was given back. Else the end of the call
-/// tries again. Returns `given`.
-template <typename T>
-static bool takeIf(bool given, std::vector<T> &list, T entry) {
-  if (given)
-    list.erase(std::next(std::find(list.rbegin(), list.rend(), entry)).base());
-  return given;
-}
-
 /// Zeroed memory that compiled code on this stream shares. Null with a recorded
 /// error.
 static void *countersOf(Call &call) {
@@ -149,12 +132,7 @@ static void *countersOf(Call &call) {
 /// The memory of a memref without gaps; false with a recorded error for others.
 static bool hostRange(int64_t rank, void *descriptor, int64_t elementBytes,
                       void *&begin, uint64_t &bytes) {
-  struct Header {
-    char *allocated, *aligned;
-    int64_t offset;
-    int64_t sizes[1];
-  };
-  auto *header = static_cast<Header *>(descriptor);
+  auto *header = static_cast<MemRefHeader *>(descriptor);
   int64_t count = 1;
   for (int64_t i = rank - 1; i >= 0; --i) {
     if (header->sizes[i] > 1 && header->sizes[rank + i] != count)
@@ -169,26 +147,6 @@ static bool hostRange(int64_t rank, void *descriptor, int64_t elementBytes,
 extern "C" {
 
 // For callers.
-
-int bflyCudaCheckStream(int ordinal, void *stream) {
-  Device *device = getDevice(ordinal);
-  if (!device)
-    return -1;
-  // The default streams are those of whatever context is current.
-  if (reinterpret_cast<uintptr_t>(stream) <= 2)
-    return 0;
-  ContextScope scope(device);
-  Context context = nullptr;
-  if (!scope ||
-      !check(driver()->cuStreamGetCtx(static_cast<Stream>(stream), &context),
-             "cuStreamGetCtx", "this is no CUDA stream"))
-    return -1;
-  if (context != device->context) {
-    fail("the stream is not one of cuda:%d", ordinal);
-    return -1;
-  }
-  return 0;
-}
 
 int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal) {
   PointerInfo info;
@@ -209,148 +167,36 @@ int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal) {
 
 int bflyCudaAllocate(int ordinal, void *stream, uint64_t bytes,
                      void **pointer) {
-  Device *device = getDevice(ordinal);
-  ContextScope scope(device);
-  return scope && allocate(*device, static_cast<Stream>(stream), bytes, pointer)
-             ? 0
-             : -1;
+  return onDevice(ordinal, [&](Device &device) {
+    return allocate(device, static_cast<Stream>(stream), bytes, pointer);
+  });
 }
 
 int bflyCudaFree(int ordinal, void *stream, void *pointer) {
-  Device *device = getDevice(ordinal);
-  ContextScope scope(device);
-  return scope && release(*device, static_cast<Stream>(stream), pointer) ? 0
-                                                                         : -1;
+  return onDevice(ordinal, [&](Device &device) {
+    return release(device, static_cast<Stream>(stream), pointer);
+  });
 }
 
 int bflyCudaTrim(int ordinal) {
-  Device *device = getDevice(ordinal);
-  ContextScope scope(device);
-  if (!scope)
-    return -1;
-  trimPlans(*device);
-  return !device->pool || check(driver()->cuMemPoolTrimTo(device->pool, 0),
-                                "cuMemPoolTrimTo")
-             ? 0
-             : -1;
+  return onDevice(ordinal, [](Device &device) {
+    trimPlans(device);
+    return !device.pool ||
+           check(driver()->cuMemPoolTrimTo(device.pool, 0), "cuMemPoolTrimTo");
+  });
 }
 
 int bflyCudaCopy(int ordinal, void *stream, void *target, const void *source,
                  uint64_t bytes) {
-  ContextScope scope(getDevice(ordinal));
-  if (!scope)
-    return -1;
-  if (bytes == 0)
-    return 0;
-  return check(driver()->cuMemcpyAsync(address(target), address(source), bytes,
-                                       static_cast<Stream>(stream)),
-               "cuMemcpyAsync", formatBytes(bytes).c_str())
-             ? 0
-             : -1;
-}
-
-int bflyCudaSynchronize(int ordinal, void *stream) {
-  ContextScope scope(getDevice(ordinal));
-  return scope && check(driver()->cuStreamSynchronize(
-                            static_cast<Stream>(stream)),
-                        "cuStreamSynchronize")
-             ? 0
-             : -1;
-}
-
-int bflyCudaStreamCreate(int ordinal, void **stream) {
-  ContextScope scope(getDevice(ordinal));
-  Stream made = nullptr;
-  if (!scope || !check(driver()->cuStreamCreate(&made, kStreamNonBlocking),
-                       "cuStreamCreate"))
-    return -1;
-  *stream = made;
-  return 0;
-}
-
-int bflyCudaStreamDestroy(int ordinal, void *stream) {
-  ContextScope scope(getDevice(ordinal));
-  return scope && check(driver()->cuStreamDestroy(static_cast<Stream>(stream)),
-                        "cuStreamDestroy")
-             ? 0
-             : -1;
+  return onDevice(ordinal, [&](Device &) {
+    return bytes == 0 ||
+           check(driver()->cuMemcpyAsync(address(target), address(source),
+                                         bytes, static_cast<Stream>(stream)),
+                 "cuMemcpyAsync", formatBytes(bytes).c_str());
+  });
 }
 
 // For compiled code.
-
-void *mgpuStreamCreate(void) {
-  Stream stream = nullptr;
-  orLeave([&] {
-    Call *call = currentCall();
-    if (call)
-      stream = call->stream;
-    return call != nullptr;
-  });
-  return stream;
-}
-
-void mgpuStreamDestroy(void *) {}
-
-void mgpuStreamSynchronize(void *) {
-  orLeave([] {
-    Call *call = currentCall();
-    if (!call || !call->hostCopies)
-      return call != nullptr;
-    call->hostCopies = false;
-    return check(driver()->cuStreamSynchronize(call->stream),
-                 "cuStreamSynchronize");
-  });
-}
-
-void mgpuStreamWaitEvent(void *, void *event) {
-  orLeave([&] {
-    Call *call = currentCall();
-    return call && check(driver()->cuStreamWaitEvent(
-                             call->stream, static_cast<Event>(event), 0),
-                         "cuStreamWaitEvent");
-  });
-}
-
-void *mgpuEventCreate(void) {
-  Event event = nullptr;
-  orLeave([&] {
-    Call *call = currentCall();
-    if (!call || !check(driver()->cuEventCreate(&event, kEventDisableTiming),
-                        "cuEventCreate"))
-      return false;
-    call->events.push_back(event);
-    return true;
-  });
-  return event;
-}
-
-void mgpuEventDestroy(void *event) {
-  orLeave([&] {
-    Call *call = currentCall();
-    auto made = static_cast<Event>(event);
-    if (!call || !holds(call->events, made))
-      return call != nullptr;
-    return takeIf(check(driver()->cuEventDestroy(made), "cuEventDestroy"),
-                  call->events, made);
-  });
-}
-
-void mgpuEventSynchronize(void *event) {
-  orLeave([&] {
-    return currentCall() &&
-           check(driver()->cuEventSynchronize(static_cast<Event>(event)),
-                 "cuEventSynchronize");
-  });
-}
-
-void mgpuEventRecord(void *event, void *) {
-  orLeave([&] {
-    Call *call = currentCall();
-    return call && check(driver()->cuEventRecord(static_cast<Event>(event),
-                                                 call->stream),
-                         "cuEventRecord");
-  });
-}
 
 void *mgpuMemAlloc(uint64_t bytes, void *, uint8_t isHostShared) {
   void *pointer = nullptr;

@@ -13,6 +13,7 @@
 #include "CudaDriver.h"
 #include "bfly-cuda.h"
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -61,8 +62,19 @@ private:
   bool entered = false;
 };
 
-/// Memory of the device in its context. `detail` is what messages say it is
-/// for, or null.
+/// Runs `body` of a function that callers use, on a device in its context: 0 if
+/// it returns true, else -1 with a recorded error.
+template <typename Body> int onDevice(int ordinal, Body body) {
+  Device *device = getDevice(ordinal);
+  ContextScope scope(device);
+  return scope && body(*device) ? 0 : -1;
+}
+
+inline DevicePointer address(const void *pointer) {
+  return reinterpret_cast<DevicePointer>(pointer);
+}
+
+/// Memory of the device in its context.
 bool allocate(Device &device, Stream stream, uint64_t bytes, void **pointer);
 bool release(Device &device, Stream stream, void *pointer);
 
@@ -82,6 +94,20 @@ struct Call {
 
 /// The call on this thread; null with a recorded error if there is none.
 Call *currentCall();
+
+/// Whether one of a call's lists has an entry.
+template <typename T> bool holds(const std::vector<T> &list, T entry) {
+  // What was made last goes first most of the time.
+  return std::find(list.rbegin(), list.rend(), entry) != list.rend();
+}
+
+/// Takes an entry off a list if it was given back. Else the end of the call
+/// tries again. Returns `given`.
+template <typename T> bool takeIf(bool given, std::vector<T> &list, T entry) {
+  if (given)
+    list.erase(std::next(std::find(list.rbegin(), list.rend(), entry)).base());
+  return given;
+}
 
 /// Frees cached cuFFT plans of the device that nobody uses.
 void trimPlans(const Device &device);

@@ -3,6 +3,7 @@
 
 // memref.copy between layouts that one memcpy does not serve.
 
+#include "MemRefHeader.h"
 #include "bfly-runtime.h"
 
 #include <cstring>
@@ -13,14 +14,6 @@ namespace {
 struct UnrankedMemRef {
   int64_t rank;
   void *descriptor;
-};
-
-/// A ranked one: its sizes and strides follow, `rank` of each.
-struct Descriptor {
-  char *allocated;
-  char *aligned;
-  int64_t offset;
-  int64_t sizes[1];
 };
 
 /// Copies the dimensions from `dimension` on; strides are in elements.
@@ -48,8 +41,8 @@ void copy(int64_t bytes, int64_t rank, int64_t dimension, const int64_t *sizes,
 extern "C" void memrefCopy(int64_t elementBytes, void *source, void *target) {
   auto *from = static_cast<UnrankedMemRef *>(source);
   auto *to = static_cast<UnrankedMemRef *>(target);
-  auto *in = static_cast<Descriptor *>(from->descriptor);
-  auto *out = static_cast<Descriptor *>(to->descriptor);
+  auto *in = static_cast<MemRefHeader *>(from->descriptor);
+  auto *out = static_cast<MemRefHeader *>(to->descriptor);
   int64_t rank = from->rank;
   const int64_t *sizes = rank ? in->sizes : nullptr;
   for (int64_t i = 0; i < rank; ++i)

@@ -237,6 +237,15 @@ LogicalResult MatrixProductOp::verify() {
 
 // bfly.stream_product --------------------------------------------------------
 
+SmallVector<StreamProductOp::Product> StreamProductOp::getProductList() {
+  SmallVector<Product> list;
+  ArrayRef<int64_t> parts = getProducts();
+  for (size_t x = 0; 2 * x < parts.size(); ++x)
+    list.push_back(
+        {parts[2 * x], parts[2 * x + 1], getMinus() ? (*getMinus())[x] : -1});
+  return list;
+}
+
 LogicalResult StreamProductOp::verify() {
   auto a = cast<MemRefType>(getA().getType());
   auto b = cast<MemRefType>(getB().getType());
@@ -266,6 +275,11 @@ LogicalResult StreamProductOp::verify() {
     return emitOpError("(C4) products must be pairs");
   for (auto [index, part] : llvm::enumerate(products))
     if (part < 0 || part >= (index % 2 ? b : a).getDimSize(1))
+      return emitOpError("(C4) there is no part ") << part;
+  if (getMinus() && static_cast<int64_t>(getMinus()->size()) != count)
+    return emitOpError("(C4) minus must say something of each product");
+  for (int64_t part : getMinus().value_or(ArrayRef<int64_t>()))
+    if (part < -1 || part >= a.getDimSize(1))
       return emitOpError("(C4) there is no part ") << part;
   int64_t bytes = a.getElementTypeBitWidth() / 8 *
                   (a.getNumElements() + b.getNumElements()) / a.getDimSize(0);

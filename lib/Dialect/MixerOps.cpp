@@ -52,9 +52,9 @@ LogicalResult ButterflyAttentionOp::verify() {
     return emitOpError("(C4) ")
            << input.getDimSize(1) << " tokens have " << stages
            << " stages, but there are weights for " << leading;
-  if (getScale() && !getScale()->isFinite())
-    return emitOpError("(C5) scale must be finite");
-  return success();
+  return getScale() ? verifyFinite(*this, *getScale(), input.getElementType(),
+                                   "C5", "scale")
+                    : success();
 }
 
 /// Shape and element type of a per-channel weight or bias.

@@ -189,7 +189,5 @@ LogicalResult AttentionStageOp::verify() {
        (getImage().getType() != state || getImageResult().getType() != state)))
     return emitOpError("(C7) an image and its result, of the state's type, go "
                        "with carried scores and with no others");
-  if (!getScale().isFinite())
-    return emitOpError("(C8) scale must be finite");
-  return success();
+  return verifyFinite(*this, getScale(), state.getElementType(), "C8", "scale");
 }

@@ -31,6 +31,12 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+InFlightDiagnostic KernelOp::emitKernelError() {
+  InFlightDiagnostic error = emitOpError();
+  error << '"' << getName() << "\" of (" << getInputs().getTypes() << ") ";
+  return error;
+}
+
 ParseResult mlir::bfly::parseKernelSignature(
     OpAsmParser &parser, Region &body,
     SmallVectorImpl<OpAsmParser::UnresolvedOperand> &inputs,

@@ -11,6 +11,18 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
+LogicalResult mlir::bfly::verifyFinite(Operation *op, APFloat number, Type type,
+                                       StringRef label, StringRef name) {
+  FloatType compute = getComputeType(type);
+  bool losesInfo;
+  number.convert(compute.getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                 &losesInfo);
+  if (number.isFinite())
+    return success();
+  return op->emitOpError("(") << label << ") " << name << " must be finite in "
+                              << compute << ", which it is computed in";
+}
+
 bool mlir::bfly::sameSize(int64_t a, int64_t b) {
   return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
 }

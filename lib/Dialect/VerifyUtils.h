@@ -18,6 +18,10 @@ LogicalResult verifyStaticShape(Operation *op, RankedTensorType type,
 /// The number of elements and of bytes of each tensor fits in 63 bits.
 LogicalResult verifySizes(Operation *op, StringRef label);
 
+/// `number` is finite in the type that values of `type` are computed in.
+LogicalResult verifyFinite(Operation *op, APFloat number, Type type,
+                           StringRef label, StringRef name);
+
 /// Sizes of `a` and `b` agree where both are known.
 bool sameSize(int64_t a, int64_t b);
 

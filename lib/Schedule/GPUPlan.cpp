@@ -183,16 +183,17 @@ LogicalResult mlir::bfly::verifyGPUTransform(KernelOp kernel,
                                              const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
   if (!plan.getThreads())
-    return kernel.emitOpError(
-        "has a plan without threads, which a GPU's blocks "
-        "have");
+    return kernel.emitKernelError()
+           << "has a plan without threads, which a GPU's blocks "
+              "have";
   ArrayRef<int64_t> radices = plan.getRadices();
   if (!network.transformTokens || !machine.transforms(network.transformTokens))
     return success();
   for (int64_t radix : radices)
     if (radix < 2 || radix > 32)
-      return kernel.emitOpError("has a plan with a pass of radix ")
-             << radix << "; a thread's registers take 2 to 32 values";
+      return kernel.emitKernelError()
+             << "has a plan with a pass of radix " << radix
+             << "; a thread's registers take 2 to 32 values";
   int64_t parts = 1;
   if (plan.getGroups().size() == 2) {
     radices = radices.drop_front();
@@ -202,15 +203,16 @@ LogicalResult mlir::bfly::verifyGPUTransform(KernelOp kernel,
     bool outer = parts == 2 && group.getFirst() == 0;
     Place place = outer ? Place::Memory : Place::Shared;
     if (group.getPlace() != place)
-      return kernel.emitOpError("has a plan with passes in ")
-             << stringifyPlace(group.getPlace())
+      return kernel.emitKernelError()
+             << "has a plan with passes in " << stringifyPlace(group.getPlace())
              << "; a first of two groups is in memory, all else in shared";
   }
   int64_t bytes =
       getSlabSize(radices, parts, plan.getLanes()) * network.elementBytes;
   if (bytes > machine.sharedBytes - kSharedReserve)
-    return kernel.emitOpError("has a plan whose slab of ")
-           << bytes << " bytes does not fit in a block's "
+    return kernel.emitKernelError()
+           << "has a plan whose slab of " << bytes
+           << " bytes does not fit in a block's "
            << machine.sharedBytes - kSharedReserve << " bytes of shared memory";
   return success();
 }
@@ -219,9 +221,13 @@ LogicalResult mlir::bfly::verifyGPUAttention(KernelOp kernel,
                                              const Network &network) {
   PlanAttr plan = kernel.getPlanAttr();
   if (plan.getThreads() < 128 || plan.getThreads() % 128)
-    return kernel.emitOpError("has a plan of ")
-           << plan.getThreads()
+    return kernel.emitKernelError()
+           << "has a plan of " << plan.getThreads()
            << " threads, which are no whole warpgroups of 128";
+  // Pairs of a tile are counted in 64 bits, many times over.
+  if (plan.getTile() < 1 || plan.getTile() > (1 << 20))
+    return kernel.emitKernelError()
+           << "has a plan of tiles of " << plan.getTile() << " pairs";
   int64_t next = 0, rows = 2 * plan.getTile();
   for (GroupAttr group : plan.getGroups()) {
     int64_t count = group.getLast() - group.getFirst() + 1;
@@ -230,13 +236,15 @@ LogicalResult mlir::bfly::verifyGPUAttention(KernelOp kernel,
       continue;
     if (rows < 1 || rows % plan.getThreads() || count > 16 ||
         rows % (int64_t(1) << count))
-      return kernel.emitOpError("has a plan of tiles of ")
-             << plan.getTile() << " pairs, which do not hold its group of "
-             << count << " stages in shared memory, or not a pair for every "
+      return kernel.emitKernelError()
+             << "has a plan of tiles of " << plan.getTile()
+             << " pairs, which do not hold its group of " << count
+             << " stages in shared memory, or not a pair for every "
              << "two threads";
   }
   if (next != network.stages)
-    return kernel.emitOpError("has a plan whose groups do not cover its ")
-           << network.stages << " stages";
+    return kernel.emitKernelError()
+           << "has a plan whose groups do not cover its " << network.stages
+           << " stages";
   return success();
 }

@@ -111,6 +111,14 @@ int64_t mlir::bfly::getBlocksPerMultiprocessor(int64_t threads,
 
 // Reports --------------------------------------------------------------------
 
+std::string mlir::bfly::getLaunchPrefix(StringRef function, StringRef kernel) {
+  std::string prefix = (function + "_" + kernel + "_").str();
+  for (char &c : prefix)
+    if (!llvm::isAlnum(c))
+      c = '_';
+  return prefix;
+}
+
 static std::optional<int64_t> getNumber(Value value) {
   APInt number;
   if (value && matchPattern(value, m_ConstantInt(&number)))
@@ -162,9 +170,9 @@ void mlir::bfly::addLaunches(json::Object &report, json::Array launches) {
     StringRef name = launch.getAsObject()->getString("name").value_or("");
     for (size_t i = next; kernels && i < kernels->size(); ++i) {
       json::Object &kernel = *(*kernels)[i].getAsObject();
-      std::string prefix = (kernel.getString("function").value_or("") + "_" +
-                            kernel.getString("name").value_or("") + "_")
-                               .str();
+      std::string prefix =
+          getLaunchPrefix(kernel.getString("function").value_or(""),
+                          kernel.getString("name").value_or(""));
       StringRef number = name;
       if (!number.consume_front(prefix) || number.empty() ||
           !llvm::all_of(number, [](char c) { return llvm::isDigit(c); }))

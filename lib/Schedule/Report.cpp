@@ -1,13 +1,13 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "bfly/Schedule/Report.h"
+// Reports of kernels and modules as JSON (docs/report.md).
 
+#include "ReportFacts.h"
 #include "bfly/Schedule/Plan.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
-#include "llvm/ADT/SetVector.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
@@ -58,131 +58,18 @@ static json::Array getTypes(TypeRange types) {
   return result;
 }
 
-// What a kernel holds --------------------------------------------------------
-
-namespace {
-
-/// Facts about a kernel that more than one part of its report needs.
-struct Contents {
-  SmallVector<Operation *> ops;
-  SmallVector<AttentionStageOp> stages;
-  SpectrumMapOp map;
-  /// The sequence that the network works on, (B, N, D).
-  RankedTensorType sequence;
-  bool half = false, mirrored = false, binZero = false;
-  bool padded = false, cut = false, folded = false, wide = false;
-  int64_t transforms = 0;
-
-  StringRef getKind() const {
-    return transforms || map ? "transform"
-           : !stages.empty() ? "attention"
-                             : "dense";
-  }
-};
-
-} // namespace
-
-static Contents getContents(KernelOp kernel) {
-  Contents contents;
-  for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (isa<BflyDialect>(op.getDialect()))
-      contents.ops.push_back(&op);
-    for (Value result : op.getResults())
-      if (auto type = dyn_cast<RankedTensorType>(result.getType()))
-        if (isa<FloatType, ComplexType>(type.getElementType()))
-          contents.wide |= getComputeType(type).isF64();
-    if (auto fft = dyn_cast<FftOp>(op)) {
-      ++contents.transforms;
-      contents.half |= fft.isHalf();
-      contents.sequence = fft.getInput().getType();
-    } else if (auto ifft = dyn_cast<IfftOp>(op)) {
-      ++contents.transforms;
-      contents.half |= ifft.isHalf();
-      contents.sequence = ifft.getResult().getType();
-    } else if (auto map = dyn_cast<SpectrumMapOp>(op)) {
-      contents.map = map;
-      contents.mirrored |= map.getHermitian();
-      if (!contents.sequence)
-        contents.sequence = map.getInput().getType();
-    } else if (auto bin = dyn_cast<SpectrumBinOp>(op)) {
-      contents.binZero |= bin.getIndex() == 0;
-    } else if (auto stage = dyn_cast<AttentionStageOp>(op)) {
-      contents.stages.push_back(stage);
-      contents.sequence = stage.getState().getType();
-    }
-    contents.padded |= isa<tensor::PadOp>(op);
-    contents.cut |= isa<tensor::ExtractSliceOp>(op);
-    contents.folded |= isa<FoldWeightsOp>(op);
-  }
-  if (!contents.sequence && kernel.getNumResults())
-    contents.sequence = cast<RankedTensorType>(kernel.getResult(0).getType());
-  return contents;
-}
-
-/// The exact rewrites, and the choices of the same kind, that can be seen in a
-/// kernel.
-static SmallVector<StringRef> getRewrites(KernelOp kernel,
-                                          const Contents &contents) {
-  SmallVector<StringRef> rewrites;
-  if (contents.half) {
-    rewrites.push_back("half_spectrum");
-    if (!getLibraryTransform(kernel))
-      rewrites.push_back("two_channels_a_transform");
-  }
-  if (contents.mirrored)
-    rewrites.push_back("hermitian_part");
-  if (contents.binZero)
-    rewrites.push_back("mean_is_bin_zero");
-  if (contents.transforms &&
-      getTransformLength(kernel) != contents.sequence.getDimSize(1))
-    rewrites.push_back("bluestein");
-  llvm::SetVector<StringRef> scorings;
-  for (AttentionStageOp stage : contents.stages)
-    if (stage.getScoring() != Scoring::Definition)
-      scorings.insert(stringifyScoring(stage.getScoring()));
-  rewrites.append(scorings.begin(), scorings.end());
-  if (contents.padded)
-    rewrites.push_back("padding_in_kernel");
-  return rewrites;
-}
-
-/// Where what `kernel` makes goes to, if that is what kept it small.
-static std::string getOutsideReason(KernelOp kernel) {
-  for (Operation *user : kernel->getUsers()) {
-    if (isa<KernelOp>(user))
-      return "every operation has a kernel of its own";
-    if (user->hasTrait<OpTrait::IsTerminator>())
-      return "what it makes is a result of the function";
-    return ("what it makes is read by '" + user->getName().getStringRef() +
-            "', which no kernel holds")
-        .str();
-  }
-  return "nothing reads what it makes";
-}
-
-/// Why a piece of a mixer is a kernel of its own; "" where none is.
-static std::string getUnfusedReason(KernelOp kernel, const Contents &contents) {
-  if (auto reason = kernel->getAttrOfType<StringAttr>("bfly.unfused"))
-    return reason.getValue().str();
-  if (contents.ops.size() != 1)
-    return "";
-  Operation *only = contents.ops.front();
-  if (auto stage = dyn_cast<AttentionStageOp>(only))
-    if (getNumStages(stage.getState().getType().getDimSize(1)) == 1)
-      return "";
-  if (!isa<FftOp, IfftOp, SpectrumMapOp, SpectrumBinOp, MeanOp,
-           AttentionStageOp, FoldWeightsOp, ProjectOp>(only))
-    return "";
-  return getOutsideReason(kernel);
-}
-
 static json::Object getNetworkReport(KernelOp kernel,
-                                     const Contents &contents) {
+                                     const KernelContents &contents) {
   json::Object network{{"kind", contents.getKind()}};
   if (!contents.sequence)
     return network;
   RankedTensorType type = contents.sequence;
-  network["element"] = toString(type.getElementType());
+  // Attention's state is wider than what it is made from.
+  Type element = type.getElementType();
+  if (!contents.stages.empty())
+    if (auto result = dyn_cast<RankedTensorType>(kernel.getResultTypes()[0]))
+      element = result.getElementType();
+  network["element"] = toString(element);
   ArrayRef<int64_t> shape = type.getShape();
   if (type.getRank() == 3) {
     network["batch"] =
@@ -249,13 +136,6 @@ static Place getPlaceFor(int64_t bytes, const Machine &machine) {
   return Place::Memory;
 }
 
-static std::optional<Machine> getPlannedMachine(KernelOp kernel,
-                                                const ReportOptions &options) {
-  if (PlanAttr plan = kernel.getPlanAttr())
-    return getMachine(plan.getMachine().getValue(), options.threads);
-  return std::nullopt;
-}
-
 static json::Array getStateReport(KernelOp kernel,
                                   const std::optional<Machine> &machine) {
   json::Array state;
@@ -282,64 +162,11 @@ static json::Array getStateReport(KernelOp kernel,
   return state;
 }
 
-// Times ----------------------------------------------------------------------
-
-namespace {
-
-/// Seconds at each of a machine's ceilings.
-struct Bound {
-  double memory = 0, arithmetic = 0, matrix = 0;
-  MachineCeilings ceilings;
-
-  double seconds() const { return std::max({memory, arithmetic, matrix}); }
-  StringRef name() const {
-    return memory >= std::max(arithmetic, matrix) ? "memory"
-           : arithmetic >= matrix                 ? "arithmetic"
-                                                  : "matrix";
-  }
-};
-
-} // namespace
-
-static MachineCeilings getCeilings(const std::optional<Machine> &machine,
-                                   const ReportOptions &options) {
-  MachineCeilings ceilings = options.ceilings;
-  if (machine) {
-    MachineCeilings nominal = getNominalCeilings(*machine);
-    if (!(ceilings.bytesPerSecond > 0))
-      ceilings.bytesPerSecond = nominal.bytesPerSecond;
-    if (!(ceilings.flopsPerSecond > 0))
-      ceilings.flopsPerSecond = nominal.flopsPerSecond;
-    if (!(ceilings.matrixFlopsPerSecond > 0))
-      ceilings.matrixFlopsPerSecond = nominal.matrixFlopsPerSecond;
-  }
-  return ceilings;
-}
-
-static std::optional<Bound> getBound(KernelOp kernel, const KernelCost &cost,
-                                     bool wide, const ReportOptions &options) {
-  MachineCeilings ceilings =
-      getCeilings(getPlannedMachine(kernel, options), options);
-  if (!(ceilings.bytesPerSecond > 0) || !(ceilings.flopsPerSecond > 0))
-    return std::nullopt;
-  // A vector holds half as many numbers of f64.
-  if (wide)
-    ceilings.flopsPerSecond /= 2;
-  double batch = static_cast<double>(options.batch);
-  // The matrix units work beside the others.
-  double matrix =
-      ceilings.matrixFlopsPerSecond > 0 ? cost.matrixFlops.at(batch) : 0;
-  return Bound{cost.bytes.at(batch) / ceilings.bytesPerSecond,
-               (cost.flops.at(batch) - matrix) / ceilings.flopsPerSecond,
-               matrix > 0 ? matrix / ceilings.matrixFlopsPerSecond : 0,
-               ceilings};
-}
-
 // Kernels --------------------------------------------------------------------
 
 json::Object mlir::bfly::getKernelReport(KernelOp kernel,
                                          const ReportOptions &options) {
-  Contents contents = getContents(kernel);
+  KernelContents contents = getContents(kernel);
   KernelCost cost = getKernelCost(kernel);
   json::Object report{{"name", kernel.getName()},
                       {"location", toString(kernel.getLoc())}};
@@ -387,62 +214,6 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
     report["bound"] = bound->name();
   }
   return report;
-}
-
-/// "1.5 MB", with three digits.
-static std::string toText(double amount, StringRef unit, double base) {
-  static constexpr StringRef prefixes[] = {"", "k", "M", "G", "T", "P"};
-  unsigned prefix = 0;
-  while (amount >= base && prefix + 1 < std::size(prefixes)) {
-    amount /= base;
-    ++prefix;
-  }
-  std::string digits = amount < 10 && prefix ? llvm::formatv("{0:f2}", amount)
-                       : amount < 100 && prefix
-                           ? llvm::formatv("{0:f1}", amount)
-                           : llvm::formatv("{0:f0}", amount);
-  return digits + " " + prefixes[prefix].str() + unit.str();
-}
-
-static std::string toText(Amount amount, StringRef unit) {
-  if (amount.perBatch == 0)
-    return toText(amount.fixed, unit, 1000);
-  std::string each = toText(amount.perBatch, unit, 1000) + " a sequence";
-  return amount.fixed == 0 ? each
-                           : toText(amount.fixed, unit, 1000) + " + " + each;
-}
-
-std::string mlir::bfly::summarize(KernelOp kernel,
-                                  const ReportOptions &options) {
-  Contents contents = getContents(kernel);
-  KernelCost cost = getKernelCost(kernel);
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  os << "kernel \"" << kernel.getName() << "\": " << toText(cost.bytes, "B")
-     << " moved, " << toText(cost.flops, "flop");
-  SmallVector<int64_t> state = getStateBytes(kernel);
-  PlanAttr plan = kernel.getPlanAttr();
-  const char *before = "; state ";
-  for (auto [group, bytes] :
-       llvm::zip(plan ? plan.getGroups() : ArrayRef<GroupAttr>(), state)) {
-    os << before << toText(double(bytes), "B", 1000) << " in "
-       << stringifyPlace(group.getPlace());
-    before = ", then ";
-  }
-  SmallVector<StringRef> rewrites = getRewrites(kernel, contents);
-  if (!rewrites.empty())
-    os << "; " << llvm::join(rewrites, ", ");
-  if (auto bound = getBound(kernel, cost, contents.wide, options))
-    os << "; " << bound->name() << " bound, "
-       << llvm::formatv("{0:f2}", bound->seconds() * 1e6) << " us at "
-       << toText(bound->ceilings.bytesPerSecond, "B/s", 1000) << " and "
-       << toText(bound->ceilings.flopsPerSecond, "flop/s", 1000);
-  if (getLibraryTransform(kernel))
-    os << "; by cuFFT";
-  std::string unfused = getUnfusedReason(kernel, contents);
-  if (!unfused.empty())
-    os << "; not fused: " << unfused;
-  return text;
 }
 
 // Modules --------------------------------------------------------------------

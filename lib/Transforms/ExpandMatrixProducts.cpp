@@ -34,13 +34,15 @@ namespace {
 
 /// Both operations, as one: a matrix product is a stream of one step and part.
 class ProductExpansion {
+  using Product = StreamProductOp::Product;
+
 public:
   ProductExpansion(MatrixProductOp op)
       : builder(op), loc(op.getLoc()), a(op.getA()), b(op.getB()), c(op.getC()),
-        products{0, 0}, accumulate(op.getAccumulate()), streamed(false) {}
+        products{{0, 0, -1}}, accumulate(op.getAccumulate()), streamed(false) {}
   ProductExpansion(StreamProductOp op)
       : builder(op), loc(op.getLoc()), a(op.getA()), b(op.getB()), c(op.getC()),
-        products(op.getProducts()), accumulate(false), streamed(true) {}
+        products(op.getProductList()), accumulate(false), streamed(true) {}
 
   void expand(bool unroll);
 
@@ -76,6 +78,9 @@ private:
                               arith::FastMathFlags::contract),
         arith::FastMathFlags::contract);
   }
+  Value subtract(Value x, Value y) {
+    return arith::SubFOp::create(builder, loc, x, y);
+  }
   /// Where A has row m (of thread and half) and B row n, at a depth.
   SmallVector<AffineExpr> indicesOfA(AffineExpr step, int64_t part,
                                      AffineExpr half, AffineExpr matrix,
@@ -89,7 +94,7 @@ private:
   OpBuilder builder;
   Location loc;
   Value a, b, c;
-  SmallVector<int64_t> products;
+  SmallVector<Product> products;
   bool accumulate, streamed;
   SmallVector<Value> dims;
   AffineExpr thread;
@@ -181,7 +186,7 @@ ProductExpansion::indicesOfB(AffineExpr step, int64_t part, AffineExpr block,
 
 /// A loop over the registers of a product, all products' sums side by side.
 void ProductExpansion::emitRolled() {
-  int64_t count = products.size() / 2;
+  int64_t count = products.size();
   loop(registers, [&](AffineExpr i) {
     AffineExpr half = i.floorDiv(2) % 2, block = i.floorDiv(4), odd = i % 2;
     SmallVector<Value> sums;
@@ -194,13 +199,18 @@ void ProductExpansion::emitRolled() {
       return loop(
           depthMatrices, outer, [&](AffineExpr matrix, ValueRange middle) {
             return loop(8, middle, [&](AffineExpr k, ValueRange inner) {
+              auto loadA = [&](int64_t part) {
+                return load(a, indicesOfA(step, part, half, matrix, k));
+              };
               SmallVector<Value> next;
-              for (int64_t x = 0; x < count; ++x)
-                next.push_back(multiplyAdd(
-                    load(a, indicesOfA(step, products[2 * x], half, matrix, k)),
-                    load(b, indicesOfB(step, products[2 * x + 1], block, odd,
-                                       matrix, k)),
-                    inner[x]));
+              for (auto [x, product] : llvm::enumerate(products)) {
+                Value left = loadA(product.a);
+                if (product.minus >= 0)
+                  left = subtract(left, loadA(product.minus));
+                Value right =
+                    load(b, indicesOfB(step, product.b, block, odd, matrix, k));
+                next.push_back(multiplyAdd(left, right, inner[x]));
+              }
               return next;
             });
           });
@@ -212,35 +222,42 @@ void ProductExpansion::emitRolled() {
 
 /// A loop over the depth, every register in straight code.
 void ProductExpansion::emitUnrolled() {
-  int64_t count = products.size() / 2;
+  int64_t count = products.size();
   if (!accumulate)
     for (int64_t i = 0; i < count * registers; ++i)
       store(arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0)),
             {thread, constant(i)});
   auto emitFour = [&](AffineExpr step, AffineExpr matrix, AffineExpr k) {
-    DenseMap<std::pair<int64_t, int64_t>, SmallVector<Value>> rows;
-    for (int64_t x = 0; x < count; ++x)
+    // By product and half; parts are loaded once.
+    DenseMap<std::pair<int64_t, int64_t>, SmallVector<Value>> parts, rows;
+    for (auto [x, product] : llvm::enumerate(products))
       for (int64_t half = 0; half < 2; ++half) {
-        SmallVector<Value> &row = rows[{products[2 * x], half}];
-        if (row.empty())
-          row = loadFour(
-              a, indicesOfA(step, products[2 * x], constant(half), matrix, k));
+        auto getPart = [&](int64_t part) {
+          SmallVector<Value> &row = parts[{part, half}];
+          if (row.empty())
+            row =
+                loadFour(a, indicesOfA(step, part, constant(half), matrix, k));
+          return row;
+        };
+        SmallVector<Value> row = getPart(product.a);
+        if (product.minus >= 0)
+          for (auto [left, right] : llvm::zip(row, getPart(product.minus)))
+            left = subtract(left, right);
+        rows[{x, half}] = row;
       }
     for (int64_t i = 0; i < registers; i += i % 4 ? 3 : 1) {
       // Registers i and i + 2 are one column in two rows.
       DenseMap<int64_t, SmallVector<Value>> columns;
       for (int64_t x = 0; x < count; ++x) {
-        SmallVector<Value> &column = columns[products[2 * x + 1]];
+        SmallVector<Value> &column = columns[products[x].b];
         if (column.empty())
-          column =
-              loadFour(b, indicesOfB(step, products[2 * x + 1], constant(i / 4),
-                                     constant(i % 2), matrix, k));
+          column = loadFour(b, indicesOfB(step, products[x].b, constant(i / 4),
+                                          constant(i % 2), matrix, k));
         for (int64_t half = 0; half < 2; ++half) {
           SmallVector<AffineExpr> at{thread,
                                      constant(x * registers + i + 2 * half)};
           Value sum = load(c, at);
-          for (auto [left, right] :
-               llvm::zip(rows[{products[2 * x], half}], column))
+          for (auto [left, right] : llvm::zip(rows[{x, half}], column))
             sum = multiplyAdd(left, right, sum);
           store(sum, at);
         }
@@ -259,7 +276,7 @@ void ProductExpansion::expand(bool unroll) {
   auto typeOfC = cast<MemRefType>(c.getType());
   steps = streamed ? typeOfA.getDimSize(0) : 1;
   depthMatrices = typeOfA.getDimSize(typeOfA.getRank() - 3);
-  registers = typeOfC.getDimSize(1) * 2 / int64_t(products.size());
+  registers = typeOfC.getDimSize(1) / int64_t(products.size());
   AffineMap zero = builder.getConstantAffineMap(0);
   AffineMap threads = builder.getConstantAffineMap(typeOfC.getDimSize(0));
   auto parallel = affine::AffineParallelOp::create(

@@ -12,6 +12,7 @@ from ._errors import BflyError
 from ._kernel import compile
 
 _FLOATS = ("f64", "f32", "bf16", "f16")
+_LARGEST_F32 = 3.4028234663852886e38
 _CAPACITY = 128  # kernels kept; the one that was not used for the longest time goes first
 
 
@@ -118,8 +119,8 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None, device=No
             scale = float(scale)
         except (TypeError, ValueError):
             scale = math.nan
-        if not math.isfinite(scale):
-            raise BflyError("scale: a finite number is expected")
+        if not abs(scale) <= (_LARGEST_F32 if dtype != "f64" else math.inf) or math.isinf(scale):
+            raise BflyError("scale: a finite number is expected, finite in f32 where that is what is computed in")
 
     def make():
         text = attention_text(view.shape, shape, dtype, heads, scale)

@@ -383,6 +383,8 @@ class Picture:
             facts.append(", ".join(caches))
         if report.bytes_per_second > 0:
             ceilings = f"{quantity(report.bytes_per_second, 'B/s')}, {quantity(report.flops_per_second, 'flop/s')}"
+            if any(step.entry.get("matrix_flops") or step.entry.get("matrix_flops_per_batch") for step in report.steps):
+                ceilings += f", {quantity(report.matrix_flops_per_second, 'flop/s')} of matrix units"
             facts.append(f"ceilings {ceilings} ({report.source})")
         if report.dynamic:
             facts.append(f"{report.batch} sequence{'s' if report.batch != 1 else ''}")

@@ -30,10 +30,10 @@ def text(report):
 
     machine = report["machine"]
     width = f"{machine['threads']} threads" if "threads" in machine else f"{machine['multiprocessors']} multiprocessors"
-    yield (
-        f"{report['function']} on {machine['name']}, {width}, compiled in "
-        f"{report['compile_seconds']:.2f} s; batch {batch}"
-    )
+    # The compiler's own report is of a module, and knows nothing of the time.
+    name = report.get("function") or ", ".join(dict.fromkeys(kernel["function"] for kernel in report["kernels"]))
+    spent = f", compiled in {report['compile_seconds']:.2f} s" if "compile_seconds" in report else ""
+    yield f"{name} on {machine['name']}, {width}{spent}; batch {batch}"
     yield f"{'kernel':<20} {'kB':>8} {'kflop':>8} {'bound':<10} {'us at bound':>11}  plan"
     for kernel in report["kernels"]:
         yield (

@@ -113,32 +113,33 @@ func.func @loose(%x: memref<64x5xf32>) {
 // CHECK:         nvvm.fence.mbarrier.init
 // CHECK:         scf.if
 // CHECK:           bfly.mbarrier_wait
-// CHECK:           bfly.mbarrier_arrive %[[BARS]][%{{.*}}] bytes 3072
+// CHECK:           bfly.mbarrier_arrive %[[BARS]][%{{.*}}] bytes 5120
 // CHECK:           bfly.bulk_copy %{{.*}} to %{{.*}} counted at %[[BARS]]
 // CHECK:           bfly.bulk_copy %{{.*}} to %{{.*}} counted at %[[BARS]]
 // CHECK:         bfly.mbarrier_wait
 // CHECK:         nvvm.wgmma.fence.aligned
-// CHECK:         bfly.wgmma
-// CHECK-NOT:     accumulate
+// CHECK:         bfly.wgmma %{{.*}}, %[[B:.*]], %[[SUMS:[^ ]*]] :
+// CHECK:         bfly.wgmma %{{.*}}, %[[B]], %[[SUMS]] accumulate negate :
 // CHECK:         nvvm.wgmma.commit.group.sync.aligned
 // CHECK:         scf.for
-// CHECK:           bfly.wgmma {{.*}} accumulate
+// CHECK:           bfly.wgmma {{.*}} accumulate :
+// CHECK:           bfly.wgmma {{.*}} accumulate negate :
 // CHECK:           nvvm.wgmma.wait.group.sync.aligned 1
 // CHECK:           bfly.mbarrier_arrive
 // CHECK:           bfly.bulk_copy
 // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
-func.func @stream(%x: memref<4x1x1x8x2x8x8xbf16>, %w: memref<4x1x4x2x8x8xbf16>, %y: memref<128x16xf32>) {
+func.func @stream(%x: memref<4x2x1x8x2x8x8xbf16>, %w: memref<4x1x4x2x8x8xbf16>, %y: memref<128x16xf32>) {
   bfly.kernel "k" (%a = %x, %b = %w, %c = %y) plan <machine = "sm_90a", lanes = 1, tile = 1,
       radices = [], groups = [], parallel = "tile", threads = 128>
-      : (memref<4x1x1x8x2x8x8xbf16>, memref<4x1x4x2x8x8xbf16>, memref<128x16xf32>) {
+      : (memref<4x2x1x8x2x8x8xbf16>, memref<4x1x4x2x8x8xbf16>, memref<128x16xf32>) {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %c128 = arith.constant 128 : index
     scf.parallel (%unit) = (%c0) to (%c1) step (%c1) {
       %r = memref.alloc() : memref<128x16xf32, #pv>
-      %ring = memref.alloc() : memref<2x3072xi8, #ws>
-      bfly.stream_product %a, %b, %r through %ring products [0, 0]
-          : memref<4x1x1x8x2x8x8xbf16>, memref<4x1x4x2x8x8xbf16>, memref<128x16xf32, #pv>, memref<2x3072xi8, #ws>
+      %ring = memref.alloc() : memref<2x5120xi8, #ws>
+      bfly.stream_product %a, %b, %r through %ring products [1, 0] minus [0]
+          : memref<4x2x1x8x2x8x8xbf16>, memref<4x1x4x2x8x8xbf16>, memref<128x16xf32, #pv>, memref<2x5120xi8, #ws>
       scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
         %v = memref.load %r[%t, %c1] : memref<128x16xf32, #pv>
         memref.store %v, %c[%t, %c1] : memref<128x16xf32>

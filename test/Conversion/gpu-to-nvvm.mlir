@@ -64,4 +64,11 @@ gpu.module @kernels {
     bfly.wgmma %a, %b, %c : memref<8x4x8x8xf16, #ws>, memref<4x4x8x8xf16, #ws>, memref<16xf32, #pv>
     gpu.return
   }
+
+  // CHECK-LABEL: gpu.func @difference
+  // CHECK-COUNT-2: nvvm.wgmma.mma_async {{.*}} D[<f32>, <one>], A[<f16>, <neg>, <row>], B[<f16>, <one>, <col>]
+  gpu.func @difference(%a: memref<8x4x8x8xf16, #ws>, %b: memref<4x4x8x8xf16, #ws>, %c: memref<16xf32, #pv>) kernel {
+    bfly.wgmma %a, %b, %c accumulate negate : memref<8x4x8x8xf16, #ws>, memref<4x4x8x8xf16, #ws>, memref<16xf32, #pv>
+    gpu.return
+  }
 }

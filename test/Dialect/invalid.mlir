@@ -281,8 +281,16 @@ func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<2x4x4xf32>) {
 // -----
 
 func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
-  // expected-error @+1 {{(C5) scale must be finite}}
+  // expected-error @+1 {{(C5) scale must be finite in 'f32', which it is computed in}}
   %y = bfly.butterfly_attention %x, %w, %w heads(1) scale(0x7FF0000000000000) : tensor<2x8x4xf32>, tensor<3x4x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x8x4xbf16>, %w: tensor<3x4x4xbf16>) {
+  // expected-error @+1 {{(C5) scale must be finite in 'f32', which it is computed in}}
+  %y = bfly.butterfly_attention %x, %w, %w heads(1) scale(1.0e39) : tensor<2x8x4xbf16>, tensor<3x4x4xbf16>
   return
 }
 
@@ -935,7 +943,7 @@ func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>, %i: tensor<2x8x4xf64>
 // -----
 
 func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
-  // expected-error @+1 {{(C8) scale must be finite}}
+  // expected-error @+1 {{(C8) scale must be finite in 'f32', which it is computed in}}
   %y = bfly.attention_stage %x weights(%w, %w : tensor<3x4x4xf32>, tensor<3x4x4xf32>) stage(0) heads(1) scale(0x7FF0000000000000) definition : tensor<2x8x4xf32>
   return
 }
@@ -1355,6 +1363,22 @@ func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: m
 func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
   // expected-error @+1 {{(C4) there is no part -1}}
   bfly.stream_product %a, %b, %c through %r products [0, 0, -1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C4) minus must say something of each product}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] minus [0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x4x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C4) there is no part 2}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] minus [-1, 2] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x4x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
   return
 }
 

@@ -94,8 +94,8 @@ func.func @matrix_units(%a: memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>
   bfly.matrix_product %a, %b, %c : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
   // CHECK: bfly.matrix_product %{{.*}}, %{{.*}}, %{{.*}} accumulate :
   bfly.matrix_product %a, %b, %c accumulate : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
-  // CHECK: bfly.stream_product %{{.*}}, %{{.*}}, %{{.*}} through %{{.*}} products [0, 0, 1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
-  bfly.stream_product %s, %t, %d through %ring products [0, 0, 1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+  // CHECK: bfly.stream_product %{{.*}}, %{{.*}}, %{{.*}} through %{{.*}} products [0, 0, 1, 0] minus [-1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+  bfly.stream_product %s, %t, %d through %ring products [0, 0, 1, 0] minus [-1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
   return
 }
 
@@ -119,8 +119,8 @@ func.func @gpu(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memr
   bfly.bulk_copy %x to %y counted at %bars[%i] : memref<64x8xbf16>, memref<1024xi8, #gpu.address_space<workgroup>>, memref<2xi64, #gpu.address_space<workgroup>>
   // CHECK: bfly.mbarrier_wait %{{.*}}[%{{.*}}] parity %{{.*}} : memref<2xi64, #gpu.address_space<workgroup>>
   bfly.mbarrier_wait %bars[%i] parity %p : memref<2xi64, #gpu.address_space<workgroup>>
-  // CHECK: bfly.wgmma %{{.*}}, %{{.*}}, %{{.*}} accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
-  bfly.wgmma %a, %b, %c accumulate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  // CHECK: bfly.wgmma %{{.*}}, %{{.*}}, %{{.*}} accumulate negate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
+  bfly.wgmma %a, %b, %c accumulate negate : memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<16xf32, #gpu.address_space<private>>
   return
 }
 

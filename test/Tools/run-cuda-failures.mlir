@@ -23,7 +23,7 @@
 
 // A kernel that does not fit is none.
 // RUN: env BFLY_LIBCUDA=%fake_cuda not bfly-run %s --device=cuda --function=wide --input=4xf32=1 2>&1 | FileCheck %s --check-prefix=FIT
-// FIT: run-cuda-failures.mlir:[[#@LINE+8]]:3: error: 'bfly.kernel' op needs 400000 bytes of shared memory a block, but there are 232448
+// FIT: run-cuda-failures.mlir:[[#@LINE+8]]:3: error: 'bfly.kernel' op "wide" of ('memref<4xf32>', 'memref<4xf32>') needs 400000 bytes of shared memory a block, but there are 232448
 
 func.func @attention(%x: tensor<2x64x64xbf16>, %wq: tensor<6x64x64xbf16>, %wk: tensor<6x64x64xbf16>) -> tensor<2x64x64xbf16> {
   %y = bfly.butterfly_attention %x, %wq, %wk heads(2) : tensor<2x64x64xbf16>, tensor<6x64x64xbf16>

@@ -114,12 +114,14 @@ func.func @stream() -> f32 {
         }
       }
     }
-    bfly.stream_product %a, %b, %c through %ring products [1, 0, 0, 1, 1, 1] : memref<3x2x1x8x2x8x8xf32>, memref<3x2x2x2x8x8xf32>, memref<128x24xf32, #private>, memref<2x12288xi8, #workgroup>
+    bfly.stream_product %a, %b, %c through %ring products [1, 0, 0, 1, 1, 1] minus [-1, -1, 0] : memref<3x2x1x8x2x8x8xf32>, memref<3x2x2x2x8x8xf32>, memref<128x24xf32, #private>, memref<2x12288xi8, #workgroup>
     %w = affine.for %t = 0 to 128 iter_args(%w1 = %w0) -> f32 {
       %v = affine.for %j = 0 to 24 iter_args(%w2 = %w1) -> f32 {
         %m = affine.apply affine_map<(t, j) -> ((t floordiv 32) * 16 + (t mod 32) floordiv 4 + ((j floordiv 2) mod 2) * 8)>(%t, %j)
         %n = affine.apply affine_map<(t, j) -> (((j mod 8) floordiv 4) * 8 + (t mod 4) * 2 + j mod 2 + 7)>(%t, %j)
-        // Products 0, 1, 2 have parts 1, 0, 1 of A and 0, 1, 1 of B.
+        // Products 0, 1, 2 have parts 1, 0, 1 of A and 0, 1, 1 of B; the last one has part 0 of A subtracted.
+        %third = arith.constant 16 : index
+        %isThird = arith.cmpi sge, %j, %third : index
         %p = affine.apply affine_map<(j) -> ((j floordiv 8 + 1) mod 2)>(%j)
         %q = affine.apply affine_map<(j) -> ((j floordiv 8 + 1) floordiv 2)>(%j)
         %sum = affine.for %k = 0 to 48 iter_args(%s = %zero) -> f32 {
@@ -127,7 +129,10 @@ func.func @stream() -> f32 {
           %kq = arith.addi %k, %q : index
           %x = func.call @value(%m, %kp) : (index, index) -> f32
           %y = func.call @value(%n, %kq) : (index, index) -> f32
-          %z = arith.mulf %x, %y : f32
+          %first = func.call @value(%m, %k) : (index, index) -> f32
+          %minus = arith.select %isThird, %first, %zero : f32
+          %d = arith.subf %x, %minus : f32
+          %z = arith.mulf %d, %y : f32
           %next = arith.addf %s, %z : f32
           affine.yield %next : f32
         }

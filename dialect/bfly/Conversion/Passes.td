@@ -169,13 +169,19 @@ def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleO
 }
 
 def ConvertGpuToNvvmPass : Pass<"bfly-convert-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
-  let summary = "The named operations of the gpu level to nvvm and llvm";
+  let summary = "The named operations of the gpu level, and the mixers' math, to nvvm and llvm";
   let description = [{
     Each operation of bfly's gpu level has one lowering: barriers of the grid to
     atomics in global memory, mbarriers and bulk copies to their instructions,
     `bfly.wgmma` to one `nvvm.wgmma.mma_async` for each 16 of the depth, with
     descriptors of unswizzled core matrices, `bfly.shared_memory` to an external
-    global of no length. Upstream's -convert-gpu-to-nvvm does the rest.
+    global of no length.
+
+    So have the functions that the mixers need, which upstream would take from
+    libdevice, a part of CUDA's toolkit: `math.sqrt`, `math.absf`, `math.floor`
+    and `math.fma` of f32 or f64 become LLVM's intrinsics, which are
+    instructions, and `math.exp` of f32 a polynomial of these, as on a CPU.
+    Upstream's -convert-gpu-to-nvvm does the rest.
 
     Before:
     ```mlir

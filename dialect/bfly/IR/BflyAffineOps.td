@@ -248,10 +248,12 @@ def Bfly_MatrixProductOp : Bfly_Op<"matrix_product"> {
 def Bfly_StreamProductOp : Bfly_Op<"stream_product"> {
   let summary = "C = A B^T, streamed from memory through a ring of buffers";
   let description = [{
-        C_x(w, m, n) = sum_s sum_k A(s, p_x, w, m, k) B(s, q_x, n, k)
+        C_x(w, m, n) = sum_s sum_k (A(s, p_x, w, m, k) - A(s, r_x, w, m, k)) B(s, q_x, n, k)
 
     Several products at once, of which product x multiplies part p_x of A with
-    part q_x of B: `products` lists the pairs. The depth is cut in steps s; what
+    part q_x of B: `products` lists the pairs. `minus` lists r_x, the part that is
+    subtracted from that of A, or -1 for none; the difference is not rounded to
+    A's type: it is what two exact products add up to, in f32. The depth is cut in steps s; what
     a step needs of A, (parts, warpgroups, 8, K/8, 8, 8), and of B, (parts, N/8,
     K/8, 8, 8), is contiguous in memory, in core matrices as
     `bfly.matrix_product` says. C is in fragments, (threads, products * N/2), one
@@ -269,29 +271,37 @@ def Bfly_StreamProductOp : Bfly_Op<"stream_product"> {
       steps in A as in B
     - (C2) K is a multiple of 16
     - (C3) A and B have one element type and C is in private memory
-    - (C4) `products` are pairs of parts that A and B have
+    - (C4) `products` are pairs of parts that A and B have, `minus` a part of A or
+      -1 for each
     - (C5) a row of the ring holds what a step needs of A and B, and there are at
       least two
 
     Example:
     ```mlir
-    bfly.stream_product %a, %b, %c through %ring products [0, 0, 1, 0, 2, 1]
-        : memref<8x3x2x8x8x8x8xbf16>, memref<8x2x16x8x8x8xbf16>,
+    bfly.stream_product %a, %b, %c through %ring products [0, 0, 1, 0, 1, 1] minus [-1, -1, 0]
+        : memref<8x2x2x8x8x8x8xbf16>, memref<8x2x16x8x8x8xbf16>,
           memref<256x192xf32, #gpu.address_space<private>>,
-          memref<2x81920xi8, #gpu.address_space<workgroup>>
+          memref<2x65536xi8, #gpu.address_space<workgroup>>
     ```
   }];
   let arguments = (ins Arg<MemRefRankOf<[Bfly_MatrixElement], [7]>, "A", [MemRead]>:$a,
                        Arg<MemRefRankOf<[Bfly_MatrixElement], [6]>, "B", [MemRead]>:$b,
                        Arg<MemRefRankOf<[F32], [2]>, "C", [MemWrite]>:$c,
                        Arg<MemRefRankOf<[I8], [2]>, "buffers", [MemRead, MemWrite]>:$ring,
-                       DenseI64ArrayAttr:$products);
+                       DenseI64ArrayAttr:$products,
+                       OptionalAttr<DenseI64ArrayAttr>:$minus);
   let results = (outs);
   let assemblyFormat = [{
-    $a `,` $b `,` $c `through` $ring `products` $products attr-dict
-    `:` type($a) `,` type($b) `,` type($c) `,` type($ring)
+    $a `,` $b `,` $c `through` $ring `products` $products (`minus` $minus^)?
+    attr-dict `:` type($a) `,` type($b) `,` type($c) `,` type($ring)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// One product: the parts of A and B, and the part that is subtracted from
+    /// that of A, -1 for none.
+    struct Product { int64_t a, b, minus; };
+    ::llvm::SmallVector<Product> getProductList();
+  }];
 }
 
 } // let opDocGroup

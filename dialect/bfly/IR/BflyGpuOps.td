@@ -186,7 +186,7 @@ def Bfly_WgmmaOp : Bfly_Op<"wgmma", [MemoryEffects<[MemRead, MemWrite]>]> {
     rows, B (N/8, K/8, 8, 8), both core matrices in shared memory; C is the
     calling thread's fragment, N/2 registers. All 128 threads of the warpgroup
     start it together, after `nvvm.wgmma.fence.aligned`, and may touch C after
-    a commit and a wait. `accumulate` adds to C.
+    a commit and a wait. `accumulate` adds to C, `negate` takes A times -1.
 
     Lifespan: made by `-bfly-convert-affine-to-gpu`; removed by
     `-bfly-convert-gpu-to-nvvm`. Source: PTX ISA, wgmma.mma_async, no swizzle.
@@ -203,10 +203,10 @@ def Bfly_WgmmaOp : Bfly_Op<"wgmma", [MemoryEffects<[MemRead, MemWrite]>]> {
     ```
   }];
   let arguments = (ins MemRefRankOf<[BF16, F16], [4]>:$a, MemRefRankOf<[BF16, F16], [4]>:$b,
-                       MemRefRankOf<[F32], [1]>:$c, UnitAttr:$accumulate);
+                       MemRefRankOf<[F32], [1]>:$c, UnitAttr:$accumulate, UnitAttr:$negate);
   let results = (outs);
   let assemblyFormat = [{
-    $a `,` $b `,` $c (`accumulate` $accumulate^)? attr-dict
+    $a `,` $b `,` $c (`accumulate` $accumulate^)? (`negate` $negate^)? attr-dict
     `:` type($a) `,` type($b) `,` type($c)
   }];
   let hasVerifier = 1;

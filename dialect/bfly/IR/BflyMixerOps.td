@@ -103,7 +103,7 @@ def Bfly_ButterflyAttentionOp : Bfly_Op<"butterfly_attention", [
     - (C2) heads is at least 1 and divides D
     - (C3) query and key weights have the same type, of the input's element type
     - (C4) the weights have one of the shapes above
-    - (C5) scale, if given, is finite
+    - (C5) scale, if given, is finite in the type of the arithmetic, f32 or f64
     - (C6) the number of elements fits in 63 bits
 
     Example:

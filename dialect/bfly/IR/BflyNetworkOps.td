@@ -280,7 +280,7 @@ def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
     - (C6) `folded` and `carried` need one head or weights per head
     - (C7) image and its result are there, of the state's type, exactly for
       `carried`
-    - (C8) scale is finite
+    - (C8) scale is finite in the type of the arithmetic, f32 or f64
 
     Example:
     ```mlir

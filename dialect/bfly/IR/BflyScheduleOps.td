@@ -51,6 +51,10 @@ def Bfly_KernelOp : Bfly_Op<"kernel", [
     attr-dict-with-keyword
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// An error about this kernel: its place, name and types, and what follows.
+    ::mlir::InFlightDiagnostic emitKernelError();
+  }];
 }
 
 } // let opDocGroup

@@ -31,6 +31,10 @@ std::optional<KernelResources> getResources(llvm::StringRef cubin,
 int64_t getBlocksPerMultiprocessor(int64_t threads, int64_t registers,
                                    int64_t sharedBytes);
 
+/// What the names of a kernel's functions begin with, before their number:
+/// letters, digits and underscores, as assemblers want them.
+std::string getLaunchPrefix(llvm::StringRef function, llvm::StringRef kernel);
+
 /// What a module with assembled kernels, at level binary or llvm, launches, in
 /// order: names, threads, shared memory. Where the kernels are PTX (no
 /// assembler was found), what only machine code tells is left out.

@@ -14,6 +14,7 @@
 
 #include "KernelMapper.h"
 #include "bfly/Conversion/Passes.h"
+#include "bfly/Schedule/Launches.h"
 #include "bfly/Schedule/Machine.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -248,8 +249,8 @@ LogicalResult KernelOutliner::outline() {
   if (failed(mapper.map()))
     return failure();
   if (mapper.getSharedBytes() > machine.sharedBytes)
-    return kernel.emitOpError("needs ")
-           << mapper.getSharedBytes()
+    return kernel.emitKernelError()
+           << "needs " << mapper.getSharedBytes()
            << " bytes of shared memory a block, but there are "
            << machine.sharedBytes;
 
@@ -340,10 +341,14 @@ LogicalResult ConvertAffineToGpuPass::convert(func::FuncOp function,
     wrapInKernel(loop, machine);
   SmallVector<KernelOp> kernels;
   function.walk([&](KernelOp kernel) { kernels.push_back(kernel); });
-  for (auto [number, kernel] : llvm::enumerate(kernels)) {
-    std::string name =
-        (function.getName() + "_" + kernel.getName() + "_" + Twine(number))
-            .str();
+  auto module = function->getParentOfType<ModuleOp>();
+  int64_t number = 0;
+  for (KernelOp kernel : kernels) {
+    std::string prefix = getLaunchPrefix(function.getName(), kernel.getName());
+    std::string name;
+    do {
+      name = prefix + std::to_string(number++);
+    } while (module.lookupSymbol(name));
     if (failed(KernelOutliner(kernel, machine, name).outline()))
       return failure();
   }

@@ -52,9 +52,6 @@ private:
   /// Induction variables of iteration `number`.
   SmallVector<Value> delinearize(OpBuilder &builder, scf::ParallelOp loop,
                                  Value number);
-  /// This warpgroup's rows of A, (64, K) of (warpgroups, 64, K).
-  Value getOwnRows(OpBuilder &builder, Location loc, Value a,
-                   ArrayRef<Value> leading);
   void fenceProxies(OpBuilder &builder, Location loc);
 
   gpu::GPUFuncOp function;

@@ -58,8 +58,8 @@ LogicalResult KernelMapper::mapMatrixProduct(MatrixProductOp op) {
   if (it == registers.end() || a.getDimSize(0) * kWarpgroup != threads)
     return op.emitOpError("must have a fragment for each thread of the block");
   NVVM::WgmmaFenceAlignedOp::create(builder, loc);
-  WgmmaOp::create(builder, loc, rows, op.getB(), it->second,
-                  op.getAccumulate());
+  WgmmaOp::create(builder, loc, rows, op.getB(), it->second, op.getAccumulate(),
+                  /*negate=*/false);
   NVVM::WgmmaGroupSyncAlignedOp::create(builder, loc);
   NVVM::WgmmaWaitGroupSyncOp::create(builder, loc, 0);
   // The operands may be overwritten from here.
@@ -187,7 +187,7 @@ LogicalResult KernelMapper::mapStreamProduct(StreamProductOp op) {
       issue(inside, index(inside, loc, s));
   }
   int64_t perProduct = 4 * b.getDimSize(2);
-  ArrayRef<int64_t> products = op.getProducts();
+  SmallVector<StreamProductOp::Product> products = op.getProductList();
   Value group = arith::DivUIOp::create(builder, loc, thread,
                                        index(builder, loc, kWarpgroup));
   auto multiply = [&](OpBuilder &at, Value step, bool accumulate) {
@@ -198,13 +198,21 @@ LogicalResult KernelMapper::mapStreamProduct(StreamProductOp op) {
     NVVM::WgmmaFenceAlignedOp::create(at, loc);
     Value partsA = part(at, slot, 0, a, bytesA);
     Value partsB = part(at, slot, bytesA, b, bytesB);
-    for (size_t x = 0; x < products.size() / 2; ++x)
-      WgmmaOp::create(
-          at, loc,
-          getSlice(at, loc, partsA, {at.getIndexAttr(products[2 * x]), group}),
-          getSlice(at, loc, partsB, {at.getIndexAttr(products[2 * x + 1])}),
-          getRegisters(at, loc, accumulators, x * perProduct, perProduct),
-          accumulate);
+    // All of one shape: only then do products that add to the same registers
+    // follow each other without a wait.
+    for (auto [x, product] : llvm::enumerate(products)) {
+      Value sums =
+          getRegisters(at, loc, accumulators, x * perProduct, perProduct);
+      Value partB = getSlice(at, loc, partsB, {at.getIndexAttr(product.b)});
+      auto add = [&](int64_t partA, bool accumulate, bool negate) {
+        WgmmaOp::create(
+            at, loc, getSlice(at, loc, partsA, {at.getIndexAttr(partA), group}),
+            partB, sums, accumulate, negate);
+      };
+      add(product.a, accumulate, /*negate=*/false);
+      if (product.minus >= 0)
+        add(product.minus, /*accumulate=*/true, /*negate=*/true);
+    }
     NVVM::WgmmaGroupSyncAlignedOp::create(at, loc);
   };
   multiply(builder, zero, /*accumulate=*/false);

@@ -8,17 +8,12 @@
 #include "BlockAttentionNest.h"
 
 #include "bfly/Schedule/Plan.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
 
 /// Rows of a core matrix, and where the next one is.
 static constexpr int64_t kMatrixRows = 8, kMatrixPitch = 9;
-/// Scores of neighbouring columns lie so many pairs further apart than there
-/// are: no two threads of a warp in one bank.
-static constexpr int64_t kPairPadding = 8;
 
 BlockAttentionNest::BlockAttentionNest(NestBuilder &nest, AttentionStageOp like,
                                        int64_t firstStage, int64_t count,
@@ -27,7 +22,8 @@ BlockAttentionNest::BlockAttentionNest(NestBuilder &nest, AttentionStageOp like,
                                        FloatType elementType)
     : ChannelAccess(nest), firstStage(firstStage), count(count), rows(rows),
       scale(like.getScale().convertToDouble()), input(input), query(query),
-      key(key), output(output), elementType(elementType) {
+      key(key), output(output), elementType(elementType),
+      units(nest, input, like.getState().getType().getDimSize(1), rows) {
   RankedTensorType type = like.getState().getType();
   tokens = type.getDimSize(1);
   channels = type.getDimSize(2);
@@ -43,16 +39,6 @@ BlockAttentionNest::BlockAttentionNest(NestBuilder &nest, AttentionStageOp like,
   depth = local.depth;
   chunks = local.chunks;
   columns = local.columns;
-  OpFoldResult batch = nest.size(input, 0);
-  if (std::optional<int64_t> size = getConstantIntValue(batch)) {
-    batches = nest.constantExpr(*size);
-    units = nest.builder.getIndexAttr(llvm::divideCeil(*size * tokens, rows));
-    unitsAreFull = *size * tokens % rows == 0;
-  } else {
-    batches = nest.dim(cast<Value>(batch));
-    units = nest.apply((batches * tokens).ceilDiv(rows));
-    unitsAreFull = tokens % rows == 0;
-  }
 }
 
 SmallVector<AffineExpr> BlockAttentionNest::stateIndices(AffineExpr buffer,
@@ -84,8 +70,8 @@ SmallVector<AffineExpr> BlockAttentionNest::rowIndices(AffineExpr set,
 
 void BlockAttentionNest::addSetExists(SmallVectorImpl<AffineExpr> &constraints,
                                       AffineExpr set) {
-  if (!unitsAreFull)
-    constraints.push_back(batches * (tokens / setTokens) - 1 - set);
+  if (!units.full)
+    constraints.push_back(units.batches * (tokens / setTokens) - 1 - set);
 }
 
 // Loading --------------------------------------------------------------------
@@ -106,7 +92,7 @@ void BlockAttentionNest::loadRows() {
           stateIndices(nest.constantExpr(buffer), row % 2, row.floorDiv(2),
                        i % pieces * width));
   };
-  if (unitsAreFull && depth == headChannels && inputTokens == tokens)
+  if (units.full && depth == headChannels && inputTokens == tokens)
     return copyInBatches(
         rows * pieces,
         [&](AffineExpr i) {
@@ -181,12 +167,10 @@ void BlockAttentionNest::loadWeights(AffineExpr number, AffineExpr chunk) {
 
 // A stage --------------------------------------------------------------------
 
-void BlockAttentionNest::emitPartialScores(AffineExpr tile, AffineExpr chunk) {
+void BlockAttentionNest::emitPartialScores(AffineExpr tile) {
   nest.everyThread([&](AffineExpr thread) {
-    AffineExpr quarter = thread % 4;
+    AffineExpr row = tile * tilePairs + PartialScores::getRow(thread);
     for (int64_t half = 0; half < 2; ++half) {
-      AffineExpr pair = tile * tilePairs + thread.floorDiv(32) * 16 +
-                        (thread % 32).floorDiv(4) + 8 * half;
       Value sums[2];
       for (int64_t i = 2 * half; i < columns / 2; i += i % 2 ? 3 : 1) {
         auto fragment = [&](int64_t part, int64_t number) {
@@ -201,14 +185,11 @@ void BlockAttentionNest::emitPartialScores(AffineExpr tile, AffineExpr chunk) {
           sums[part] = sums[part] ? nest.add(sums[part], term) : term;
         }
       }
-      for (int64_t part = 0; part < 2; ++part) {
-        SmallVector<AffineExpr> at{nest.constantExpr(part), quarter, pair};
-        // Chunks of a head add up; the first finds zeros.
-        Value sum = sums[part];
-        if (chunks > 1)
-          sum = nest.add(nest.load(partial, at), sum);
-        nest.store(sum, partial, at);
-      }
+      // Chunks of a head add up; the first finds zeros.
+      for (int64_t part = 0; part < 2; ++part)
+        partial->store(sums[part], nest.constantExpr(part),
+                       PartialScores::getQuarter(thread), row + 8 * half,
+                       /*accumulate=*/chunks > 1);
     }
   });
 }
@@ -216,10 +197,7 @@ void BlockAttentionNest::emitPartialScores(AffineExpr tile, AffineExpr chunk) {
 void BlockAttentionNest::emitScores(AffineExpr number, AffineExpr buffer) {
   int64_t pairs = rows / 2;
   if (chunks > 1)
-    nest.threads(8 * pairs, [&](AffineExpr i) {
-      nest.store(nest.constant(0), partial,
-                 {i.floorDiv(4 * pairs), i.floorDiv(pairs) % 4, i % pairs});
-    });
+    partial->clear();
   nest.loop(chunks, [&](AffineExpr chunk) {
     if (!sharedByStages || chunks > 1)
       loadWeights(number, chunk);
@@ -236,7 +214,7 @@ void BlockAttentionNest::emitScores(AffineExpr number, AffineExpr buffer) {
         MatrixProductOp::create(nest.builder, nest.loc, a, b, fragments[part],
                                 /*accumulate=*/false);
       }
-      emitPartialScores(tile, chunk);
+      emitPartialScores(tile);
     });
   });
 }
@@ -245,11 +223,7 @@ void BlockAttentionNest::emitGates() {
   nest.threads(rows, [&](AffineExpr i) {
     // The partner's weight is that of the other token, from its own side.
     AffineExpr pair = i % (rows / 2), part = i.floorDiv(rows / 2);
-    Value sum;
-    for (int64_t quarter = 0; quarter < 4; ++quarter) {
-      Value term = nest.load(partial, {part, nest.constantExpr(quarter), pair});
-      sum = sum ? nest.add(sum, term) : term;
-    }
+    Value sum = partial->sum(part, pair);
     auto put = [&](double factor) {
       Value scaled = nest.mul(nest.constant(factor), sum);
       nest.store(nest.sigmoid(scaled), gates, {part, pair});
@@ -315,7 +289,7 @@ void BlockAttentionNest::mixToRows(AffineExpr buffer) {
       guard(inside, [&] { store(values[which], output, at); });
     }
   };
-  if (unitsAreFull)
+  if (units.full)
     return copyInBatches(rows / 2 * pieces, read, write);
   nest.threads(rows / 2 * pieces, [&](AffineExpr i) {
     SmallVector<AffineExpr> exists;
@@ -326,7 +300,8 @@ void BlockAttentionNest::mixToRows(AffineExpr buffer) {
 
 void BlockAttentionNest::emit() {
   nest.parallel(
-      {units, nest.builder.getIndexAttr(heads)}, [&](ArrayRef<AffineExpr> ivs) {
+      {units.count, nest.builder.getIndexAttr(heads)},
+      [&](ArrayRef<AffineExpr> ivs) {
         unit = ivs[0];
         head = ivs[1];
         state = nest.allocateShared({2, 2, rows / 2 / tilePairs, warpgroups, 8,
@@ -334,8 +309,7 @@ void BlockAttentionNest::emit() {
                                     elementType);
         weights = nest.allocateShared({columns / 4, depth / 8, kMatrixPitch, 8},
                                       elementType);
-        partial =
-            nest.allocateShared({2, 4, rows / 2 + kPairPadding}, nest.compute);
+        partial.emplace(nest, ArrayRef<int64_t>{2}, rows / 2);
         gates = nest.allocateShared({2, rows / 2}, nest.compute);
         for (Value &fragment : fragments)
           fragment = nest.allocateRegisters(columns, nest.compute);

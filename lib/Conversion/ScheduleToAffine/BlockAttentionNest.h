@@ -21,6 +21,8 @@
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_BLOCKATTENTIONNEST_H
 
 #include "ChannelAccess.h"
+#include "GridNest.h"
+#include "PartialScores.h"
 
 namespace mlir::bfly {
 
@@ -49,7 +51,7 @@ private:
   void loadRows();
   void loadWeights(AffineExpr number, AffineExpr chunk);
   void emitScores(AffineExpr number, AffineExpr buffer);
-  void emitPartialScores(AffineExpr tile, AffineExpr chunk);
+  void emitPartialScores(AffineExpr tile);
   void emitGates();
   /// Both tokens of a pair, mixed.
   std::pair<Value, Value> mix(AffineExpr buffer, AffineExpr pair,
@@ -67,13 +69,12 @@ private:
   /// Tokens of a set; depth of the products; columns of a chunk of the query's,
   /// and of the key's, projection.
   int64_t setTokens, depth, chunks, columns;
-  AffineExpr batches;
-  OpFoldResult units;
-  bool unitsAreFull;
+  BatchUnits units;
 
   // Of the unit being emitted.
   AffineExpr unit, head;
-  Value state, weights, partial, gates;
+  Value state, weights, gates;
+  std::optional<PartialScores> partial;
   /// Queries and keys of a tile's first tokens, and of their partners.
   Value fragments[2];
 };

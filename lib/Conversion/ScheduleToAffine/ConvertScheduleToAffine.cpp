@@ -108,27 +108,44 @@ static LogicalResult convertKernel(KernelOp kernel) {
   return success();
 }
 
+/// A result has memory of its own: what is returned once more is a copy.
+static void separateResults(func::FuncOp function) {
+  function.walk([](func::ReturnOp op) {
+    OpBuilder builder(op);
+    llvm::SmallDenseSet<Value> returned;
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+      if (type && !returned.insert(operand.get()).second)
+        operand.set(bufferization::AllocTensorOp::create(
+            builder, op.getLoc(), type, ValueRange(), operand.get()));
+    }
+  });
+}
+
 namespace {
 
 struct ConvertScheduleToAffinePass
     : public bfly::impl::ConvertScheduleToAffinePassBase<
           ConvertScheduleToAffinePass> {
   void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (function.isExternal())
+      return;
     // The caller's arrays are the caller's: bufferization may not update an
     // argument in place.
-    func::FuncOp function = getOperation();
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
       if (isa<RankedTensorType>(function.getArgument(i).getType()))
         function.setArgAttr(
             i, bufferization::BufferizationDialect::kWritableAttrName,
             BoolAttr::get(&getContext(), false));
     SmallVector<KernelOp> kernels;
-    getOperation().walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    function.walk([&](KernelOp kernel) { kernels.push_back(kernel); });
     for (KernelOp kernel : kernels) {
       bool tensors = kernel.getNumResults() != 0;
       if (tensors && failed(convertKernel(kernel)))
         return signalPassFailure();
     }
+    separateResults(function);
   }
 };
 

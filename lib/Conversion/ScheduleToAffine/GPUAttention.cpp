@@ -8,7 +8,6 @@
 #include "GridAttentionNest.h"
 
 #include "bfly/Schedule/Plan.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -29,14 +28,9 @@ static LogicalResult verifyStage(AttentionStageOp stage) {
 /// A (B, N, D) array of what `stage` computes in, between phases.
 static Value allocateRows(NestBuilder &nest, AttentionStageOp stage, Value like,
                           Type elementType) {
-  SmallVector<Value> sizes;
-  OpFoldResult batch = nest.size(like, 0);
-  if (auto size = dyn_cast<Value>(batch))
-    sizes.push_back(size);
   RankedTensorType type = stage.getState().getType();
-  return memref::AllocOp::create(nest.builder, nest.loc,
-                                 MemRefType::get(type.getShape(), elementType),
-                                 sizes, nest.builder.getI64IntegerAttr(128));
+  return nest.allocateGlobal(nest.size(like, 0), type.getShape().drop_front(),
+                             elementType);
 }
 
 LogicalResult mlir::bfly::emitGPUAttention(KernelEmitter &emitter,

@@ -45,7 +45,22 @@ void mlir::bfly::storePair(NestBuilder &nest, ComplexPair value, Value buffer,
   nest.storeVector(pair, buffer, indices);
 }
 
-// Elements --------------------------------------------------------------------
+// Units and elements ----------------------------------------------------------
+
+BatchUnits::BatchUnits(NestBuilder &nest, Value input, int64_t itemsPerSequence,
+                       int64_t itemsPerUnit) {
+  OpFoldResult batch = nest.size(input, 0);
+  if (std::optional<int64_t> known = getConstantIntValue(batch)) {
+    int64_t items = *known * itemsPerSequence;
+    batches = nest.constantExpr(*known);
+    count = nest.builder.getIndexAttr(llvm::divideCeil(items, itemsPerUnit));
+    full = items % itemsPerUnit == 0;
+  } else {
+    batches = nest.dim(cast<Value>(batch));
+    count = nest.apply((batches * itemsPerSequence).ceilDiv(itemsPerUnit));
+    full = itemsPerSequence % itemsPerUnit == 0;
+  }
+}
 
 void mlir::bfly::forEachElement(NestBuilder &nest, ArrayRef<OpFoldResult> sizes,
                                 function_ref<void(ArrayRef<AffineExpr>)> body) {

@@ -1,8 +1,8 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// What the nests of a GPU's kernels share: sums over a block's threads, and
-// loops over all elements of a tensor.
+// What the nests of a GPU's kernels share: units of work that cover a batch,
+// loops over all elements of a tensor, and sums over a block's threads.
 
 #ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GRIDNEST_H
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GRIDNEST_H
@@ -17,6 +17,18 @@ ComplexPair loadPair(NestBuilder &nest, Value buffer,
                      ArrayRef<AffineExpr> indices);
 void storePair(NestBuilder &nest, ComplexPair value, Value buffer,
                ArrayRef<AffineExpr> indices);
+
+/// Units of work, so many items each, that cover the items of all sequences.
+struct BatchUnits {
+  BatchUnits(NestBuilder &nest, Value input, int64_t itemsPerSequence,
+             int64_t itemsPerUnit);
+
+  /// Sequences.
+  AffineExpr batches;
+  OpFoldResult count;
+  /// Whether every unit is certain to have all its items.
+  bool full;
+};
 
 /// A phase over every element of a space; a dynamic size comes first. Threads
 /// that follow one another take elements that do.

@@ -180,6 +180,17 @@ void NestBuilder::threads(int64_t count, function_ref<void(AffineExpr)> body) {
            [&](ArrayRef<AffineExpr> ivs) { body(ivs[0]); });
 }
 
+Value NestBuilder::allocateGlobal(OpFoldResult first, ArrayRef<int64_t> rest,
+                                  Type elementType) {
+  std::optional<int64_t> known = getConstantIntValue(first);
+  SmallVector<int64_t> shape{known.value_or(ShapedType::kDynamic)};
+  llvm::append_range(shape, rest);
+  return memref::AllocOp::create(
+      builder, loc, MemRefType::get(shape, elementType),
+      known ? ValueRange() : ValueRange(cast<Value>(first)),
+      builder.getI64IntegerAttr(128));
+}
+
 static Attribute getSpace(OpBuilder &builder, gpu::AddressSpace space) {
   return gpu::AddressSpaceAttr::get(builder.getContext(), space);
 }

@@ -59,16 +59,15 @@ public:
   /// The same over [0, least of bounds).
   SmallVector<Value> sumsTo(ArrayRef<AffineExpr> bounds, unsigned number,
                             function_ref<SmallVector<Value>(AffineExpr)> terms);
-  /// parallel for over [0, counts): body(ivs); a null Value in `dynamic` means
-  /// the static count, else that (index) value is the bound.
+  /// parallel for over [0, counts): body(ivs); a count is a number or an
+  /// (index) value.
   void parallel(ArrayRef<OpFoldResult> counts,
                 function_ref<void(ArrayRef<AffineExpr>)> body);
   /// The same nest, serial.
   void serial(ArrayRef<OpFoldResult> counts,
               function_ref<void(ArrayRef<AffineExpr>)> body);
 
-  // On a GPU
-  // -------------------------------------------------------------------
+  // On a GPU -----------------------------------------------------------------
   //
   // A kernel is phases, each a `parallel` loop over units of work that blocks
   // take; all blocks wait for each other between phases. In a unit, loops over
@@ -81,6 +80,10 @@ public:
   void everyThread(function_ref<void(AffineExpr)> body) {
     threads(blockThreads, body);
   }
+  /// A buffer in memory between phases, until `free`, as the copy engine wants
+  /// it; the first dimension may be dynamic.
+  Value allocateGlobal(OpFoldResult first, ArrayRef<int64_t> rest,
+                       Type elementType);
   /// A buffer in the block's shared memory, until the end of the unit.
   Value allocateShared(ArrayRef<int64_t> shape, Type elementType);
   /// Registers of each thread, (threads, count): a thread may touch its own row

@@ -82,17 +82,10 @@ int64_t SlabTransform::getPadding(ArrayRef<int64_t> radices, int64_t lanes) {
   return lanes < 32 && !radices.empty() ? radices.back() : 0;
 }
 
-int64_t SlabTransform::getSize(ArrayRef<int64_t> radices, int64_t parts,
-                               int64_t lanes) {
-  int64_t rows = parts, padding = getPadding(radices, lanes);
-  for (int64_t radix : radices)
-    rows *= radix;
-  return 2 * (rows + (padding ? rows / padding : 0)) * lanes;
-}
-
 void SlabTransform::allocate() {
-  slab = nest.allocateShared(
-      {2, getSize(radices, parts, lanes) / (2 * lanes), lanes}, nest.compute);
+  int64_t all = parts * rows;
+  slab = nest.allocateShared({2, all + (padding ? all / padding : 0), lanes},
+                             nest.compute);
 }
 
 AffineExpr SlabTransform::physical(AffineExpr row) const {

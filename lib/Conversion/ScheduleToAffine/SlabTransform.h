@@ -49,10 +49,6 @@ public:
   SlabTransform(NestBuilder &nest, ArrayRef<int64_t> radices, int64_t parts,
                 int64_t lanes);
 
-  /// Elements of shared memory, real numbers.
-  static int64_t getSize(ArrayRef<int64_t> radices, int64_t parts,
-                         int64_t lanes);
-
   /// The slab of one unit of work.
   void allocate();
 
@@ -63,6 +59,9 @@ public:
   /// `fromLastPass`: the one that undoes the last pass was done.
   void inverse(Writer writer, bool fromLastPass);
 
+  ArrayRef<int64_t> getRadices() const { return radices; }
+  int64_t getParts() const { return parts; }
+  int64_t getLanes() const { return lanes; }
   /// Rows of a part.
   int64_t getRows() const { return rows; }
   /// Row of bin m of a part's transform, and the bin of a row.

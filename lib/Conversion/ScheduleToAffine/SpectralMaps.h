@@ -26,15 +26,20 @@ class SpectralMaps {
 public:
   SpectralMaps(KernelEmitter &emitter, NestBuilder &nest, SpectralChain chain);
 
-protected:
   /// All maps of the chain, on one bin of one channel.
   ComplexPair applyMaps(ComplexPair bin, AffineExpr k, AffineExpr mirror,
                         AffineExpr channel);
   /// x where the flag of its channel is 0, else 0.
   Value selectFinite(Value x, Value flag);
-  /// x where its channel holds numbers alone, else 0.
-  Value keepFinite(Value x, int64_t part, AffineExpr lane);
-  /// Whether k and N-k are the same bin.
+  /// 0 times what a channel has in a row of the input. Its flag is their sum: 0
+  /// where the channel holds numbers alone, else NaN.
+  Value getFlagTerm(AffineExpr row, AffineExpr channel);
+  /// A bin of a channel with a flag, which shows where that is not 0.
+  ComplexPair addFlag(ComplexPair bin, Value flag);
+  /// N-k, or 0 for k = 0, and whether k is that itself.
+  AffineExpr mirrorOf(AffineExpr k) const {
+    return (-k + chain.tokens) % chain.tokens;
+  }
   Value isOwnMirror(AffineExpr k);
   /// A bin of half a spectrum in memory; one that is its own mirror is real.
   ComplexPair loadBin(AffineExpr k, Value own, AffineExpr channel);
@@ -51,6 +56,11 @@ protected:
   ComplexPair packMirror(ComplexPair a, ComplexPair b);
 
   bool storesSpectrum() const { return !chain.ifft; }
+  /// Rows that a channel's flag is the sum over: tokens, or the bins of half a
+  /// spectrum.
+  int64_t getNumFlagRows() const {
+    return chain.fft ? chain.tokens : chain.tokens / 2 + 1;
+  }
 
   KernelEmitter &emitter;
   NestBuilder &nest;
@@ -62,10 +72,8 @@ protected:
   bool isolated;
   Value input, output;
   int64_t channels;
+  /// Of the unit of work being emitted.
   AffineExpr batch;
-  /// (2, lanes): sums of 0 x over what a channel holds, of the channels in real
-  /// and in imaginary parts.
-  Value flags;
 
 private:
   ComplexPair applyMap(SpectrumMapOp map, ComplexPair bin, AffineExpr k,

@@ -1,0 +1,147 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "ReportFacts.h"
+
+#include "bfly/Schedule/Plan.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+// What a kernel holds --------------------------------------------------------
+
+KernelContents mlir::bfly::getContents(KernelOp kernel) {
+  KernelContents contents;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (isa<BflyDialect>(op.getDialect()))
+      contents.ops.push_back(&op);
+    for (Value result : op.getResults())
+      if (auto type = dyn_cast<RankedTensorType>(result.getType()))
+        if (isa<FloatType, ComplexType>(type.getElementType()))
+          contents.wide |= getComputeType(type).isF64();
+    if (auto fft = dyn_cast<FftOp>(op)) {
+      ++contents.transforms;
+      contents.half |= fft.isHalf();
+      contents.sequence = fft.getInput().getType();
+    } else if (auto ifft = dyn_cast<IfftOp>(op)) {
+      ++contents.transforms;
+      contents.half |= ifft.isHalf();
+      contents.sequence = ifft.getResult().getType();
+    } else if (auto map = dyn_cast<SpectrumMapOp>(op)) {
+      contents.map = map;
+      contents.mirrored |= map.getHermitian();
+      if (!contents.sequence)
+        contents.sequence = map.getInput().getType();
+    } else if (auto bin = dyn_cast<SpectrumBinOp>(op)) {
+      contents.binZero |= bin.getIndex() == 0;
+    } else if (auto stage = dyn_cast<AttentionStageOp>(op)) {
+      contents.stages.push_back(stage);
+      contents.sequence = stage.getState().getType();
+    }
+    contents.padded |= isa<tensor::PadOp>(op);
+  }
+  if (!contents.sequence && kernel.getNumResults())
+    contents.sequence = cast<RankedTensorType>(kernel.getResult(0).getType());
+  return contents;
+}
+
+SmallVector<StringRef> mlir::bfly::getRewrites(KernelOp kernel,
+                                               const KernelContents &contents) {
+  SmallVector<StringRef> rewrites;
+  if (contents.half) {
+    rewrites.push_back("half_spectrum");
+    if (!getLibraryTransform(kernel))
+      rewrites.push_back("two_channels_a_transform");
+  }
+  if (contents.mirrored)
+    rewrites.push_back("hermitian_part");
+  if (contents.binZero)
+    rewrites.push_back("mean_is_bin_zero");
+  if (contents.transforms &&
+      getTransformLength(kernel) != contents.sequence.getDimSize(1))
+    rewrites.push_back("bluestein");
+  llvm::SetVector<StringRef> scorings;
+  for (AttentionStageOp stage : contents.stages)
+    if (stage.getScoring() != Scoring::Definition)
+      scorings.insert(stringifyScoring(stage.getScoring()));
+  rewrites.append(scorings.begin(), scorings.end());
+  if (contents.padded)
+    rewrites.push_back("padding_in_kernel");
+  return rewrites;
+}
+
+/// Where what `kernel` makes goes to, if that is what kept it small.
+static std::string getOutsideReason(KernelOp kernel) {
+  for (Operation *user : kernel->getUsers()) {
+    if (isa<KernelOp>(user))
+      return "every operation has a kernel of its own";
+    if (user->hasTrait<OpTrait::IsTerminator>())
+      return "what it makes is a result of the function";
+    return ("what it makes is read by '" + user->getName().getStringRef() +
+            "', which no kernel holds")
+        .str();
+  }
+  return "nothing reads what it makes";
+}
+
+std::string mlir::bfly::getUnfusedReason(KernelOp kernel,
+                                         const KernelContents &contents) {
+  if (auto reason = kernel->getAttrOfType<StringAttr>("bfly.unfused"))
+    return reason.getValue().str();
+  if (contents.ops.size() != 1)
+    return "";
+  Operation *only = contents.ops.front();
+  if (auto stage = dyn_cast<AttentionStageOp>(only))
+    if (getNumStages(stage.getState().getType().getDimSize(1)) == 1)
+      return "";
+  if (!isa<FftOp, IfftOp, SpectrumMapOp, SpectrumBinOp, MeanOp,
+           AttentionStageOp, FoldWeightsOp, ProjectOp>(only))
+    return "";
+  return getOutsideReason(kernel);
+}
+
+// Times ----------------------------------------------------------------------
+
+std::optional<Machine>
+mlir::bfly::getPlannedMachine(KernelOp kernel, const ReportOptions &options) {
+  if (PlanAttr plan = kernel.getPlanAttr())
+    return getMachine(plan.getMachine().getValue(), options.threads);
+  return std::nullopt;
+}
+
+MachineCeilings mlir::bfly::getCeilings(const std::optional<Machine> &machine,
+                                        const ReportOptions &options) {
+  MachineCeilings ceilings = options.ceilings;
+  if (machine) {
+    MachineCeilings nominal = getNominalCeilings(*machine);
+    if (!(ceilings.bytesPerSecond > 0))
+      ceilings.bytesPerSecond = nominal.bytesPerSecond;
+    if (!(ceilings.flopsPerSecond > 0))
+      ceilings.flopsPerSecond = nominal.flopsPerSecond;
+    if (!(ceilings.matrixFlopsPerSecond > 0))
+      ceilings.matrixFlopsPerSecond = nominal.matrixFlopsPerSecond;
+  }
+  return ceilings;
+}
+
+std::optional<Bound> mlir::bfly::getBound(KernelOp kernel,
+                                          const KernelCost &cost, bool wide,
+                                          const ReportOptions &options) {
+  MachineCeilings ceilings =
+      getCeilings(getPlannedMachine(kernel, options), options);
+  if (!(ceilings.bytesPerSecond > 0) || !(ceilings.flopsPerSecond > 0))
+    return std::nullopt;
+  // A vector holds half as many numbers of f64.
+  if (wide)
+    ceilings.flopsPerSecond /= 2;
+  double batch = static_cast<double>(options.batch);
+  // The matrix units work beside the others.
+  double matrix =
+      ceilings.matrixFlopsPerSecond > 0 ? cost.matrixFlops.at(batch) : 0;
+  return Bound{cost.bytes.at(batch) / ceilings.bytesPerSecond,
+               (cost.flops.at(batch) - matrix) / ceilings.flopsPerSecond,
+               matrix > 0 ? matrix / ceilings.matrixFlopsPerSecond : 0,
+               ceilings};
+}
