@@ -86,6 +86,11 @@ def commit():
     return (head or f"version {bfly.version()}") + ("+" if changed else "")
 
 
+def now():
+    """The date that results are filed under."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def machine(device):
     """What the figures are of: the card, its driver, its measured ceilings, versions."""
     info = {"python": platform.python_version(), "numpy": np.__version__, "bfly": bfly.version()}
@@ -500,7 +505,7 @@ def main():
     options.failed = False
     notes, begin = Notes(), time.monotonic()
     result = {
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": now(),
         "commit": commit(),
         "command": shlex.join(["python", "bench/bench_cuda.py", *sys.argv[1:]]),
         "machine": machine(options.device),

@@ -1,6 +1,6 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Turns the results of bench_cuda.py and bench_cpu.py into tables.
+"""Turns the results of bench_cuda.py, profile_cuda.py and bench_cpu.py into tables.
 
     python bench/table.py                        the newest of each in bench/results as bench/RESULTS.md
     python bench/table.py FILE... --output -     these files, to standard output
@@ -212,7 +212,8 @@ def of_gpu(result):
         "All contenders of a shape take turns in one process, on buffers that no cache holds; medians of a turn's time on the "
         "card, every result checked by the float64 oracle. The copy is of x's size; attention is QKV projection, scaled dot "
         "products, output projection. At the ceilings: the report's bytes and flops at the measured ones. Block: threads × "
-        "registers of each, shared memory, blocks a multiprocessor.",
+        "registers of each, shared memory, blocks a multiprocessor. What lies between a kernel and its ceilings: the counters below, "
+        "and [docs/gpu.md](../docs/gpu.md#what-is-left-to-the-bound).",
     ]
     if result.get("filter"):
         parts += ["### The spectral filter, hidden 4D", filters_on_gpu(result)]
@@ -222,6 +223,40 @@ def of_gpu(result):
     if result["notes"]:
         parts.append("\n".join(f"- {note}" for note in result["notes"]))
     return parts
+
+
+def of_profile(result):
+    """The section of profile_cuda.py's results."""
+
+    def cell(row, name, scale=1.0, digits=0, unit=""):
+        return f"{row[name] * scale:,.{digits}f}{unit}" if name in row else "–"
+
+    rows = [
+        [
+            row["case"],
+            cell(row, "nanoseconds", 1e-3),
+            cell({"moved": row.get("bytes_read", 0) + row.get("bytes_written", 0)}, "moved", 1e-6, 0, " MB"),
+            cell(row, "memory_percent", 1, 0, " %"),
+            cell(row, "cache_bytes", 1e-6, 0, " MB"),
+            cell(row, "cache_percent", 1, 0, " %"),
+            cell(row, "matrix_percent", 1, 0, " %"),
+            cell(row, "issue_percent", 1, 0, " %"),
+            cell(row, "shared_conflicts", 1e-6, 1, " M"),
+            cell(row, "waits_for_memory", 1, 1),
+            cell(row, "waits_at_barriers", 1, 1),
+            cell(row, "waits_for_matrix_units", 1, 1),
+        ]
+        for row in result["counters"]
+    ]
+    header = ["kernel", "µs", "memory, moved", "of its peak", "cache, moved", "of its peak", "matrix units busy"]
+    header += ["issue slots used", "bank conflicts", "waits: memory", "barriers", "matrix units"]
+    return [
+        "## Counters of a GPU's kernels",
+        f"{result['date']}, commit {result['commit']}, `{result['command']}`, {result['machine']['card']}.",
+        "By Nsight Compute: one launch each, from empty caches, with the clocks as they are. Waits: warps that stand still for each "
+        "one that issues.",
+        table(header, rows),
+    ]
 
 
 # ---------------------------------------------------------------------- a CPU
@@ -254,8 +289,10 @@ def of_cpu(result):
 
 def document(results):
     sections = ["# What bfly takes, beside what users have", "Made by `bench/table.py`; do not edit."]
-    for result in sorted(results, key=lambda result: "ceilings" not in result):
-        sections += of_gpu(result) if "ceilings" in result else of_cpu(result)
+    kinds = (("ceilings", of_gpu), ("counters", of_profile), ("mixers", of_cpu))
+    for key, section in kinds:
+        for result in results:
+            sections += section(result) if key in result else []
     return "\n\n".join(sections) + "\n"
 
 
@@ -264,7 +301,7 @@ def main():
     parser.add_argument("files", nargs="*", type=Path, help="the newest of each kind in bench/results unless given")
     parser.add_argument("--output", default=str(HERE / "RESULTS.md"), help="- for standard output")
     options = parser.parse_args()
-    newest = (max((HERE / "results").glob(f"{kind}-*.json"), default=None) for kind in ("cuda", "cpu"))
+    newest = (max((HERE / "results").glob(f"{kind}-*.json"), default=None) for kind in ("cuda", "profile", "cpu"))
     paths = options.files or [path for path in newest if path]
     if not paths:
         sys.exit("there are no results: run bench/bench_cuda.py or bench/bench_cpu.py first")

@@ -11,6 +11,7 @@
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Pipelines/Pipelines.h"
+#include "bfly/Schedule/Launches.h"
 #include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Transforms/Passes.h"
@@ -254,8 +255,11 @@ Program::lower(const Signature &function, StringRef level,
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
   if (level != "mixer" && level != "network" && level != "schedule") {
-    // Tables are made from here on.
-    if (llvm::Error error = checkMemory(*clone, availableMemory()))
+    // Tables are made from here on. What is on a GPU is in its memory, which
+    // the runtime knows.
+    bool onGPU = settings.device.kind == Device::Kind::CUDA;
+    if (llvm::Error error =
+            checkMemory(*clone, onGPU ? uint64_t(1) << 40 : availableMemory()))
       return std::move(error);
     protectInputs(*clone, function.name);
   }
@@ -299,4 +303,16 @@ Program::report(const Signature &function, const CompileSettings &settings,
   report["signature"] = function.str();
   report["device"] = settings.device.str();
   return std::move(report);
+}
+
+llvm::Expected<llvm::json::Array>
+Program::launches(const Signature &function,
+                  const CompileSettings &settings) const {
+  if (settings.device.kind == Device::Kind::CPU)
+    return llvm::json::Array();
+  auto held = lock();
+  auto lowered = lower(function, "binary", settings);
+  if (!lowered)
+    return lowered.takeError();
+  return getLaunches(lowered->get());
 }

@@ -87,3 +87,16 @@ func.func @no_plan(%x: tensor<2x8x4xf32>) -> tensor<2x4xf32> {
   }
   return %y : tensor<2x4xf32>
 }
+
+// -----
+
+// A declaration has no body to convert; what is returned twice is copied.
+// CHECK-LABEL: func.func private @external(tensor<4xf32>)
+func.func private @external(tensor<4xf32>)
+
+// CHECK-LABEL: func.func @twice
+// CHECK: %[[COPY:.*]] = bufferization.alloc_tensor() copy(%[[X:.*]]) : tensor<4xf32>
+// CHECK: return %[[X]], %[[COPY]]
+func.func @twice(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  return %x, %x : tensor<4xf32>, tensor<4xf32>
+}

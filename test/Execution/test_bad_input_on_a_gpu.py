@@ -60,17 +60,17 @@ def test_f64_attention():
 
 
 def test_a_kernel_that_does_not_fit():
-    text = f"""func.func @f(%x: tensor<1x64x32xf32>) -> tensor<1x64x32xf32> {{
-  %y = bfly.kernel "wide" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 32768, radices = [8, 8],
-      groups = [<0 to 1 in shared>], parallel = "tile", threads = 256>
-      : (tensor<1x64x32xf32>) -> tensor<1x64x32xf32> {{
-    %f = bfly.fft %a : tensor<1x64x32xf32> -> tensor<1x33x32xcomplex<f32>>
-    %z = bfly.ifft %f : tensor<1x33x32xcomplex<f32>> -> tensor<1x64x32xf32>
-    bfly.yield %z : tensor<1x64x32xf32>
+    x, f = "tensor<1x4096x64xf32>", "tensor<1x2049x64xcomplex<f32>>"
+    text = f"""func.func @f(%x: {x}) -> {x} {{
+  %y = bfly.kernel "wide" (%a = %x) plan <machine = "sm_90a", lanes = 32, tile = 32, radices = [16, 16, 16],
+      groups = [<0 to 2 in shared>], parallel = "tile", threads = 256> : ({x}) -> {x} {{
+    %f = bfly.fft %a : {x} -> {f}
+    %z = bfly.ifft %f : {f} -> {x}
+    bfly.yield %z : {x}
   }}
-  return %y : tensor<1x64x32xf32>
+  return %y : {x}
 }}"""
-    with refused(r"<text>:2:8: error: 'bfly.kernel' op"):
+    with refused(r"<text>:2:8: error: 'bfly.kernel' op \"wide\" of \('tensor<1x4096x64xf32>'\) .* does not fit"):
         bfly.compile(text, device="cuda")
 
 

@@ -9,6 +9,7 @@ import pytest
 from programs import PLANS, attention_text, butterfly_problem, check_butterfly, compile, on_every_plan, on_gpu, run
 
 import bfly
+from bfly import reference
 
 FORMS = ["dense", "per_head", "one_head"]
 SCORINGS = ["definition", "pair_difference", "chained", "folded", "carried"]
@@ -143,6 +144,31 @@ def test_a_dynamic_batch(rng, form, fuse, plan):
         problem = butterfly_problem(rng, batch, n, d, heads, form, False, "f32")
         check_butterfly(run(kernel, *problem), problem, heads, form, "f32")
     assert kernel(np.zeros((0, n, d), np.float32), *problem[1:]).shape == (0, n, d)
+
+
+@on_every_plan
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+@pytest.mark.parametrize("size", [3, 10, 30])
+@pytest.mark.parametrize("form", FORMS)
+def test_scores_that_saturate(rng, form, size, dtype, plan):
+    """Large numbers make large scores, whose errors turn a choice between two tokens around; of many sequences, no more often
+    than the definition's own rounding does."""
+    x, wq, wk = butterfly_problem(rng, 24, 16, 32, 4 if form != "one_head" else 1, form, False, dtype)
+    problem = reference.store(size * reference.load(x), dtype), wq, wk
+    heads = 4 if form != "one_head" else 1
+    kernel = compile(attention_text(24, 16, 32, heads, wq.shape, dtype), plan=plan)
+    check_butterfly(run(kernel, *problem), problem, heads, form, dtype)
+
+
+@on_every_plan
+@pytest.mark.parametrize("form", ["dense", "per_head"])
+def test_differences_beyond_f16(form, plan):
+    """Two tokens that are numbers, whose difference is none in f16."""
+    x = np.empty((1, 2, 8), np.float16)
+    x[:, 0], x[:, 1] = 40000, -40000
+    w = (np.eye(8) * 1e-5).astype(np.float16).reshape((1, 8, 8) if form == "dense" else (1, 1, 8, 8))
+    out = run(compile(attention_text(1, 2, 8, 1, w.shape, "f16"), plan=plan), x, w, w)
+    check_butterfly(out, (x, w, w), 1, form, "f16")
 
 
 @hypothesis.settings(max_examples=40)

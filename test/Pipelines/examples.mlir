@@ -61,3 +61,12 @@
 // LLVM-NOT: {{(tensor|affine|scf|memref|bfly)\.[a-z]}}
 // LLVM: llvm.func @_mlir_ciface_
 // LLVM-NOT: {{(tensor|affine|scf|memref)\.[a-z]}}
+
+// And for a GPU down to machine code.
+// RUN: bfly-opt %S/../../examples/fftnet_layer.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
+// RUN: bfly-opt %S/../../examples/fftnet_model.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
+// RUN: bfly-opt %S/../../examples/fft_ia_layer.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
+// RUN: bfly-opt %S/../../examples/fft_inspired_attention.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
+// RUN: bfly-opt %S/../../examples/fnet_mixing.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
+// GPU: gpu.binary @{{.*}} bin = "
+// GPU-NOT: assembly = "

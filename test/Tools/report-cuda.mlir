@@ -30,6 +30,14 @@
 // PTX-NEXT:   "shared_bytes": {{[0-9]+}},
 // PTX-NEXT:   "threads": 256
 
+// Nothing is run, and no driver is needed, where a level is printed.
+// RUN: env BFLY_LIBCUDA=/nowhere bfly-run %s --device=cuda --function=attention --print-level=schedule --report=%t | FileCheck %s --check-prefix=LEVEL
+// LEVEL: bfly.kernel "butterfly_attention"
+// RUN: FileCheck %s --input-file=%t --check-prefix=ASSEMBLED
+// ASSEMBLED: "launch": {
+// ASSEMBLED: "registers": {{[1-9][0-9]+}},
+// ASSEMBLED: "element": "bf16"
+
 func.func @attention(%x: tensor<2x64x64xbf16>, %wq: tensor<6x64x64xbf16>, %wk: tensor<6x64x64xbf16>) -> tensor<2x64x64xbf16> {
   %y = bfly.butterfly_attention %x, %wq, %wk heads(2) : tensor<2x64x64xbf16>, tensor<6x64x64xbf16>
   return %y : tensor<2x64x64xbf16>

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The benchmark runs, checks what it times, and its results make tables."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -29,6 +30,29 @@ def test_the_benchmark_and_its_table(tmp_path):
     for line in made.splitlines():  # every row has its header's columns
         if line.startswith("|"):
             assert line.endswith("|")
+
+
+def test_counters_of_kernels(tmp_path):
+    """What ncu prints becomes numbers, and those a row; what it could not count is left out."""
+    spec = importlib.util.spec_from_file_location("profile_cuda", BENCH / "profile_cuda.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = (
+        '==PROF== Connected\n"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"\n'
+        '"0","k","dram__bytes_read.sum","byte","2,500,000"\n"0","k","gpu__time_duration.sum","nsecond","1500"\n'
+        '"0","k","lts__t_bytes.sum","byte","n/a"\n'
+    )
+    found = module.metrics_of(text)
+    assert found == {"dram__bytes_read.sum": 2500000.0, "gpu__time_duration.sum": 1500.0}
+    assert module.metrics_of("nothing") == {}
+    row = {"case": "a kernel"} | {name: found[metric] for name, metric in module.METRICS.items() if metric in found}
+    result = {"date": "today", "commit": "c", "command": "x", "machine": {"card": "a card"}, "counters": [row]}
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(result))
+    made = subprocess.run(
+        [sys.executable, BENCH / "table.py", path, "--output=-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "| a kernel | 2 | 2 MB | – |" in made
 
 
 def test_the_benchmark_of_gpus(tmp_path):

@@ -136,11 +136,12 @@ def test_a_gpu():
         group["place"] = place
     launch = {"threads": 256, "shared_bytes": 100 << 10, "registers": 140, "local_bytes": 16}
     one["launch"] = launch | {"blocks_per_multiprocessor": 2}
-    one["matrix_flops"] = one["flops"] / 2
+    one["matrix_flops"] = 100
     said = texts(draw(subject))
     for text in ("shared memory", "100 KiB of shared memory a block", "140 registers a thread, 16 B spilled"):
         assert text in said
     assert "2 blocks a multiprocessor" in said and any("132 multiprocessors" in text for text in said)
+    assert any("700 Tflop/s of matrix units" in text for text in said)
 
 
 def test_reasons_are_wrapped():

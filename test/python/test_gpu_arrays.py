@@ -127,6 +127,47 @@ def test_copies_host_arrays(kernel, torch):
     assert isinstance(y, Tensor)
 
 
+class Array(Tensor):
+    """cupy's."""
+
+
+Array.__module__ = "cupy"
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    """A module cupy whose current stream is 88 on whatever device is the current one; `devices` notes those."""
+    module = types.ModuleType("cupy")
+    module.devices = []
+
+    class Device:
+        def __init__(self, number):
+            self.number = number
+
+        def __enter__(self):
+            module.devices.append(self.number)
+
+        def __exit__(self, *error):
+            pass
+
+    module.cuda = types.SimpleNamespace(Device=Device, get_current_stream=lambda: types.SimpleNamespace(ptr=88))
+    module.empty = lambda shape, dtype: Array(np.empty(shape, dtype))
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    return module
+
+
+def test_arrays_of_cupy(kernel, cupy):
+    x, w = Array(np.ones((2, 4), np.float32)), Array(np.ones(4, np.float32))
+    y = kernel(x, parameters={"w": w})
+    assert isinstance(y, Array) and (y.array == 5).all()
+    assert kernel.calls == [([(2, 0)] * 3, 88)] and x.streams == [88]
+    assert cupy.devices == [0, 0]  # for the stream, and for the result
+    out = Array(np.zeros((2, 4), np.float32))
+    assert kernel(x, parameters={"w": w}, out=out) is out
+    with pytest.raises(bfly.BflyError, match=r"^input 0: on cuda:1, but the kernel runs on cuda:0$"):
+        kernel(Array(x.array, 1), parameters={"w": w})
+
+
 def test_names_what_is_wrong(kernel, torch):
     x, w = arrays()
     with pytest.raises(bfly.BflyError, match=r"^input 0: on cuda:1, but the kernel runs on cuda:0$"):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import bfly
 from bfly import report as module
 
 
@@ -26,6 +27,20 @@ def test_prints_a_report(tmp_path, capsys):
     for part in ("layer on cpu, 2 threads", "batch 4", " 3.0 ", " 8.0 ", "2.00", "stages 0-5 in l2", "padding in kernel",
                  "not fused: a reason"):
         assert part in text
+
+
+def test_prints_the_compiler_s_own():
+    """Which is of a module, and knows nothing of time."""
+    kernel = bfly.compile(
+        """func.func @f(%x: tensor<2x8x4xf32>) -> tensor<2x4xf32> {
+  %y = bfly.mean %x : tensor<2x8x4xf32> -> tensor<2x4xf32>
+  return %y : tensor<2x4xf32>
+}"""
+    )
+    lines = list(module.text(kernel.report))
+    assert lines[0].startswith("f on cpu, ") and lines[2].startswith("mean ")
+    report = {key: value for key, value in kernel.report.items() if key != "function"}
+    assert list(module.text(report))[0] == lines[0]
 
 
 @pytest.mark.parametrize("written", [None, "", "[]", "{}", '{"kernels": [1], "machine": {}}'])

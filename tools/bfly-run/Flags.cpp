@@ -53,6 +53,15 @@ Error mlir::bfly::checkFlags() {
       (StringRef(flags().benchmark).getAsInteger(10, calls) || calls < 1))
     return makeError("--benchmark=" + flags().benchmark +
                      ": not a number of calls");
+  if (!flags().printLevels.empty() && flags().inputs.empty())
+    for (auto [given, name] :
+         {std::pair(flags().benchmark.getNumOccurrences() > 0, "benchmark"),
+          std::pair(!flags().outputs.empty(), "output"),
+          std::pair(!flags().expected.empty(), "expected_output")})
+      if (given)
+        return makeError(
+            Twine("--") + name +
+            " is of a run, and --print-level without --input runs nothing");
   for (const std::string &level : flags().printLevels)
     if (level != "all" && !is_contained(getLevels(), level))
       return makeError("--print-level=" + level + ": the levels are " +

@@ -26,8 +26,8 @@ struct Flags {
                      "one")};
   llvm::cl::opt<std::string> device{
       llvm::cl::cat(category), "device", llvm::cl::init("cpu"),
-      llvm::cl::value_desc("cpu|cuda"),
-      llvm::cl::desc("where to run (default: cpu)")};
+      llvm::cl::value_desc("cpu|cuda|cuda:N"),
+      llvm::cl::desc("where to run (default: cpu); cuda:1 is the second GPU")};
   llvm::cl::list<std::string> inputs{
       llvm::cl::cat(category), "input", llvm::cl::value_desc("array"),
       llvm::cl::desc("an input, once for each: @x.npy, 2x3xf32=1,2,… or "
@@ -68,7 +68,8 @@ struct Flags {
       llvm::cl::cat(category), "print-level", llvm::cl::CommaSeparated,
       llvm::cl::value_desc("level"),
       llvm::cl::desc("print the function at a level: mixer, network, schedule, "
-                     "affine, llvm or all; without --input nothing is run")};
+                     "affine, llvm or all, on a GPU gpu, nvvm and binary too; "
+                     "without --input nothing is run")};
   llvm::cl::opt<std::string> compileOptions{
       llvm::cl::cat(category), "compile-options",
       llvm::cl::value_desc("options"),

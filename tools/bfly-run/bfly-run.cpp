@@ -14,6 +14,7 @@
 #include "bfly/Engine/Executable.h"
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/Npy.h"
+#include "bfly/Schedule/Launches.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -141,6 +142,15 @@ shapesOf(ArrayRef<HostArray> arrays) {
   return shapes;
 }
 
+static Error writeReport(const json::Object &report) {
+  if (!flags().report.getNumOccurrences())
+    return Error::success();
+  return writeFileAtomically(flags().report, [&](raw_ostream &os) {
+    os << formatv("{0:2}", json::Value(json::Object(report))) << "\n";
+    return Error::success();
+  });
+}
+
 static Error writeOutputs(ArrayRef<std::string> paths,
                           ArrayRef<HostArray> results,
                           const json::Object &report) {
@@ -148,12 +158,24 @@ static Error writeOutputs(ArrayRef<std::string> paths,
     if (!path.empty())
       if (Error error = writeNpy(path, result))
         return error;
-  if (flags().report.getNumOccurrences())
-    return writeFileAtomically(flags().report, [&](raw_ostream &os) {
-      os << formatv("{0:2}", json::Value(json::Object(report))) << "\n";
-      return Error::success();
-    });
-  return Error::success();
+  return writeReport(report);
+}
+
+/// The report of what is not run: with what the assembler says of a GPU's
+/// kernels, for which no GPU has to be there.
+static Error reportWithoutRun(const Program &program, const Signature &function,
+                              const CompileSettings &settings) {
+  if (!flags().report.getNumOccurrences())
+    return Error::success();
+  auto report = program.report(function, settings);
+  if (!report)
+    return report.takeError();
+  auto launches = program.launches(function, settings);
+  if (!launches)
+    return launches.takeError();
+  if (settings.device.kind == Device::Kind::CUDA)
+    addLaunches(*report, std::move(*launches));
+  return writeReport(*report);
 }
 
 static Error run() {
@@ -195,6 +217,8 @@ static Error run() {
     if (!survives([&] {
           ErrorAsOutParameter checked(failure);
           failure = printLevels(*program, function, settings);
+          if (!failure && flags().inputs.empty())
+            failure = reportWithoutRun(*program, function, settings);
         }))
       stop(flags().source +
            ": the compiler failed on this file: there is too little "
