@@ -199,6 +199,41 @@ LogicalResult LibraryTransformOp::verify() {
   return success();
 }
 
+// bfly.library_product -------------------------------------------------------
+
+LogicalResult LibraryProductOp::verify() {
+  SmallVector<MemRefType> types;
+  for (Value buffer : getOperands()) {
+    auto type = cast<MemRefType>(buffer.getType());
+    bool mayBeDynamic = buffer == getX() || buffer == getY();
+    ArrayRef<int64_t> fixed =
+        type.getShape().drop_front(mayBeDynamic && type.getRank() ? 1 : 0);
+    if (!type.getLayout().isIdentity() || type.getMemorySpace() ||
+        type.getRank() == 0 ||
+        llvm::any_of(fixed, [](int64_t size) { return size < 1; }))
+      return emitOpError("(C1) needs whole buffers of static sizes in the "
+                         "default memory, got ")
+             << type;
+    types.push_back(type);
+  }
+  MemRefType x = types.front(), y = types.back();
+  auto weight = cast<MemRefType>(getWeight().getType());
+  int64_t out = weight.getDimSize(0), in = weight.getDimSize(1);
+  bool fits = x.getRank() >= 2 && y.getRank() == x.getRank() &&
+              x.getShape().back() == in && y.getShape().back() == out &&
+              x.getShape().drop_back() == y.getShape().drop_back();
+  if (getBias())
+    fits &= cast<MemRefType>(getBias().getType()).getDimSize(0) == out;
+  if (!fits)
+    return emitOpError("(C2) ") << x << " and " << weight << " have no product "
+                                << y << (getBias() ? " with this bias" : "");
+  if (llvm::any_of(types, [&](MemRefType type) {
+        return type.getElementType() != x.getElementType();
+      }))
+    return emitOpError("(C3) element types differ");
+  return success();
+}
+
 // bfly.matrix_product --------------------------------------------------------
 
 /// Whether the last `count` dimensions are contiguous.

@@ -94,7 +94,7 @@ static void buildLLVM(OpPassManager &manager) {
   {
     OpPassManager &functions = manager.nest<func::FuncOp>();
     functions.addPass(createInlineKernelsPass());
-    functions.addPass(createExpandLibraryTransformsPass());
+    functions.addPass(createExpandLibraryCallsPass());
     functions.addPass(createExpandMatrixProductsPass());
     functions.addPass(createEraseMemorySpacesPass());
     // While lanes are scalars, so is the arithmetic of complex numbers.

@@ -261,6 +261,10 @@ KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
         getTensorType(stage.getWeights().front()).getElementTypeBitWidth() ==
             16)
       cost.matrixFlops += getStageFlops(stage, /*projectionsOnly=*/true);
+    else if (auto linear = getLibraryProduct(kernel);
+             linear &&
+             linear.getInput().getType().getElementTypeBitWidth() == 16)
+      cost.matrixFlops += getLinearFlops(linear);
   }
   return cost;
 }
@@ -304,10 +308,12 @@ SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
     return bytes;
   }
   if (sequence && plan.getThreads()) {
-    // On a GPU all of it in memory, with the pairs' differences where they are
-    // stored too; or what a block holds.
+    // On a GPU all of it in memory, in f32 with the pairs' differences where
+    // scores are of those; or what a block holds.
     int64_t stored = getStoredBytes(first);
-    int64_t parts = first.getScoring() == Scoring::PairDifference ? 3 : 2;
+    bool storesDifference =
+        first.getScoring() == Scoring::PairDifference && stored == 4;
+    int64_t parts = storesDifference ? 3 : 2;
     int64_t headChannels =
         first.getState().getType().getDimSize(2) / int64_t(first.getHeads());
     for (GroupAttr group : plan.getGroups())

@@ -214,3 +214,42 @@ Operation *mlir::bfly::getLibraryTransform(KernelOp kernel) {
                  body.getTerminator()->getOperands() == only->getResults();
   return machine && isAlone && !machine->transforms(tokens) ? only : nullptr;
 }
+
+/// Multiplications from which on a library is worth a call.
+static constexpr int64_t kLibraryProduct = 1 << 22;
+/// Bytes that it wants rows to be a multiple of.
+static constexpr int64_t kLibraryAlignment = 16;
+
+LinearOp mlir::bfly::getLibraryProduct(KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  if (!kernel.getPlan() || !llvm::hasSingleElement(body.without_terminator()))
+    return nullptr;
+  auto linear = dyn_cast<LinearOp>(body.front());
+  std::optional<Machine> machine =
+      getMachine(kernel.getPlanAttr().getMachine().getValue(), /*threads=*/1);
+  if (!linear || linear.getRelu() || !machine || !machine->isGPU() ||
+      body.getTerminator()->getOperands() != linear->getResults() ||
+      !llvm::all_of(linear->getOperands(), llvm::IsaPred<BlockArgument>))
+    return nullptr;
+  RankedTensorType input = linear.getInput().getType();
+  auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+  int64_t bytes = input.getElementTypeBitWidth() / 8;
+  if (input.getElementType().isF64() ||
+      weight.getDimSize(1) * bytes % kLibraryAlignment ||
+      weight.getDimSize(0) * bytes % kLibraryAlignment)
+    return nullptr;
+  // Of a dynamic batch one sequence.
+  int64_t work = weight.getNumElements();
+  for (int64_t size : input.getShape().drop_back())
+    work = llvm::SaturatingMultiply<uint64_t>(
+        work, ShapedType::isDynamic(size) ? 1 : size);
+  bool isLarge = work >= kLibraryProduct && weight.getDimSize(0) >= 64 &&
+                 weight.getDimSize(1) >= 64;
+  return isLarge ? linear : nullptr;
+}
+
+StringRef mlir::bfly::getLibrary(KernelOp kernel) {
+  return getLibraryTransform(kernel) ? "cuFFT"
+         : getLibraryProduct(kernel) ? "cuBLASLt"
+                                     : "";
+}

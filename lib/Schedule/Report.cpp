@@ -190,8 +190,8 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
   std::string unfused = getUnfusedReason(kernel, contents);
   if (!unfused.empty())
     report["unfused"] = unfused;
-  if (getLibraryTransform(kernel))
-    report["library"] = "cuFFT";
+  if (StringRef library = getLibrary(kernel); !library.empty())
+    report["library"] = library;
 
   setAmount(report, "bytes", cost.bytes);
   setAmount(report, "flops", cost.flops);

@@ -60,8 +60,8 @@ std::string mlir::bfly::summarize(KernelOp kernel,
        << llvm::formatv("{0:f2}", bound->seconds() * 1e6) << " us at "
        << toText(bound->ceilings.bytesPerSecond, "B/s", 1000) << " and "
        << toText(bound->ceilings.flopsPerSecond, "flop/s", 1000);
-  if (getLibraryTransform(kernel))
-    os << "; by cuFFT";
+  if (StringRef library = getLibrary(kernel); !library.empty())
+    os << "; by " << library;
   std::string unfused = getUnfusedReason(kernel, contents);
   if (!unfused.empty())
     os << "; not fused: " << unfused;

@@ -2,8 +2,8 @@
 // RUN: bfly-opt %s -bfly-compile="to=schedule target=sm_90a" -split-input-file | FileCheck %s --check-prefix=PLAN
 // RUN: bfly-opt %s -bfly-compile="to=schedule target=sm_90a" -split-input-file | bfly-opt -split-input-file -bfly-print-report 2>&1 >/dev/null | FileCheck %s --check-prefix=REPORT
 
-// The images, both of them with the pairs' differences; what a block holds.
-// REPORT: state 786 kB in memory; pair_difference
+// Both images; what a block holds.
+// REPORT: state 524 kB in memory; pair_difference
 // REPORT: state 176 kB in shared, then 176 kB in shared
 // REPORT: state 41.0 kB in memory
 

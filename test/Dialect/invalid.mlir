@@ -1649,3 +1649,68 @@ func.func @f(%a: memref<2x6x4xf32>, %b: memref<2x4x4xcomplex<f64>>) {
   bfly.library_transform %a to %b : memref<2x6x4xf32> to memref<2x4x4xcomplex<f64>>
   return
 }
+
+// -----
+
+// bfly.library_product --------------------------------------------------------
+func.func @f(%x: memref<2x?x4xf32>, %w: memref<5x4xf32>, %y: memref<2x3x5xf32>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static sizes in the default memory, got 'memref<2x?x4xf32>'}}
+  bfly.library_product %x, %w to %y : memref<2x?x4xf32>, memref<5x4xf32> to memref<2x3x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<2x4xf32>, %w: memref<?x4xf32>, %y: memref<2x5xf32>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static sizes in the default memory, got 'memref<?x4xf32>'}}
+  bfly.library_product %x, %w to %y : memref<2x4xf32>, memref<?x4xf32> to memref<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<2x4xf32, 3>, %w: memref<5x4xf32>, %y: memref<2x5xf32>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static sizes in the default memory, got 'memref<2x4xf32, 3>'}}
+  bfly.library_product %x, %w to %y : memref<2x4xf32, 3>, memref<5x4xf32> to memref<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xf32>, %y: memref<2x5xf32, strided<[8, 1]>>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static sizes in the default memory, got 'memref<2x5xf32, strided<[8, 1]>>'}}
+  bfly.library_product %x, %w to %y : memref<2x4xf32>, memref<5x4xf32> to memref<2x5xf32, strided<[8, 1]>>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<2x4xf32>, %w: memref<5x3xf32>, %y: memref<2x5xf32>) {
+  // expected-error @+1 {{(C2) 'memref<2x4xf32>' and 'memref<5x3xf32>' have no product 'memref<2x5xf32>'}}
+  bfly.library_product %x, %w to %y : memref<2x4xf32>, memref<5x3xf32> to memref<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xf32>, %y: memref<3x5xf32>) {
+  // expected-error @+1 {{(C2) 'memref<2x4xf32>' and 'memref<5x4xf32>' have no product 'memref<3x5xf32>'}}
+  bfly.library_product %x, %w to %y : memref<2x4xf32>, memref<5x4xf32> to memref<3x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xf32>, %b: memref<4xf32>, %y: memref<2x5xf32>) {
+  // expected-error @+1 {{(C2) 'memref<2x4xf32>' and 'memref<5x4xf32>' have no product 'memref<2x5xf32>' with this bias}}
+  bfly.library_product %x, %w bias(%b : memref<4xf32>) to %y : memref<2x4xf32>, memref<5x4xf32> to memref<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xbf16>, %y: memref<2x5xf32>) {
+  // expected-error @+1 {{(C3) element types differ}}
+  bfly.library_product %x, %w to %y : memref<2x4xf32>, memref<5x4xbf16> to memref<2x5xf32>
+  return
+}

@@ -124,6 +124,15 @@ func.func @gpu(%a: memref<8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memr
   return
 }
 
+// CHECK-LABEL: func @library_product
+func.func @library_product(%x: memref<?x6x4xf32>, %w: memref<5x4xf32>, %b: memref<5xf32>, %y: memref<?x6x5xf32>) {
+  // CHECK: bfly.library_product %{{.*}}, %{{.*}} to %{{.*}} : memref<?x6x4xf32>, memref<5x4xf32> to memref<?x6x5xf32>
+  bfly.library_product %x, %w to %y : memref<?x6x4xf32>, memref<5x4xf32> to memref<?x6x5xf32>
+  // CHECK: bfly.library_product %{{.*}}, %{{.*}} bias(%{{.*}} : memref<5xf32>) to %{{.*}} : memref<?x6x4xf32>, memref<5x4xf32> to memref<?x6x5xf32>
+  bfly.library_product %x, %w bias(%b : memref<5xf32>) to %y : memref<?x6x4xf32>, memref<5x4xf32> to memref<?x6x5xf32>
+  return
+}
+
 // CHECK-LABEL: func @library_transform
 func.func @library_transform(%x: memref<?x6x4xf32>, %f: memref<?x4x4xcomplex<f32>>, %z: memref<2x6x4xcomplex<f64>>) {
   // CHECK: bfly.library_transform %{{.*}} to %{{.*}} : memref<?x6x4xf32> to memref<?x4x4xcomplex<f32>>

@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import PLANS, compile, linear_text, mean_text, norm_text, normal, on_every_plan, run
+from programs import PLANS, compile, linear_text, mean_text, norm_text, normal, on_every_plan, on_gpu, run
 
 from bfly import reference
 
@@ -47,6 +47,28 @@ def test_linear_depths(rng, inner, plan):
 def test_linear_of_other_types(rng, rows, inner, outer, dtype, plan):
     check_linear(rng, rows, inner, outer, dtype, plan=plan)
     check_linear(rng, rows, inner, outer, dtype, bias=False, relu=True, plan=plan)
+
+
+@on_every_plan
+@pytest.mark.parametrize("dtype", ["f32", "bf16", "f16"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_large_linear(rng, dtype, bias, plan):
+    """What a GPU's library multiplies."""
+    for rows in ((70,), (3, 40), (1, 65)):
+        check_linear(rng, rows, 256, 512, dtype, bias=bias, dynamic=len(rows) > 1, plan=plan)
+    kernel = compile(linear_text((70,), 256, 512, dtype, bias, False), plan=plan)
+    on_library = plan == "sm_90a" or on_gpu()
+    assert kernel.report["kernels"][0].get("library") == ("cuBLASLt" if on_library else None)
+
+
+@on_every_plan
+def test_large_linear_keeps_what_is_no_number(rng, plan):
+    x, w = normal(rng, "f32", 64, 256), normal(rng, "f32", 512, 256)
+    x[3, 5], x[7, 0] = np.nan, np.inf
+    for relu in (False, True):
+        y = run(compile(linear_text((64,), 256, 512, "f32", False, relu), plan=plan), x, w)
+        assert np.isnan(y[3]).all() and np.isfinite(np.delete(y, [3, 7], 0)).all()
+        assert (y[7] == np.where((w[:, 0] > 0) | (not relu), np.copysign(np.inf, w[:, 0]), 0)).all()
 
 
 @on_every_plan

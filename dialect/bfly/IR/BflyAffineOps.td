@@ -159,7 +159,7 @@ def Bfly_LibraryTransformOp : Bfly_Op<"library_transform"> {
 
     Lifespan: made by `-bfly-convert-schedule-to-affine` for a GPU; becomes a call
     of `bflyCudaFft` by `-bfly-convert-affine-to-gpu`, where the GPU is emulated
-    loops by `-bfly-expand-library-transforms`.
+    loops by `-bfly-expand-library-calls`.
 
     Constraints:
     - (C1) source and target have static tokens and channels, at least 1, the
@@ -191,6 +191,43 @@ def Bfly_LibraryTransformOp : Bfly_Op<"library_transform"> {
     bool isRealTarget();
     int64_t getTokens();
   }];
+}
+
+def Bfly_LibraryProductOp : Bfly_Op<"library_product"> {
+  let summary = "y = x W^T + b, by the machine's library";
+  let description = [{
+        Y[.., o] = B[o] + sum_i X[.., i] W[o, i]
+
+    with sums in f32. It stands between kernels: the host calls the library,
+    which knows nothing of what a mixer does around a product, but is as fast as
+    its machine is where that does not matter.
+
+    Lifespan: made by `-bfly-convert-schedule-to-affine` for a GPU; becomes a call
+    of `bflyCudaLinear` by `-bfly-convert-affine-to-gpu`, where the GPU is emulated
+    loops by `-bfly-expand-library-calls`.
+
+    Constraints:
+    - (C1) all are whole buffers in the default memory; but for the first
+      dimension of X and Y all are static and at least 1
+    - (C2) X is (.., in), W (out, in), B (out), Y (.., out)
+    - (C3) all are of one element type
+
+    Example:
+    ```mlir
+    bfly.library_product %x, %w bias(%b : memref<512xbf16>) to %y
+        : memref<?x1024x256xbf16>, memref<512x256xbf16> to memref<?x1024x512xbf16>
+    ```
+  }];
+  let arguments = (ins Arg<MemRefOf<[Bfly_MatrixElement]>, "X", [MemRead]>:$x,
+                       Arg<MemRefRankOf<[Bfly_MatrixElement], [2]>, "W", [MemRead]>:$weight,
+                       Arg<Optional<MemRefRankOf<[Bfly_MatrixElement], [1]>>, "B", [MemRead]>:$bias,
+                       Arg<MemRefOf<[Bfly_MatrixElement]>, "Y", [MemWrite]>:$y);
+  let results = (outs);
+  let assemblyFormat = [{
+    $x `,` $weight (`bias` `(` $bias^ `:` type($bias) `)`)? `to` $y attr-dict
+    `:` type($x) `,` type($weight) `to` type($y)
+  }];
+  let hasVerifier = 1;
 }
 
 // Matrix units ---------------------------------------------------------------

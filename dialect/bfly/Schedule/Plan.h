@@ -48,6 +48,15 @@ std::string explainLibrary(int64_t tokens, const Machine &machine);
 /// ifft that a library does; else null.
 Operation *getLibraryTransform(KernelOp kernel);
 
+/// The same for a matrix product: one that is large, and aligned as the library
+/// is quick with. Null for any other, and for one with relu, which would make a
+/// number of a NaN there.
+LinearOp getLibraryProduct(KernelOp kernel);
+
+/// The name of the library that does what `kernel` holds; empty where the kernel
+/// does.
+StringRef getLibrary(KernelOp kernel);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_SCHEDULE_PLAN_H

@@ -467,12 +467,12 @@ def ExpandTileProductPass
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
-def ExpandLibraryTransformsPass
-    : InterfacePass<"bfly-expand-library-transforms", "::mlir::FunctionOpInterface"> {
-  let summary = "Transforms that a GPU's library does to loops";
+def ExpandLibraryCallsPass
+    : InterfacePass<"bfly-expand-library-calls", "::mlir::FunctionOpInterface"> {
+  let summary = "What a GPU's libraries do to loops";
   let description = [{
     For a CPU that runs a GPU's plan for tests: the definition of the transform,
-    N^2 terms a channel, added up in f64.
+    N^2 terms a channel, or of the product, added up in f64.
 
     Before:
     ```mlir

@@ -85,6 +85,14 @@ static LogicalResult convertKernel(KernelOp kernel) {
   if (Operation *transform = getLibraryTransform(kernel)) {
     emitLibraryTransform(builder, kernel, transform, operands.front(),
                          operands.back());
+  } else if (LinearOp linear = getLibraryProduct(kernel)) {
+    auto buffer = [&](Value argument) {
+      return argument ? operands[cast<BlockArgument>(argument).getArgNumber()]
+                      : Value();
+    };
+    LibraryProductOp::create(builder, loc, buffer(linear.getInput()),
+                             buffer(linear.getWeight()),
+                             buffer(linear.getBias()), operands.back());
   } else {
     auto lowered = KernelOp::create(builder, loc, TypeRange(), operands,
                                     kernel.getName(), kernel.getPlanAttr());

@@ -1,11 +1,11 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// -bfly-expand-library-transforms: what a GPU's library does, on a CPU.
+// -bfly-expand-library-calls: what a GPU's library does, on a CPU.
 //
-// Before: affine level, `bfly.library_transform`.
-// After: none is left. The definition stands for each, N^2 terms a channel,
-// added up in f64:
+// Before: affine level, `bfly.library_transform`, `bfly.library_product`.
+// After: none is left. The definition stands for each, of a transform N^2 terms
+// a channel, added up in f64:
 //
 //   parallel b, k, c:
 //     for n: sum += S[b, n, c] w^(n k),  row n k mod N of a table of roots
@@ -17,7 +17,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 namespace mlir::bfly {
-#define GEN_PASS_DEF_EXPANDLIBRARYTRANSFORMSPASS
+#define GEN_PASS_DEF_EXPANDLIBRARYCALLSPASS
 #include "bfly/Transforms/Passes.h.inc"
 } // namespace mlir::bfly
 
@@ -164,14 +164,75 @@ void TransformExpansion::expand() {
   op.erase();
 }
 
+/// parallel rows, o: for i: sum += X[rows, i] W[o, i]
+static void expandProduct(LibraryProductOp op) {
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Type wide = builder.getF64Type();
+  auto widen = [&](Value value) -> Value {
+    return arith::ExtFOp::create(builder, loc, wide, value);
+  };
+  auto type = cast<MemRefType>(op.getY().getType());
+  int64_t rank = type.getRank();
+  SmallVector<AffineMap> lower(rank, builder.getConstantAffineMap(0)), upper;
+  SmallVector<Value> operands;
+  if (type.isDynamicDim(0))
+    operands.push_back(memref::DimOp::create(builder, loc, op.getY(), 0));
+  for (int64_t dim = 0; dim < rank; ++dim)
+    upper.push_back(AffineMap::get(
+        0, operands.size(),
+        type.isDynamicDim(dim)
+            ? builder.getAffineSymbolExpr(0)
+            : builder.getAffineConstantExpr(type.getDimSize(dim))));
+  SmallVector<int64_t> steps(rank, 1);
+  auto outer = affine::AffineParallelOp::create(
+      builder, loc, TypeRange(), ArrayRef<arith::AtomicRMWKind>(), lower,
+      ValueRange(), upper, operands, steps);
+  builder.setInsertionPointToStart(outer.getBody());
+  SmallVector<Value> at(outer.getIVs());
+  Value column = at.back();
+  Value begin =
+      op.getBias()
+          ? widen(affine::AffineLoadOp::create(builder, loc, op.getBias(),
+                                               ValueRange(column)))
+          : arith::ConstantOp::create(builder, loc, builder.getF64FloatAttr(0))
+                .getResult();
+  auto weight = cast<MemRefType>(op.getWeight().getType());
+  auto loop = affine::AffineForOp::create(builder, loc, 0, weight.getDimSize(1),
+                                          1, ValueRange(begin));
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    Value i = loop.getInductionVar();
+    SmallVector<Value> from(at);
+    from.back() = i;
+    Value term = arith::MulFOp::create(
+        builder, loc,
+        widen(affine::AffineLoadOp::create(builder, loc, op.getX(), from)),
+        widen(affine::AffineLoadOp::create(builder, loc, op.getWeight(),
+                                           ValueRange{column, i})));
+    affine::AffineYieldOp::create(
+        builder, loc,
+        ValueRange(arith::AddFOp::create(
+            builder, loc, loop.getRegionIterArgs().front(), term)));
+  }
+  Value sum = arith::TruncFOp::create(builder, loc, type.getElementType(),
+                                      loop.getResult(0));
+  affine::AffineStoreOp::create(builder, loc, sum, op.getY(), at);
+  op.erase();
+}
+
 namespace {
 
-struct ExpandLibraryTransformsPass
-    : public bfly::impl::ExpandLibraryTransformsPassBase<
-          ExpandLibraryTransformsPass> {
+struct ExpandLibraryCallsPass
+    : public bfly::impl::ExpandLibraryCallsPassBase<ExpandLibraryCallsPass> {
   void runOnOperation() override {
-    getOperation().walk(
-        [](LibraryTransformOp op) { TransformExpansion(op).expand(); });
+    getOperation().walk([](Operation *op) {
+      if (auto transform = dyn_cast<LibraryTransformOp>(op))
+        TransformExpansion(transform).expand();
+      else if (auto product = dyn_cast<LibraryProductOp>(op))
+        expandProduct(product);
+    });
   }
 };
 

@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-expand-library-transforms))' | FileCheck %s
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-expand-library-calls))' | FileCheck %s
 
 // CHECK-LABEL: func @forward
 // CHECK-SAME: (%[[X:.*]]: memref<?x6x4xf32>, %[[F:.*]]: memref<?x4x4xcomplex<f32>>)
@@ -30,5 +30,20 @@ func.func @forward(%x: memref<?x6x4xf32>, %f: memref<?x4x4xcomplex<f32>>) {
 // CHECK: arith.truncf %{{.*}} : f64 to f32
 func.func @inverse(%f: memref<2x4x4xcomplex<f32>>, %x: memref<2x6x4xf32>) {
   bfly.library_transform inverse %f to %x : memref<2x4x4xcomplex<f32>> to memref<2x6x4xf32>
+  return
+}
+
+// CHECK-LABEL: func @product
+// CHECK-SAME: (%[[X:.*]]: memref<?x6x4xbf16>, %[[W:.*]]: memref<5x4xbf16>, %[[B:.*]]: memref<5xbf16>, %[[Y:.*]]: memref<?x6x5xbf16>)
+// CHECK: affine.parallel (%[[I:.*]], %[[J:.*]], %[[O:.*]]) = (0, 0, 0) to (symbol(%{{.*}}), 6, 5) {
+// CHECK: affine.load %[[B]][%[[O]]]
+// CHECK: affine.for %[[K:.*]] = 0 to 4 iter_args({{.*}}) -> (f64) {
+// CHECK: affine.load %[[X]][%[[I]], %[[J]], %[[K]]]
+// CHECK: affine.load %[[W]][%[[O]], %[[K]]]
+// CHECK: arith.truncf %{{.*}} : f64 to bf16
+// CHECK: affine.store %{{.*}}, %[[Y]][%[[I]], %[[J]], %[[O]]]
+// CHECK-NOT: library_product
+func.func @product(%x: memref<?x6x4xbf16>, %w: memref<5x4xbf16>, %b: memref<5xbf16>, %y: memref<?x6x5xbf16>) {
+  bfly.library_product %x, %w bias(%b : memref<5xbf16>) to %y : memref<?x6x4xbf16>, memref<5x4xbf16> to memref<?x6x5xbf16>
   return
 }
