@@ -45,7 +45,6 @@ METRICS = {
     "memory_percent": "dram__throughput.avg.pct_of_peak_sustained_elapsed",
     "cache_bytes": "lts__t_bytes.sum",
     "cache_percent": "lts__throughput.avg.pct_of_peak_sustained_elapsed",
-    "matrix_percent": "sm__inst_executed_pipe_tensor_op_gmma.avg.pct_of_peak_sustained_active",
     "issue_percent": "smsp__issue_active.avg.pct_of_peak_sustained_active",
     "shared_conflicts": "l1tex__data_bank_conflicts_pipe_lsu.sum",
     "waits_for_memory": "smsp__average_warps_issue_stalled_long_scoreboard_per_issue_active.ratio",

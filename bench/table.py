@@ -239,7 +239,6 @@ def of_profile(result):
             cell(row, "memory_percent", 1, 0, " %"),
             cell(row, "cache_bytes", 1e-6, 0, " MB"),
             cell(row, "cache_percent", 1, 0, " %"),
-            cell(row, "matrix_percent", 1, 0, " %"),
             cell(row, "issue_percent", 1, 0, " %"),
             cell(row, "shared_conflicts", 1e-6, 1, " M"),
             cell(row, "waits_for_memory", 1, 1),
@@ -248,7 +247,7 @@ def of_profile(result):
         ]
         for row in result["counters"]
     ]
-    header = ["kernel", "µs", "memory, moved", "of its peak", "cache, moved", "of its peak", "matrix units busy"]
+    header = ["kernel", "µs", "memory, moved", "of its peak", "cache, moved", "of its peak"]
     header += ["issue slots used", "bank conflicts", "waits: memory", "barriers", "matrix units"]
     return [
         "## Counters of a GPU's kernels",

@@ -6,6 +6,7 @@ NumPy's come by their own interface, because its DLPack knows neither bf16 nor, 
 DLPack. Results are NumPy's memory, handed over by DLPack where the caller uses another library.
 """
 
+import contextlib
 import ctypes
 import math
 import sys
@@ -153,6 +154,18 @@ def _bare(name):
     return name if name.isidentifier() else "it"
 
 
+def _current(array, number):
+    """A context in which CUDA device `number` is the current one of the library that `array` is from: some export no
+    arrays of any other."""
+    library = type(array).__module__.partition(".")[0]
+    module = sys.modules.get(library)
+    if library == "torch" and module:
+        return module.cuda.device(number)
+    if library == "cupy" and module:
+        return module.cuda.Device(number)
+    return contextlib.nullcontext()
+
+
 def _view_dlpack(array, name, stream=None):
     try:
         device = tuple(int(part) for part in array.__dlpack_device__())
@@ -160,10 +173,11 @@ def _view_dlpack(array, name, stream=None):
         if device[0] in _CUDA:
             # The exporter makes our stream wait for its own, on the device: nobody waits here.
             options["stream"] = _NO_STREAM if stream is None else stream or _DEFAULT_STREAM
-        try:
-            capsule = array.__dlpack__(max_version=(1, 0), **options)
-        except TypeError:  # an exporter from before the first version
-            capsule = array.__dlpack__(**options)
+        with _current(array, device[1]) if device[0] in _CUDA else contextlib.nullcontext():
+            try:
+                capsule = array.__dlpack__(max_version=(1, 0), **options)
+            except TypeError:  # an exporter from before the first version
+                capsule = array.__dlpack__(**options)
     except Exception as error:  # whatever the library raises: no gradient wanted, a lazy conjugate, no CPU memory, ...
         raise BflyError(f"{name}: {_kind(array)} cannot be shared: {error}") from error
     writable = True

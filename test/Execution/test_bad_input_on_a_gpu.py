@@ -62,8 +62,8 @@ def test_f64_attention():
 def test_a_kernel_that_does_not_fit():
     x, f = "tensor<1x4096x64xf32>", "tensor<1x2049x64xcomplex<f32>>"
     text = f"""func.func @f(%x: {x}) -> {x} {{
-  %y = bfly.kernel "wide" (%a = %x) plan <machine = "sm_90a", lanes = 32, tile = 32, radices = [16, 16, 16],
-      groups = [<0 to 2 in shared>], parallel = "tile", threads = 256> : ({x}) -> {x} {{
+  %y = bfly.kernel "wide" (%a = %x) plan <machine = "sm_90a", lanes = 8, tile = 16, radices = [16, 16, 16],
+      groups = [<0 to 2 in shared>], parallel = "tile", threads = 512> : ({x}) -> {x} {{
     %f = bfly.fft %a : {x} -> {f}
     %z = bfly.ifft %f : {f} -> {x}
     bfly.yield %z : {x}

@@ -178,5 +178,13 @@ def test_two_gpus(rng, kernel):
     with pytest.raises(bfly.BflyError, match=r"the stream is not one of cuda:0"):
         kernel(*tensors, stream=torch.cuda.Stream("cuda:1"))
     second = bfly.compile(attention_text(None, N, D, HEADS, (6, D, D), "f32"), device="cuda:1")
-    check(second(*(tensor.to("cuda:1") for tensor in tensors)), arrays)
+    there = [tensor.to("cuda:1") for tensor in tensors]
+    out = second(*there)
+    assert out.device == there[0].device
+    check(out, arrays)
+    # Where x is, whatever torch's current device is; with a weight of the host, which is copied there.
+    check(bfly.butterfly_attention(*there, heads=HEADS), arrays)
+    check(second(there[0], arrays[1], there[2]), arrays)
+    with pytest.raises(bfly.BflyError, match=r"^wk: on cuda:0, but the kernel runs on cuda:1"):
+        bfly.butterfly_attention(*there[:2], tensors[2], heads=HEADS)
     check(kernel(*tensors), arrays)

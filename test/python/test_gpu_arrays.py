@@ -35,6 +35,8 @@ class Tensor:
         return (2, self.number)
 
     def __dlpack__(self, stream=None, max_version=None):
+        if self.number != On.of[-1]:
+            raise BufferError("not of the current device")
         self.streams.append(stream)
         return self.array.__dlpack__()
 
@@ -43,13 +45,30 @@ class Tensor:
 Tensor.__module__ = "torch.fake"
 
 
+class On:
+    """A context with a current device, which `of` lists."""
+
+    of = [0]
+
+    def __init__(self, number):
+        self.number = number
+
+    def __enter__(self):
+        On.of.append(self.number)
+
+    def __exit__(self, *error):
+        On.of.pop()
+
+
 @pytest.fixture
 def torch(monkeypatch):
     """A module torch whose current stream is 77."""
     module = types.ModuleType("torch")
     module.float32 = np.float32
     module.empty = lambda shape, dtype, device: Tensor(np.empty(shape, dtype), int(device.partition(":")[2]))
-    module.cuda = types.SimpleNamespace(current_stream=lambda number: types.SimpleNamespace(cuda_stream=77 + number))
+    module.cuda = types.SimpleNamespace(
+        current_stream=lambda number: types.SimpleNamespace(cuda_stream=77 + number), device=On
+    )
     monkeypatch.setitem(sys.modules, "torch", module)
     return module
 
@@ -140,15 +159,10 @@ def cupy(monkeypatch):
     module = types.ModuleType("cupy")
     module.devices = []
 
-    class Device:
-        def __init__(self, number):
-            self.number = number
-
+    class Device(On):
         def __enter__(self):
+            super().__enter__()
             module.devices.append(self.number)
-
-        def __exit__(self, *error):
-            pass
 
     module.cuda = types.SimpleNamespace(Device=Device, get_current_stream=lambda: types.SimpleNamespace(ptr=88))
     module.empty = lambda shape, dtype: Array(np.empty(shape, dtype))
@@ -161,7 +175,7 @@ def test_arrays_of_cupy(kernel, cupy):
     y = kernel(x, parameters={"w": w})
     assert isinstance(y, Array) and (y.array == 5).all()
     assert kernel.calls == [([(2, 0)] * 3, 88)] and x.streams == [88]
-    assert cupy.devices == [0, 0]  # for the stream, and for the result
+    assert cupy.devices == [0] * 5  # for the stream, the result, and as each array is exported
     out = Array(np.zeros((2, 4), np.float32))
     assert kernel(x, parameters={"w": w}, out=out) is out
     with pytest.raises(bfly.BflyError, match=r"^input 0: on cuda:1, but the kernel runs on cuda:0$"):
