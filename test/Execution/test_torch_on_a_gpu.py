@@ -4,6 +4,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,16 @@ def test_results_stay_on_the_gpu(rng, kernel):
     given = torch.full_like(tensors[0], float("nan"))
     assert kernel(*tensors, out=given) is given
     assert torch.equal(given, out)
+
+
+def test_the_page_s_example(monkeypatch):
+    """The Python of docs/gpu.md."""
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "gpu.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(root)
+    names = {}
+    exec(page.split("```python\n", 1)[1].split("```", 1)[0], names)
+    assert isinstance(names["y"], np.ndarray) and names["y"].shape == (3, 4, 32)
 
 
 def test_arrays_of_both_places(rng, kernel):
