@@ -24,6 +24,30 @@ namespace mlir::bfly {
 using namespace mlir;
 using namespace mlir::bfly;
 
+/// A parallel loop over the elements of a buffer, whose first dimension may be
+/// dynamic. The builder stands in its body then.
+static affine::AffineParallelOp createParallel(OpBuilder &builder,
+                                               Value buffer) {
+  Location loc = buffer.getLoc();
+  auto type = cast<MemRefType>(buffer.getType());
+  SmallVector<AffineMap> lower(type.getRank(), builder.getConstantAffineMap(0)),
+      upper;
+  SmallVector<Value> operands;
+  if (type.isDynamicDim(0))
+    operands.push_back(memref::DimOp::create(builder, loc, buffer, 0));
+  for (int64_t size : type.getShape())
+    upper.push_back(AffineMap::get(0, operands.size(),
+                                   ShapedType::isDynamic(size)
+                                       ? builder.getAffineSymbolExpr(0)
+                                       : builder.getAffineConstantExpr(size)));
+  SmallVector<int64_t> steps(type.getRank(), 1);
+  auto loop = affine::AffineParallelOp::create(
+      builder, loc, TypeRange(), ArrayRef<arith::AtomicRMWKind>(), lower,
+      ValueRange(), upper, operands, steps);
+  builder.setInsertionPointToStart(loop.getBody());
+  return loop;
+}
+
 namespace {
 
 class TransformExpansion {
@@ -110,28 +134,12 @@ void TransformExpansion::store(Value re, Value im, ValueRange at) {
 }
 
 void TransformExpansion::expand() {
-  MemRefType source = op.getSource().getType(),
-             target = op.getTarget().getType();
+  MemRefType source = op.getSource().getType();
   int64_t tokens = op.getTokens();
   Value roots = TableOp::create(
       builder, loc, MemRefType::get({tokens, 2}, builder.getF64Type()),
       TableKind::Roots, tokens);
-  SmallVector<AffineMap> lower(3, builder.getConstantAffineMap(0)), upper;
-  SmallVector<Value> operands;
-  bool isDynamic = target.isDynamicDim(0);
-  if (isDynamic)
-    operands.push_back(memref::DimOp::create(builder, loc, op.getTarget(), 0));
-  for (int64_t dim = 0; dim < 3; ++dim)
-    upper.push_back(AffineMap::get(
-        0, isDynamic,
-        target.isDynamicDim(dim)
-            ? builder.getAffineSymbolExpr(0)
-            : builder.getAffineConstantExpr(target.getDimSize(dim))));
-  SmallVector<int64_t> steps(3, 1);
-  auto outer = affine::AffineParallelOp::create(
-      builder, loc, TypeRange(), ArrayRef<arith::AtomicRMWKind>(), lower,
-      ValueRange(), upper, operands, steps);
-  builder.setInsertionPointToStart(outer.getBody());
+  auto outer = createParallel(builder, op.getTarget());
   Value b = outer.getIVs()[0], k = outer.getIVs()[1], c = outer.getIVs()[2];
   // The row of the table goes round by k.
   Value zero = number(0), row = index(0), order = index(tokens);
@@ -173,22 +181,7 @@ static void expandProduct(LibraryProductOp op) {
     return arith::ExtFOp::create(builder, loc, wide, value);
   };
   auto type = cast<MemRefType>(op.getY().getType());
-  int64_t rank = type.getRank();
-  SmallVector<AffineMap> lower(rank, builder.getConstantAffineMap(0)), upper;
-  SmallVector<Value> operands;
-  if (type.isDynamicDim(0))
-    operands.push_back(memref::DimOp::create(builder, loc, op.getY(), 0));
-  for (int64_t dim = 0; dim < rank; ++dim)
-    upper.push_back(AffineMap::get(
-        0, operands.size(),
-        type.isDynamicDim(dim)
-            ? builder.getAffineSymbolExpr(0)
-            : builder.getAffineConstantExpr(type.getDimSize(dim))));
-  SmallVector<int64_t> steps(rank, 1);
-  auto outer = affine::AffineParallelOp::create(
-      builder, loc, TypeRange(), ArrayRef<arith::AtomicRMWKind>(), lower,
-      ValueRange(), upper, operands, steps);
-  builder.setInsertionPointToStart(outer.getBody());
+  auto outer = createParallel(builder, op.getY());
   SmallVector<Value> at(outer.getIVs());
   Value column = at.back();
   Value begin =
