@@ -7,12 +7,13 @@
 // kernels hold phases, each a parallel loop over units of work, in which
 // parallel loops over threads follow one another. Parallel loops outside of
 // kernels, of what upstream operations became, are kernels of one phase. After:
-// host code launches, and calls the runtime for transforms that a library does;
+// host code launches, and calls the runtime for what a library does;
 // a gpu.module for each kernel holds a gpu.func, with
 // blocks, threads, barriers, shared memory and registers. Nothing on the host
 // touches an element.
 
 #include "KernelMapper.h"
+#include "LibraryCalls.h"
 #include "bfly/Conversion/Passes.h"
 #include "bfly/Schedule/Launches.h"
 #include "bfly/Schedule/Machine.h"
@@ -79,108 +80,6 @@ static KernelOp wrapInKernel(scf::ParallelOp loop, const Machine &machine) {
   return kernel;
 }
 
-/// A function of the runtime.
-static LLVM::LLVMFuncOp declare(ModuleOp module, StringRef function,
-                                Type result, ArrayRef<Type> arguments) {
-  if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(function))
-    return known;
-  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
-  return LLVM::LLVMFuncOp::create(
-      builder, module.getLoc(), function,
-      LLVM::LLVMFunctionType::get(result, arguments));
-}
-
-namespace {
-
-/// A call of the runtime that takes the place of an operation on buffers.
-class LibraryCall {
-public:
-  LibraryCall(Operation *op)
-      : op(op), builder(op), loc(op->getLoc()), i32(builder.getI32Type()),
-        i64(builder.getI64Type()) {}
-
-  Value constant(Type type, int64_t value) {
-    return LLVM::ConstantOp::create(builder, loc, type, value);
-  }
-  Value getPointer(Value buffer) {
-    Type pointer = LLVM::LLVMPointerType::get(op->getContext());
-    if (!buffer)
-      return LLVM::ZeroOp::create(builder, loc, pointer);
-    Value address = memref::ExtractAlignedPointerAsIndexOp::create(
-        builder, loc, builder.getIndexType(), buffer);
-    address = arith::IndexCastOp::create(builder, loc, i64, address);
-    return LLVM::IntToPtrOp::create(builder, loc, pointer, address);
-  }
-  Value getSize(Value buffer, int64_t dim) {
-    auto type = cast<MemRefType>(buffer.getType());
-    if (!type.isDynamicDim(dim))
-      return constant(i64, type.getDimSize(dim));
-    return arith::IndexCastOp::create(
-        builder, loc, i64, memref::DimOp::create(builder, loc, buffer, dim));
-  }
-  void replace(StringRef name, ValueRange arguments) {
-    LLVM::LLVMFuncOp function =
-        declare(op->getParentOfType<ModuleOp>(), name,
-                LLVM::LLVMVoidType::get(op->getContext()),
-                llvm::to_vector(arguments.getTypes()));
-    LLVM::CallOp::create(builder, loc, function, arguments);
-    op->erase();
-  }
-
-private:
-  Operation *op;
-  OpBuilder builder;
-  Location loc;
-
-public:
-  Type i32, i64;
-};
-
-} // namespace
-
-/// A product that the runtime has cuBLASLt do.
-static void callLibrary(LibraryProductOp op) {
-  LibraryCall call(op);
-  auto x = cast<MemRefType>(op.getX().getType());
-  auto weight = cast<MemRefType>(op.getWeight().getType());
-  int64_t inner = 1;
-  for (int64_t size : x.getShape().drop_front().drop_back())
-    inner *= size;
-  OpBuilder builder(op);
-  Value rows =
-      arith::MulIOp::create(builder, op.getLoc(), call.getSize(op.getX(), 0),
-                            call.constant(call.i64, inner));
-  // As the C API numbers types.
-  Type element = x.getElementType();
-  int64_t type = element.isF32() ? 1 : element.isBF16() ? 2 : 3;
-  call.replace("bflyCudaLinear",
-               {call.getPointer(op.getX()), call.getPointer(op.getWeight()),
-                call.getPointer(op.getBias()), call.getPointer(op.getY()), rows,
-                call.constant(call.i64, weight.getDimSize(1)),
-                call.constant(call.i64, weight.getDimSize(0)),
-                call.constant(call.i32, type), call.constant(call.i32, 0)});
-}
-
-/// A transform that the runtime has cuFFT do.
-static void callLibrary(LibraryTransformOp op) {
-  LibraryCall call(op);
-  // BflyCudaFftKind.
-  Type complexType = (op.isRealSource() ? op.getTarget() : op.getSource())
-                         .getType()
-                         .getElementType();
-  bool isWide = cast<ComplexType>(complexType).getElementType().isF64();
-  int32_t kind = (op.isRealSource()   ? 1
-                  : op.isRealTarget() ? 2
-                                      : 0) +
-                 (isWide ? 3 : 0);
-  call.replace(
-      "bflyCudaFft",
-      {call.getPointer(op.getSource()), call.getPointer(op.getTarget()),
-       call.getSize(op.getSource(), 0), call.constant(call.i64, op.getTokens()),
-       call.getSize(op.getSource(), 2), call.constant(call.i32, kind),
-       call.constant(call.i32, op.getInverse())});
-}
-
 namespace {
 
 /// Converts one kernel.
@@ -197,8 +96,8 @@ private:
   LogicalResult hoistAllocations();
   LLVM::LLVMFuncOp declare(StringRef function, Type result,
                            ArrayRef<Type> arguments) {
-    return ::declare(kernel->getParentOfType<ModuleOp>(), function, result,
-                     arguments);
+    return declareRuntime(kernel->getParentOfType<ModuleOp>(), function, result,
+                          arguments);
   }
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
@@ -396,12 +295,7 @@ LogicalResult ConvertAffineToGpuPass::convert(func::FuncOp function,
     if (failed(KernelOutliner(kernel, machine, name).outline()))
       return failure();
   }
-  function.walk([](Operation *op) {
-    if (auto transform = dyn_cast<LibraryTransformOp>(op))
-      callLibrary(transform);
-    else if (auto product = dyn_cast<LibraryProductOp>(op))
-      callLibrary(product);
-  });
+  callLibraries(function);
   // The arrays are in the GPU's memory.
   WalkResult walk = function.walk([](Operation *op) {
     if (!isa<memref::LoadOp, memref::StoreOp, memref::CopyOp, vector::LoadOp,
