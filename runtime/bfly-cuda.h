@@ -147,7 +147,7 @@ void *mgpuTensorMapEncodeTiledMemref(int64_t rank, void *descriptor,
                                      int64_t swizzle, int64_t l2Promotion,
                                      int64_t outOfBounds, int64_t *box);
 
-/* ------------------------------------ what bfly's own lowering calls besides
+/* -------------------------- what bfly's own lowering calls besides, or may
  */
 
 /* Every block of the grid is resident at once, so that all may wait for each

@@ -95,8 +95,9 @@ def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleO
     in workgroup memory becomes views of the dynamic shared memory, what is in
     private memory registers. A phase without loops over threads has its own
     iterations spread over all threads of the grid. `bfly.stream_product` becomes a
-    ring of bulk copies, mbarriers and `bfly.wgmma`. `bfly.library_transform` becomes a
-    call of the runtime. Scratch memory is allocated by the host. The input has its affine loops lowered to `scf`.
+    ring of bulk copies, mbarriers and `bfly.wgmma`. `bfly.library_transform` and
+    `bfly.library_product` become calls of the runtime. Scratch memory is allocated
+    by the host. The input has its affine loops lowered to `scf`.
 
     Before:
     ```mlir
