@@ -44,9 +44,9 @@ def test_results_stay_on_the_gpu(rng, kernel):
 
 def test_runs_on_the_stream_of_the_caller(rng, kernel):
     arrays, given = problem(rng)
+    late = cupy.zeros_like(given[0])
     cupy.cuda.Device().synchronize()
     side = cupy.cuda.Stream(non_blocking=True)
-    late = cupy.zeros_like(given[0])
     with side:
         cupy.copyto(late, given[0])
         out = kernel(late, *given[1:])

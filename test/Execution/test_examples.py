@@ -105,6 +105,9 @@ def test_tokens_outside_the_vocabulary(data):
     assert kernel(wild, parameters=parameters).tobytes() == kernel(tame, parameters=parameters).tobytes()
 
 
+@pytest.mark.skipif(
+    os.environ.get("BFLY_TEST_SANITIZED") == "racecheck", reason="racecheck reports hazards in cuBLASLt's kernels"
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_report_and_picture(data, tmp_path, name):
     report = tmp_path / "report.json"

@@ -9,7 +9,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PYTHON = [(path, match[1]) for path in PAGES for match in re.finditer(r"```python\n(.*?)```", path.read_text(), re.S)]
+# gpu.md's is run where there is a GPU (test/Execution/test_torch_on_a_gpu.py).
+PYTHON = [
+    (path, match[1])
+    for path in PAGES
+    for match in re.finditer(r"```python\n(.*?)```", path.read_text(), re.S)
+    if path.name != "gpu.md"
+]
 
 
 @pytest.mark.parametrize("path, code", PYTHON, ids=lambda value: value.name if isinstance(value, Path) else "")
