@@ -56,8 +56,9 @@ def test_linear_of_other_types(rng, rows, inner, outer, dtype, plan):
 @pytest.mark.parametrize("bias", [False, True])
 def test_large_linear(rng, dtype, bias, plan):
     """What a GPU's library multiplies."""
-    if dtype != "f32" and os.environ.get("BFLY_TEST_SANITIZED") == "racecheck":
-        pytest.skip("racecheck reports hazards in cuBLASLt's kernels")
+    if dtype != "f32" and os.environ.get("BFLY_TEST_SANITIZED") in ("racecheck", "initcheck"):
+        # What is asked here all the same: memory that is poisoned first shows whatever is not written.
+        pytest.skip("racecheck reports hazards in cuBLASLt's kernels, initcheck does not see what they write")
     for rows in ((70,), (3, 40), (1, 65)):
         check_linear(rng, rows, 256, 512, dtype, bias=bias, dynamic=len(rows) > 1, plan=plan)
     kernel = compile(linear_text((70,), 256, 512, dtype, bias, False), plan=plan)
