@@ -3,6 +3,7 @@
 """The two mixers as functions: each builds its IR, which is compiled once for every signature."""
 
 import math
+import sys
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -119,7 +120,7 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None, device=No
             scale = float(scale)
         except (TypeError, ValueError):
             scale = math.nan
-        if not abs(scale) <= (_LARGEST_F32 if dtype != "f64" else math.inf) or math.isinf(scale):
+        if not abs(scale) <= (sys.float_info.max if dtype == "f64" else _LARGEST_F32):  # a NaN is not either
             raise BflyError("scale: a finite number is expected, finite in f32 where that is what is computed in")
 
     def make():

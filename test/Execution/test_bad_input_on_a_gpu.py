@@ -7,22 +7,10 @@ import os
 
 import numpy as np
 import pytest
+from gpu_alone import HEADS, D, N, device, kernel  # noqa: F401
 from programs import attention_text, butterfly_problem, check_butterfly, linear_text, mean_text
 
 import bfly
-
-N, D, HEADS = 64, 32, 2
-
-
-@pytest.fixture(scope="module", autouse=True, params=["cuda"])
-def device(request):
-    """The GPU alone."""
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    return bfly.compile(attention_text(None, N, D, HEADS, (6, D, D), "f32"), device="cuda")
 
 
 @pytest.fixture(autouse=True)

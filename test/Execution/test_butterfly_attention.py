@@ -153,9 +153,9 @@ def test_a_dynamic_batch(rng, form, fuse, plan):
 def test_scores_that_saturate(rng, form, size, dtype, plan):
     """Large numbers make large scores, whose errors turn a choice between two tokens around; of many sequences, no more often
     than the definition's own rounding does."""
-    x, wq, wk = butterfly_problem(rng, 24, 16, 32, 4 if form != "one_head" else 1, form, False, dtype)
+    heads = 1 if form == "one_head" else 4
+    x, wq, wk = butterfly_problem(rng, 24, 16, 32, heads, form, False, dtype)
     problem = reference.store(size * reference.load(x), dtype), wq, wk
-    heads = 4 if form != "one_head" else 1
     kernel = compile(attention_text(24, 16, 32, heads, wq.shape, dtype), plan=plan)
     check_butterfly(run(kernel, *problem), problem, heads, form, dtype)
 

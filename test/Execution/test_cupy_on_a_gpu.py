@@ -3,24 +3,12 @@
 """Arrays of cupy: where they are, on the caller's stream, and what is refused; collected where cupy has a GPU."""
 
 import pytest
-from programs import attention_text, butterfly_problem, check_butterfly
+from gpu_alone import HEADS, D, N, device, kernel  # noqa: F401
+from programs import butterfly_problem, check_butterfly
 
 import bfly
 
 cupy = pytest.importorskip("cupy")
-
-N, D, HEADS = 64, 32, 2
-
-
-@pytest.fixture(scope="module", autouse=True, params=["cuda"])
-def device(request):
-    """The GPU alone."""
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    return bfly.compile(attention_text(None, N, D, HEADS, (6, D, D), "f32"), device="cuda")
 
 
 def problem(rng):

@@ -6,8 +6,8 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from gpu_alone import device  # noqa: F401
 from programs import (
-    Place,
     attention_text,
     butterfly_problem,
     check_butterfly,
@@ -19,14 +19,6 @@ from programs import (
 )
 
 DTYPES = ["f32", "bf16", "f16"]
-
-
-@pytest.fixture(scope="module", autouse=True, params=["cuda"])
-def device(request):
-    """The GPU alone."""
-    Place.device = request.param
-    yield request.param
-    Place.device = "cpu"
 
 
 def attend(rng, batch, n, d, heads, form, dtype, shared=False):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import Place, attention_text, butterfly_problem, check_butterfly, filter_text, mean_text, normal
+from gpu_alone import HEADS, D, N, device, kernel  # noqa: F401
+from programs import attention_text, butterfly_problem, check_butterfly, filter_text, mean_text, normal
 
 import bfly
 
@@ -16,21 +17,7 @@ torch = pytest.importorskip("torch")
 if not torch.cuda.is_available():
     pytest.skip("torch has no GPU", allow_module_level=True)
 
-N, D, HEADS = 64, 32, 2
 SANITIZED = "BFLY_TEST_SANITIZED" in os.environ
-
-
-@pytest.fixture(scope="module", autouse=True, params=["cuda"])
-def device(request):
-    """The GPU alone."""
-    Place.device = request.param
-    yield request.param
-    Place.device = "cpu"
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    return bfly.compile(attention_text(None, N, D, HEADS, (6, D, D), "f32"), device="cuda")
 
 
 def problem(rng, batch=3):
