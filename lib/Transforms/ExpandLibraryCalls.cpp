@@ -50,14 +50,12 @@ static affine::AffineParallelOp createParallel(OpBuilder &builder,
 
 namespace {
 
-class TransformExpansion {
+/// What the definitions are written in: f64, each operation rounded by itself.
+class Definition {
 public:
-  TransformExpansion(LibraryTransformOp op)
-      : op(op), builder(op), loc(op.getLoc()) {}
+  Definition(Operation *op) : builder(op), loc(op->getLoc()) {}
 
-  void expand();
-
-private:
+protected:
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
@@ -74,6 +72,9 @@ private:
   Value mul(Value a, Value b) {
     return arith::MulFOp::create(builder, loc, a, b);
   }
+  Value load(Value buffer, ValueRange at) {
+    return affine::AffineLoadOp::create(builder, loc, buffer, at);
+  }
   Value widen(Value value) {
     Type type = builder.getF64Type();
     return value.getType() == type
@@ -85,20 +86,40 @@ private:
                ? value
                : arith::TruncFOp::create(builder, loc, type, value).getResult();
   }
+
+  OpBuilder builder;
+  Location loc;
+};
+
+class TransformExpansion : Definition {
+public:
+  TransformExpansion(LibraryTransformOp op) : Definition(op), op(op) {}
+
+  void expand();
+
+private:
   /// Element n of the source, with both parts in f64, and with half of a
   /// spectrum as often as it stands for bins.
   std::pair<Value, Value> loadTerm(ValueRange at);
   void store(Value re, Value im, ValueRange at);
 
   LibraryTransformOp op;
-  OpBuilder builder;
-  Location loc;
+};
+
+class ProductExpansion : Definition {
+public:
+  ProductExpansion(LibraryProductOp op) : Definition(op), op(op) {}
+
+  void expand();
+
+private:
+  LibraryProductOp op;
 };
 
 } // namespace
 
 std::pair<Value, Value> TransformExpansion::loadTerm(ValueRange at) {
-  Value value = affine::AffineLoadOp::create(builder, loc, op.getSource(), at);
+  Value value = load(op.getSource(), at);
   if (op.isRealSource())
     return {widen(value), number(0)};
   Value re = widen(complex::ReOp::create(builder, loc, value));
@@ -173,23 +194,11 @@ void TransformExpansion::expand() {
 }
 
 /// parallel rows, o: for i: sum += X[rows, i] W[o, i]
-static void expandProduct(LibraryProductOp op) {
-  OpBuilder builder(op);
-  Location loc = op.getLoc();
-  Type wide = builder.getF64Type();
-  auto widen = [&](Value value) -> Value {
-    return arith::ExtFOp::create(builder, loc, wide, value);
-  };
-  auto type = cast<MemRefType>(op.getY().getType());
+void ProductExpansion::expand() {
   auto outer = createParallel(builder, op.getY());
   SmallVector<Value> at(outer.getIVs());
   Value column = at.back();
-  Value begin =
-      op.getBias()
-          ? widen(affine::AffineLoadOp::create(builder, loc, op.getBias(),
-                                               ValueRange(column)))
-          : arith::ConstantOp::create(builder, loc, builder.getF64FloatAttr(0))
-                .getResult();
+  Value begin = op.getBias() ? widen(load(op.getBias(), column)) : number(0);
   auto weight = cast<MemRefType>(op.getWeight().getType());
   auto loop = affine::AffineForOp::create(builder, loc, 0, weight.getDimSize(1),
                                           1, ValueRange(begin));
@@ -199,18 +208,12 @@ static void expandProduct(LibraryProductOp op) {
     Value i = loop.getInductionVar();
     SmallVector<Value> from(at);
     from.back() = i;
-    Value term = arith::MulFOp::create(
-        builder, loc,
-        widen(affine::AffineLoadOp::create(builder, loc, op.getX(), from)),
-        widen(affine::AffineLoadOp::create(builder, loc, op.getWeight(),
-                                           ValueRange{column, i})));
-    affine::AffineYieldOp::create(
-        builder, loc,
-        ValueRange(arith::AddFOp::create(
-            builder, loc, loop.getRegionIterArgs().front(), term)));
+    Value term = mul(widen(load(op.getX(), from)),
+                     widen(load(op.getWeight(), {column, i})));
+    affine::AffineYieldOp::create(builder, loc,
+                                  add(loop.getRegionIterArgs().front(), term));
   }
-  Value sum = arith::TruncFOp::create(builder, loc, type.getElementType(),
-                                      loop.getResult(0));
+  Value sum = narrow(loop.getResult(0), weight.getElementType());
   affine::AffineStoreOp::create(builder, loc, sum, op.getY(), at);
   op.erase();
 }
@@ -224,7 +227,7 @@ struct ExpandLibraryCallsPass
       if (auto transform = dyn_cast<LibraryTransformOp>(op))
         TransformExpansion(transform).expand();
       else if (auto product = dyn_cast<LibraryProductOp>(op))
-        expandProduct(product);
+        ProductExpansion(product).expand();
     });
   }
 };
