@@ -3,6 +3,7 @@
 
 // Scratch memory for compiled code, and calls that survive the lack of it.
 
+#include "GuardPages.h"
 #include "bfly-runtime.h"
 
 #include <csetjmp>
@@ -175,6 +176,8 @@ void *_mlir_memref_to_llvm_aligned_alloc(uint64_t alignment, uint64_t bytes) {
     alignment = kAlignment;
   if (bytes == 0)
     bytes = 1;
+  if (void *guarded = allocateGuarded(alignment, bytes))
+    return guarded;
   Header *block = cache.take(alignment, bytes);
   if (!block)
     block = newBlock(alignment, bytes);
@@ -196,7 +199,7 @@ void *_mlir_memref_to_llvm_alloc(uint64_t bytes) {
 }
 
 void _mlir_memref_to_llvm_free(void *pointer) {
-  if (!pointer)
+  if (!pointer || freeGuarded(pointer))
     return;
   Header *block = static_cast<Header *>(pointer) - 1;
   // Compiled code frees a block on the thread that allocated it.
@@ -235,6 +238,7 @@ int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
   volatile int threadsBefore = omp_get_max_threads();
   volatile int result = 0;
   limitSpinning();
+  readGuardMode();
   if (threads > 0)
     omp_set_num_threads(threads);
   Call call;

@@ -13,6 +13,7 @@ import pytest
 
 import bfly
 from bfly import reference
+from guarded import guarded
 
 
 def compute(dtype):
@@ -44,7 +45,8 @@ def poison(array):
 
 def run(kernel, *arrays, parameters=None):
     """The result of a kernel (or a tuple of them). Asserts that a second run, into poisoned memory, gives the same
-    bits, and that no input was written."""
+    bits, and that no input was written; and again with every array, and all scratch memory, next to pages that nobody
+    may touch, first at their ends and then at their beginnings."""
     before = [np.array(array, copy=True) for array in arrays]
     first = kernel(*arrays, parameters=parameters)
     results = first if isinstance(first, tuple) else (first,)
@@ -54,7 +56,24 @@ def run(kernel, *arrays, parameters=None):
         assert one.tobytes() == other.tobytes(), "two runs differ"
     for array, copy in zip(arrays, before):
         assert array.tobytes() == copy.tobytes(), "an input was written"
+    if not on_gpu():
+        for where in ("end", "begin"):
+            run_guarded(kernel, arrays, parameters, results, where)
     return first
+
+
+def run_guarded(kernel, arrays, parameters, results, where):
+    again = tuple(poison(guarded(result, where)) for result in results)
+    inputs = [guarded(array, where) if isinstance(array, np.ndarray) else array for array in arrays]
+    if parameters is not None:
+        parameters = {name: guarded(array, where) for name, array in parameters.items()}
+    os.environ["BFLY_GUARD"] = where
+    try:
+        kernel(*inputs, parameters=parameters, out=again)
+    finally:
+        del os.environ["BFLY_GUARD"]
+    for one, other in zip(results, again):
+        assert one.tobytes() == other.tobytes(), f"a run between guards ({where}) differs"
 
 
 def linear_text(rows, inner, outer, dtype, bias, relu):

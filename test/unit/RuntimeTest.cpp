@@ -3,6 +3,7 @@
 
 #include "bfly-runtime.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <omp.h>
@@ -151,4 +152,38 @@ TEST(Runtime, MeasuresCeilings) {
   double one = bflyRuntimePeakFlops(1, 0.01);
   EXPECT_GT(one, 1e8);
   EXPECT_LT(one, 1e13);
+}
+
+/// A call of compiled code that has `bytes` of scratch memory and writes one
+/// byte at `offset`.
+static void touchAt(int64_t bytes, int64_t offset) {
+  int64_t numbers[] = {bytes, offset};
+  void *arguments[] = {numbers};
+  auto touch = [](void **arguments) {
+    auto *numbers = static_cast<int64_t *>(arguments[0]);
+    auto *block = static_cast<volatile char *>(
+        _mlir_memref_to_llvm_aligned_alloc(64, numbers[0]));
+    block[numbers[1]] = 1;
+    _mlir_memref_to_llvm_free(const_cast<char *>(block));
+  };
+  bflyRuntimeCall(touch, arguments, 0, nullptr, nullptr);
+}
+
+TEST(RuntimeDeathTest, GuardsScratchMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (int64_t bytes : {1, 64, 100, 4096, 10000}) {
+    setenv("BFLY_GUARD", "end", 1);
+    touchAt(bytes, 0);
+    touchAt(bytes, bytes - 1);
+    int64_t end = (bytes + 63) / 64 * 64;
+    EXPECT_DEATH(touchAt(bytes, end), "");
+    if (bytes % 64)
+      EXPECT_DEATH(touchAt(bytes, bytes), "wrote 0 bytes after the end");
+    setenv("BFLY_GUARD", "begin", 1);
+    touchAt(bytes, 0);
+    touchAt(bytes, bytes - 1);
+    EXPECT_DEATH(touchAt(bytes, -1), "");
+    unsetenv("BFLY_GUARD");
+  }
+  touchAt(100, 100);
 }
