@@ -9,6 +9,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -78,6 +79,12 @@ static bool isInSpace(Type type, gpu::AddressSpace space) {
       memref ? dyn_cast_or_null<gpu::AddressSpaceAttr>(memref.getMemorySpace())
              : gpu::AddressSpaceAttr();
   return attr && attr.getValue() == space;
+}
+
+bool mlir::bfly::readsAsNumber(Operation *op, Value tensor) {
+  DenseElementsAttr value;
+  return OpTrait::hasElementwiseMappableTraits(op) &&
+         matchPattern(tensor, m_Constant(&value)) && value.isSplat();
 }
 
 bool mlir::bfly::isInWorkgroupMemory(Type type) {

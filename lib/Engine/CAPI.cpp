@@ -29,7 +29,7 @@ static_assert(BFLY_F64 == int(ElementType::F64) &&
                   BFLY_I1 == int(ElementType::I1),
               "the header's numbers are fixed");
 
-/// The header's shapes, which have -1 for the batch.
+/// The header's shapes, which have -1 for dynamic sizes.
 using Shapes = std::vector<SmallVector<int64_t, 4>>;
 
 struct bfly_kernel {
@@ -264,12 +264,17 @@ char *bfly_kernel_report(const bfly_kernel *kernel) {
 
 int bfly_kernel_result_shapes(const bfly_kernel *kernel,
                               const bfly_array *inputs, size_t num_inputs,
-                              int64_t *const *shapes) {
-  Shapes given;
-  for (size_t i = 0; i < num_inputs; ++i)
-    given.emplace_back(inputs[i].shape,
-                       inputs[i].shape + std::max(inputs[i].rank, 0));
-  auto results = kernel->executable->resultShapes(given);
+                              const bfly_array *parameters,
+                              size_t num_parameters, int64_t *const *shapes) {
+  auto shapesOf = [](const bfly_array *arrays, size_t count) {
+    Shapes given;
+    for (size_t i = 0; i < count; ++i)
+      given.emplace_back(arrays[i].shape,
+                         arrays[i].shape + std::max(arrays[i].rank, 0));
+    return given;
+  };
+  auto results = kernel->executable->resultShapes(
+      shapesOf(inputs, num_inputs), shapesOf(parameters, num_parameters));
   if (!results) {
     keep(results.takeError());
     return -1;

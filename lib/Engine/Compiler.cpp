@@ -246,11 +246,10 @@ Program::lower(const Signature &function, StringRef level,
     DiagnosticCollector diagnostics(context.get());
     PassManager manager(context.get());
     manager.addPass(createSymbolDCEPass());
+    manager.addPass(createCheckCallsPass());
     if (failed(manager.run(*clone)))
       return diagnostics.take(name + ": cannot be compiled");
   }
-  if (llvm::Error error = checkNoRecursion(*clone))
-    return std::move(error);
   if (!sourceOptions.allowForeignCalls)
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
@@ -267,6 +266,28 @@ Program::lower(const Signature &function, StringRef level,
     if (llvm::Error error = runPasses(*clone, level, settings))
       return std::move(error);
   return clone;
+}
+
+llvm::Expected<SizeRules> Program::sizeRules(const Signature &function) const {
+  if (function.rules)
+    return *function.rules;
+  auto held = lock();
+  auto lowered = lower(function, "mixer", CompileSettings());
+  if (!lowered)
+    return lowered.takeError();
+  DiagnosticCollector diagnostics(context.get());
+  PassManager manager(context.get());
+  manager.addPass(createInlinerPass({}, [](OpPassManager &) {}));
+  manager.addPass(createSymbolDCEPass());
+  manager.addNestedPass<func::FuncOp>(createInferSizesPass());
+  if (failed(manager.run(**lowered)))
+    return diagnostics.take(name + ": its sizes cannot be inferred");
+  Signature inferred =
+      getSignature((*lowered)->lookupSymbol<func::FuncOp>(function.name));
+  if (!inferred.rules)
+    return makeError(name + ": function '" + function.name +
+                     "' has results of unknown size");
+  return std::move(*inferred.rules);
 }
 
 llvm::Expected<std::string> Program::ir(const Signature &function,

@@ -42,6 +42,9 @@ Executable::create(const Program &program, const Signature &function,
   if (llvm::Error error = settings.device.open())
     return std::move(error);
   auto held = program.lock();
+  auto rules = program.sizeRules(function);
+  if (!rules)
+    return rules.takeError();
   auto lowered = program.lower(function, "llvm", settings);
   if (!lowered)
     return lowered.takeError();
@@ -83,6 +86,7 @@ Executable::create(const Program &program, const Signature &function,
 
   std::unique_ptr<Executable> executable(new Executable());
   executable->interface = function;
+  executable->interface.rules = std::move(*rules);
   executable->compileSettings = settings;
   executable->kernelLaunches = getLaunches(lowered->get());
   executable->engine = std::move(*engine);
@@ -97,18 +101,13 @@ void Executable::addLaunchesTo(llvm::json::Object &report) const {
     addLaunches(report, kernelLaunches);
 }
 
-llvm::Expected<std::vector<SmallVector<int64_t, 4>>>
-Executable::resultShapes(ArrayRef<SmallVector<int64_t, 4>> inputShapes) const {
-  // Parameters are as they should be here; `bind` checks them.
-  Signature inputsOnly = interface;
-  inputsOnly.parameters.clear();
-  auto batch = inputsOnly.matchShapes(inputShapes, {});
-  if (!batch)
-    return batch.takeError();
-  std::vector<SmallVector<int64_t, 4>> shapes;
-  for (size_t i = 0; i < interface.results.size(); ++i)
-    shapes.push_back(interface.resultShape(i, *batch));
-  return shapes;
+llvm::Expected<std::vector<SmallVector<int64_t, 4>>> Executable::resultShapes(
+    ArrayRef<SmallVector<int64_t, 4>> inputShapes,
+    ArrayRef<SmallVector<int64_t, 4>> parameterShapes) const {
+  auto sizes = interface.matchShapes(inputShapes, parameterShapes);
+  if (!sizes)
+    return sizes.takeError();
+  return interface.resultShapes(*sizes);
 }
 
 static std::vector<SmallVector<int64_t, 4>>
@@ -120,8 +119,9 @@ shapesOf(ArrayRef<const HostArray *> arrays) {
 }
 
 llvm::Expected<std::vector<HostArray>>
-Executable::allocateResults(ArrayRef<const HostArray *> inputs) const {
-  auto shapes = resultShapes(shapesOf(inputs));
+Executable::allocateResults(ArrayRef<const HostArray *> inputs,
+                            ArrayRef<const HostArray *> parameters) const {
+  auto shapes = resultShapes(shapesOf(inputs), shapesOf(parameters));
   if (!shapes)
     return shapes.takeError();
   uint64_t available = availableMemory();
@@ -246,9 +246,10 @@ llvm::Expected<Invocation> Executable::bind(ArrayRef<ArrayView> inputs,
         return makeError(info.name + " has type " + array.typeString() +
                          ", but function '" + interface.name + "' takes " +
                          info.typeString());
-  auto batch = interface.matchShapes(shapesOf(inputs), shapesOf(parameters));
-  if (!batch)
-    return batch.takeError();
+  auto resultShapes =
+      this->resultShapes(shapesOf(inputs), shapesOf(parameters));
+  if (!resultShapes)
+    return resultShapes.takeError();
   if (results.size() != interface.results.size())
     return makeError("function '" + interface.name + "' has " +
                      Twine(interface.results.size()) + " results, but " +
@@ -307,11 +308,11 @@ llvm::Expected<Invocation> Executable::bind(ArrayRef<ArrayView> inputs,
   for (size_t i = 0; i < results.size(); ++i) {
     const ValueInfo &info = interface.results[i];
     const ArrayView &result = results[i];
-    if (result.type != info.type ||
-        result.shape != ArrayRef<int64_t>(interface.resultShape(i, *batch)))
+    ArrayRef<int64_t> shape = (*resultShapes)[i];
+    if (result.type != info.type || result.shape != shape)
       return makeError("the array for " + info.name + " has type " +
                        result.typeString() + ", but the result has " +
-                       formatType(info.type, interface.resultShape(i, *batch)));
+                       formatType(info.type, shape));
     if (!result.writable)
       return makeError("the array for " + info.name + " is read-only");
     auto clashes = [&](const ArrayView &other) {

@@ -8,7 +8,6 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/Interfaces/CallInterfaces.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -59,46 +58,6 @@ llvm::Error mlir::bfly::checkNoForeignCode(ModuleOp source) {
                               "foreign symbol '" +
                                   cast<SymbolOpInterface>(op).getName() +
                                   "' is used, which is not allowed");
-  }
-  return llvm::Error::success();
-}
-
-llvm::Error mlir::bfly::checkNoRecursion(ModuleOp source) {
-  // Depth first, without recursion of its own: a stack of functions with the
-  // callees that are left to visit.
-  SymbolTableCollection symbols;
-  auto calleesOf = [&](Operation *function) {
-    SmallVector<Operation *> callees;
-    function->walk([&](CallOpInterface call) {
-      if (Operation *callee = call.resolveCallableInTable(&symbols))
-        callees.push_back(callee);
-    });
-    return callees;
-  };
-  enum class State { New, Active, Done };
-  DenseMap<Operation *, State> states;
-  for (Operation &root : source.getOps()) {
-    if (!isa<FunctionOpInterface>(root) || states[&root] != State::New)
-      continue;
-    SmallVector<std::pair<Operation *, SmallVector<Operation *>>> stack;
-    states[&root] = State::Active;
-    stack.push_back({&root, calleesOf(&root)});
-    while (!stack.empty()) {
-      auto &[function, callees] = stack.back();
-      if (callees.empty()) {
-        states[function] = State::Done;
-        stack.pop_back();
-        continue;
-      }
-      Operation *callee = callees.pop_back_val();
-      if (states[callee] == State::Active)
-        return makeCompileError(callee->getLoc(),
-                                "a function that calls itself");
-      if (states[callee] == State::New) {
-        states[callee] = State::Active;
-        stack.push_back({callee, calleesOf(callee)});
-      }
-    }
   }
   return llvm::Error::success();
 }

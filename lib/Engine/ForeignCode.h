@@ -17,10 +17,6 @@ namespace mlir::bfly {
 /// from outside: a declaration, inline assembly, a constructor.
 llvm::Error checkNoForeignCode(ModuleOp source);
 
-/// An error at the first function that calls itself, by whatever way: no stack
-/// is deep enough.
-llvm::Error checkNoRecursion(ModuleOp source);
-
 /// An error at the first function of a lowered module that compiled code would
 /// call and that is neither of the runtime nor of the mathematical library (with
 /// foreign calls allowed: that is nowhere in this process), or at a stack allocation that no stack holds.

@@ -47,7 +47,49 @@ std::string Signature::str() const {
   return text;
 }
 
-llvm::Expected<int64_t> Signature::matchShapes(
+std::vector<std::pair<const ValueInfo *, size_t>>
+Signature::dynamicSizes() const {
+  std::vector<std::pair<const ValueInfo *, size_t>> sizes;
+  for (const std::vector<ValueInfo> *values : {&inputs, &parameters})
+    for (const ValueInfo &value : *values)
+      for (size_t dim = 0; dim < value.shape.size(); ++dim)
+        if (value.shape[dim] == kDynamicSize)
+          sizes.push_back({&value, dim});
+  return sizes;
+}
+
+unsigned Signature::numDynamicSizes() const { return dynamicSizes().size(); }
+
+llvm::Error Signature::explain(const SizeRules::Check &check,
+                               ArrayRef<int64_t> sizes) const {
+  std::optional<unsigned> left = check.left.getSymbol();
+  std::optional<unsigned> right = check.right.getSymbol();
+  if (check.isEqual && left && right) {
+    // The later of the two is the one that is wrong.
+    auto [first, second] = std::minmax(*left, *right);
+    auto all = dynamicSizes();
+    auto describe = [&](unsigned size) {
+      bool isBatch = all[size].second == 0;
+      return (isBatch ? "batch " : "size ") + std::to_string(sizes[size]) +
+             (isBatch ? ""
+                      : " in dimension " + std::to_string(all[size].second));
+    };
+    return makeError(all[second].first->name + " has " + describe(second) +
+                     ", but " + all[first].first->name + " has " +
+                     describe(first) + ", and " + check.what +
+                     " needs them equal");
+  }
+  auto str = [&](const SizeExpression &side) {
+    std::optional<int64_t> value = side.evaluate(sizes);
+    return value ? std::to_string(*value) : "more than 63 bits";
+  };
+  return makeError("the inputs' sizes do not fit: " + check.what +
+                   " needs a size of " + str(check.left) + " to be " +
+                   (check.isEqual ? "" : "at most ") + str(check.right) +
+                   ", in function " + this->str());
+}
+
+llvm::Expected<SmallVector<int64_t>> Signature::matchShapes(
     ArrayRef<SmallVector<int64_t, 4>> inputShapes,
     ArrayRef<SmallVector<int64_t, 4>> parameterShapes) const {
   if (inputShapes.size() != inputs.size())
@@ -58,8 +100,7 @@ llvm::Expected<int64_t> Signature::matchShapes(
     return makeError("function '" + name + "' takes " +
                      Twine(parameters.size()) + " parameters, but " +
                      Twine(parameterShapes.size()) + " were given: " + str());
-  int64_t batch = -1;
-  StringRef batchOf;
+  SmallVector<int64_t> sizes;
   auto match = [&](const ValueInfo &value,
                    ArrayRef<int64_t> shape) -> llvm::Error {
     bool fits = shape.size() == value.shape.size();
@@ -72,32 +113,49 @@ llvm::Expected<int64_t> Signature::matchShapes(
     for (size_t i = 0; i < shape.size(); ++i) {
       if (value.shape[i] != kDynamicSize)
         continue;
-      if (batch < 0) {
-        batch = shape[i];
-        batchOf = value.name;
-      } else if (batch != shape[i]) {
-        return makeError(value.name + " has batch " + Twine(shape[i]) +
-                         ", but " + batchOf + " has " + Twine(batch));
-      }
+      if (shape[i] < 0)
+        return makeError(value.name + " has a negative size, " +
+                         Twine(shape[i]));
+      sizes.push_back(shape[i]);
     }
     return llvm::Error::success();
   };
   for (auto [value, shape] : llvm::zip_equal(inputs, inputShapes))
     if (llvm::Error error = match(value, shape))
-      return error;
+      return std::move(error);
   for (auto [value, shape] : llvm::zip_equal(parameters, parameterShapes))
     if (llvm::Error error = match(value, shape))
-      return error;
-  return batch;
+      return std::move(error);
+  if (!rules)
+    return sizes;
+  for (const SizeRules::Check &check : rules->checks) {
+    std::optional<int64_t> left = check.left.evaluate(sizes);
+    std::optional<int64_t> right = check.right.evaluate(sizes);
+    if (!left || !right || (check.isEqual ? *left != *right : *left > *right))
+      return explain(check, sizes);
+  }
+  return sizes;
 }
 
-SmallVector<int64_t, 4> Signature::resultShape(size_t result,
-                                               int64_t batch) const {
-  SmallVector<int64_t, 4> shape = results[result].shape;
-  for (int64_t &size : shape)
-    if (size == kDynamicSize)
-      size = batch;
-  return shape;
+llvm::Expected<std::vector<SmallVector<int64_t, 4>>>
+Signature::resultShapes(ArrayRef<int64_t> sizes) const {
+  std::vector<SmallVector<int64_t, 4>> shapes;
+  for (auto [result, expressions] : llvm::zip_equal(results, rules->results)) {
+    SmallVector<int64_t, 4> shape = result.shape;
+    const SizeExpression *next = expressions.data();
+    for (int64_t &size : shape) {
+      if (size != kDynamicSize)
+        continue;
+      std::optional<int64_t> value = (next++)->evaluate(sizes);
+      if (!value || *value < 0)
+        return makeError(
+            result.name + " of function '" + name + "' would have a size of " +
+            (value ? std::to_string(*value) : "more than 63 bits"));
+      size = *value;
+    }
+    shapes.push_back(std::move(shape));
+  }
+  return shapes;
 }
 
 /// The type of an element in host memory, or nothing. Signless integers are
@@ -184,12 +242,18 @@ Signature mlir::bfly::getSignature(func::FuncOp function) {
       problem = info.name + " is not a tensor";
     signature.results.push_back(std::move(info));
   }
-  bool hasBatch = llvm::any_of(
-      signature.inputs, [](const ValueInfo &v) { return v.isDynamic(); });
+  if (!problem.empty())
+    return signature;
+  SmallVector<unsigned> counts;
   for (const ValueInfo &result : signature.results)
-    if (result.isDynamic() && !hasBatch && problem.empty())
-      problem = result.name + " has type " + result.typeString() +
-                ", but no input has a dynamic size";
+    counts.push_back(llvm::count(result.shape, kDynamicSize));
+  // Tensors' sizes are inferred when their function is compiled; those of
+  // buffers have to be said.
+  std::string missing;
+  signature.rules =
+      readSizeRules(function, signature.numDynamicSizes(), counts, missing);
+  if (!signature.rules && function.getNumResults() == 0)
+    problem = missing;
   return signature;
 }
 

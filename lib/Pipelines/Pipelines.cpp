@@ -29,6 +29,7 @@ using namespace mlir::bfly;
 static void buildNetwork(OpPassManager &manager,
                          const CompileOptions &options) {
   manager.addPass(createParametersToArgumentsPass());
+  manager.addPass(createCheckCallsPass());
   // A result of a dynamic size has no place of its own across a call, and a
   // network that calls cut in two is no kernel.
   manager.addPass(createInlinerPass({}, [](OpPassManager &) {}));
@@ -62,6 +63,8 @@ static void buildSchedule(OpPassManager &manager,
 // affine, memref, arith, math, complex, and bfly on registers, tables and
 // tiles.
 static void buildAffine(OpPassManager &manager, bool onGPU) {
+  // From here on results are the caller's to allocate.
+  manager.addNestedPass<func::FuncOp>(createInferSizesPass());
   manager.addNestedPass<func::FuncOp>(createConvertScheduleToAffinePass());
   manager.addPass(createConvertElementwiseToLinalgPass());
   bufferization::OneShotBufferizePassOptions bufferize;

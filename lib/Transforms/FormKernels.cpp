@@ -18,7 +18,6 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 
 namespace mlir::bfly {
 #define GEN_PASS_DEF_FORMKERNELSPASS
@@ -38,6 +37,9 @@ public:
   KernelOp build();
 
 private:
+  /// Whether the kernel gets a copy of `op` rather than its result as an
+  /// operand: what is a number costs nothing to make again.
+  bool isClonedInside(Operation *op);
   /// The value that stands for `outside` in the kernel.
   Value getInside(Value outside);
 
@@ -48,14 +50,16 @@ private:
   IRMapping inside;
 };
 
-/// Whether the kernel gets a copy of `op` rather than its result as an operand:
-/// scalars and splats cost nothing to make again.
-bool isClonedInside(Operation *op) {
+bool KernelBuilder::isClonedInside(Operation *op) {
   if (isa<tensor::DimOp>(op))
     return true;
-  Attribute value;
-  return matchPattern(op, m_Constant(&value)) &&
-         (!isa<ElementsAttr>(value) || isa<SplatElementsAttr>(value));
+  if (!op->hasTrait<OpTrait::ConstantLike>())
+    return false;
+  Value constant = op->getResult(0);
+  return !isa<TensorType>(constant.getType()) ||
+         llvm::all_of(op->getUsers(), [&](Operation *user) {
+           return user->getBlock() != body || readsAsNumber(user, constant);
+         });
 }
 
 Value KernelBuilder::getInside(Value outside) {

@@ -12,13 +12,14 @@ from . import _arrays, _library
 from ._errors import BflyError
 from ._library import failure, library
 from ._torch_calls import TorchCalls
+from ._result_shapes import result_shapes
 
 LEVELS = ("mixer", "network", "schedule", "affine", "gpu", "nvvm", "binary", "llvm")
 
 
 class Value(namedtuple("Value", "name shape dtype is_scalar")):
-    """What a kernel takes or gives: a name (a parameter's own; "input 0", "result 1"), a shape, with None for the
-    batch, a dtype by MLIR's name ("f32", "complex<f32>"), and whether it is a number rather than an array."""
+    """What a kernel takes or gives: a name (a parameter's own; "input 0", "result 1"), a shape, with None for
+    a size that a call decides, a dtype by MLIR's name ("f32", "complex<f32>"), and whether it is a number rather than an array."""
 
     __slots__ = ()
 
@@ -209,7 +210,8 @@ class Kernel:
             self._check(f"parameter {info[0]!r}", one, info)
 
         inputs_c, keep_inputs = _arrays.describe(views)
-        shapes = self._result_shapes(inputs_c, len(views))
+        weights_c, keep_weights = _arrays.describe(weights)
+        shapes = result_shapes(self._handle, self._infos, inputs_c, weights_c)
         # What a result is like, if nothing says otherwise; numbers have no library of their own.
         candidates = (*arrays, *(parameters or {}).values())
         example = next((array for array in candidates if not isinstance(array, (int, float, complex))), None)
@@ -227,7 +229,6 @@ class Kernel:
             given = (out,) if len(results) == 1 and not isinstance(out, (tuple, list)) else tuple(out)
             result_views = self._outputs(given, shapes, stream)
 
-        weights_c, keep_weights = _arrays.describe(weights)
         results_c, keep_results = _arrays.describe(result_views)
         status = library().bfly_kernel_run(
             self._handle, inputs_c, len(views), weights_c, len(weights), results_c, len(results), stream
@@ -282,17 +283,6 @@ class Kernel:
             known = ", ".join(map(repr, names)) or "none"
             raise BflyError(f"parameters: {', '.join(map(repr, extra))} unknown; {self.name} has {known}")
         return [_arrays.view(given[name], f"parameter {name!r}", stream) for name in names]
-
-    def _result_shapes(self, inputs_c, count):
-        """The results' shapes for these inputs."""
-        results = self._infos[_library.RESULT]
-        buffers = [(ctypes.c_int64 * max(len(shape), 1))() for _, shape, _, _ in results]
-        pointers = (ctypes.POINTER(ctypes.c_int64) * max(len(results), 1))(
-            *(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_int64)) for buffer in buffers)
-        )
-        if library().bfly_kernel_result_shapes(self._handle, inputs_c, count, pointers):
-            raise failure()
-        return [tuple(buffer[: len(info[1])]) for buffer, info in zip(buffers, results)]
 
     def _outputs(self, given, shapes, stream):
         results = self._infos[_library.RESULT]

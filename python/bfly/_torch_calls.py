@@ -12,11 +12,15 @@ import threading
 
 from . import _arrays, _library
 from ._library import failure, library
+from ._result_shapes import result_shapes
+
+# More sets of sizes than this are not remembered.
+_MAX_SHAPES = 1024
 
 
 class TorchCalls:
     """The calls of one kernel on CUDA device `number`; `infos` are its inputs, parameters and results, each a list of
-    (name, shape with -1 for the batch, dtype, is a number)."""
+    (name, shape with -1 for dynamic sizes, dtype, is a number)."""
 
     def __init__(self, handle, infos, number):
         self._handle, self._infos, self._number = handle, infos, number
@@ -24,6 +28,7 @@ class TorchCalls:
         values = [info for kind in infos for info in kind]
         self._possible = not any(is_number for *_, is_number in values)
         self._local = threading.local()  # the arrays that are told to the C API: a set for each thread
+        self._shapes = {}  # the results' shapes for the dynamic sizes of inputs and parameters
 
     def run(self, arrays, parameters, out, stream):
         """What the call gives, or None: nothing was done, and the call is one for the other way."""
@@ -52,18 +57,24 @@ class TorchCalls:
         told = getattr(self._local, "told", None)
         if told is None:
             told = self._local.told = [_Told(torch, values, self._number) for values in self._infos]
-        batch = told[0].put(arrays, torch.Tensor)
-        if batch is None or told[1].put(weights, torch.Tensor) is None:
+        sizes, others = told[0].put(arrays, torch.Tensor), told[1].put(weights, torch.Tensor)
+        if sizes is None or others is None:
             return None
+        shapes = self._shapes.get((sizes, others))
+        if shapes is None:
+            shapes = result_shapes(self._handle, self._infos, told[0].array, told[1].array)
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes[sizes, others] = shapes
         made = out
         if out is None:
             made = [
-                torch.empty([batch if size < 0 else size for size in shape], dtype=kind, device=f"cuda:{self._number}")
-                for (_, shape, _, _), kind in zip(results, told[2].kinds)
+                torch.empty(shape, dtype=kind, device=f"cuda:{self._number}")
+                for shape, kind in zip(shapes, told[2].kinds)
             ]
         elif not isinstance(out, (tuple, list)):
             made = (out,)
-        if len(made) != len(results) or told[2].put(made, torch.Tensor) not in (batch, 0):
+        if len(made) != len(results) or told[2].put(made, torch.Tensor) is None:
             return None
         if library().bfly_kernel_run(
             self._handle, told[0].array, len(inputs), told[1].array, len(needed), told[2].array, len(results), current
@@ -75,7 +86,7 @@ class TorchCalls:
 
 
 class _Told:
-    """The C API's array of arrays of one kind, filled in but for the addresses and the batch."""
+    """The C API's array of arrays of one kind, filled in but for the addresses and the dynamic sizes."""
 
     def __init__(self, torch, infos, number):
         self.array = (_library.Array * max(len(infos), 1))()
@@ -87,13 +98,14 @@ class _Told:
             entry.shape = ctypes.cast(sizes, ctypes.POINTER(ctypes.c_int64))
             entry.rank, entry.dtype = len(shape), dtype
             entry.device_type, entry.device_id = _library.CUDA, number
-            self._entries.append((entry, sizes, tuple(shape), kind, -1 in shape, "complex" in _arrays.TYPE_NAMES[dtype]))
+            dynamic = [dim for dim, size in enumerate(shape) if size < 0]
+            self._entries.append((entry, sizes, tuple(shape), kind, dynamic, "complex" in _arrays.TYPE_NAMES[dtype]))
 
     def put(self, tensors, Tensor):
-        """Takes the tensors' addresses. Gives the batch (0 where none is dynamic), or None if a tensor is not one that
-        can be taken without another look."""
-        batch, number = 0, self._number
-        for (entry, sizes, shape, kind, is_dynamic, is_complex), tensor in zip(self._entries, tensors):
+        """Takes the tensors' addresses. Gives their dynamic sizes, or None if a tensor is not one that can be taken
+        without another look."""
+        found, number = [], self._number
+        for (entry, sizes, shape, kind, dynamic, is_complex), tensor in zip(self._entries, tensors):
             if (
                 type(tensor) is not Tensor
                 or tensor.dtype is not kind
@@ -105,13 +117,15 @@ class _Told:
             ):
                 return None
             actual = tensor.shape
-            if is_dynamic:
-                if len(actual) != len(shape) or actual[1:] != shape[1:] or batch not in (0, actual[0]):
+            if dynamic:
+                if len(actual) != len(shape) or any(b not in (-1, a) for a, b in zip(actual, shape)):
                     return None
-                batch = sizes[0] = actual[0]
-                if batch == 0:
+                for dim in dynamic:
+                    sizes[dim] = actual[dim]
+                    found.append(actual[dim])
+                if 0 in actual:
                     return None
             elif actual != shape:
                 return None
             entry.data = tensor.data_ptr()
-        return batch
+        return tuple(found)

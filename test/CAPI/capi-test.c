@@ -81,7 +81,7 @@ int main(void) {
   int64_t *resultShapes[1] = {resultShape};
   bfly_array input = array(x, shape, 2), parameter = array(w, shape, 1),
              result = array(y, resultShape, 2);
-  bfly_kernel_result_shapes(kernel, &input, 1, resultShapes);
+  bfly_kernel_result_shapes(kernel, &input, 1, &parameter, 1, resultShapes);
   printf("result shape %lld %lld\n", (long long)resultShape[0],
          (long long)resultShape[1]);
   int status =

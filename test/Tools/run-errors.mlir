@@ -32,7 +32,7 @@
 // RUN: not bfly-run %s --function=f --input=99999999999x99999999999xf32=0 2>&1 | FileCheck %s --check-prefix=HUGE
 // HUGE: error: --input 0:
 // RUN: not bfly-run %s --function=batches --input=2x4xf32=1 --input=3x4xf32=1 2>&1 | FileCheck %s --check-prefix=BATCH
-// BATCH: error: input 1 has batch 3, but input 0 has 2
+// BATCH: error: input 1 has batch 3, but input 0 has batch 2, and 'arith.addf' at {{.*}}run-errors.mlir:78:8 needs them equal
 
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --output=%t/y.npy 2>&1 | FileCheck %s --check-prefix=OUTPUT
 // OUTPUT: error: --output={{.*}}: write to a file with @file.npy

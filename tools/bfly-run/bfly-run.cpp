@@ -239,10 +239,12 @@ static Error run() {
   auto parameters = Parameters::read(flags().parameters, *program, function);
   if (!parameters)
     return parameters.takeError();
-  auto batch =
+  auto sizes =
       function.matchShapes(shapesOf(*inputs), shapesOf(parameters->arrays()));
-  if (!batch)
-    return batch.takeError();
+  if (!sizes)
+    return sizes.takeError();
+  // The first dynamic size is what the report counts by.
+  int64_t batch = sizes->empty() ? -1 : sizes->front();
   auto expected = readExpected(flags().expected, function);
   if (!expected)
     return expected.takeError();
@@ -263,8 +265,9 @@ static Error run() {
   if (failure)
     return failure;
 
-  auto results =
-      executable->allocateResults(pointersTo<const HostArray *>(*inputs));
+  auto results = executable->allocateResults(
+      pointersTo<const HostArray *>(*inputs),
+      pointersTo<const HostArray *>(parameters->arrays()));
   if (!results)
     return results.takeError();
   auto bind = [&] {
@@ -307,7 +310,7 @@ static Error run() {
       bytes += array.sizeInBytes();
   if (measured || flags().report.getNumOccurrences())
     if (Error error = makeReport(*program, function, settings, *executable,
-                                 *call, bind, bytes, *batch, report))
+                                 *call, bind, bytes, batch, report))
       return error;
   report["compile_seconds"] = compileSeconds;
   if (Error error = writeOutputs(*outputs, *results, report))

@@ -106,7 +106,7 @@ typedef enum bfly_value_kind {
 
 typedef struct bfly_value_info {
   const char *name;     /* a parameter's; "input 0", "result 1" */
-  const int64_t *shape; /* `rank` sizes; -1 for the batch */
+  const int64_t *shape; /* `rank` sizes; -1 for dynamic ones */
   int32_t rank;
   int32_t dtype;     /* a bfly_dtype */
   int32_t is_scalar; /* 1: a number, given as an array of rank 0 */
@@ -125,12 +125,12 @@ BFLY_API char *bfly_kernel_ir(const bfly_kernel *kernel, const char *level);
 /* Plan, bytes, flops and bound of everything that is launched, as JSON. */
 BFLY_API char *bfly_kernel_report(const bfly_kernel *kernel);
 
-/* The shapes of the results for these inputs, of which only the shapes count.
- * shapes[i] has room for the rank of result i. 0 or -1. */
-BFLY_API int bfly_kernel_result_shapes(const bfly_kernel *kernel,
-                                       const bfly_array *inputs,
-                                       size_t num_inputs,
-                                       int64_t *const *shapes);
+/* The shapes of the results for these inputs and parameters, of which only the
+ * shapes count. shapes[i] has room for the rank of result i. 0 or -1. */
+BFLY_API int
+bfly_kernel_result_shapes(const bfly_kernel *kernel, const bfly_array *inputs,
+                          size_t num_inputs, const bfly_array *parameters,
+                          size_t num_parameters, int64_t *const *shapes);
 
 /* Runs the kernel: reads inputs and parameters, fills results, which must not
  * overlap anything else. 0 or -1; errors call the arrays "input 0", "result 1"

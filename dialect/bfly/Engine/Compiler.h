@@ -90,7 +90,7 @@ struct ReportSettings {
   double bytesPerSecond = 0;
   double flopsPerSecond = 0;
   double matrixFlopsPerSecond = 0;
-  /// The size of a dynamic batch.
+  /// What dynamic sizes are.
   int64_t batch = 1;
 };
 
@@ -126,7 +126,12 @@ public:
   lower(const Signature &function, llvm::StringRef level,
         const CompileSettings &settings) const;
 
-  /// The text of that.
+  /// What the sizes of the function's arguments have to fulfil, and what they
+  /// make the results'. Errors name the operation whose size they do not
+  /// determine.
+  llvm::Expected<SizeRules> sizeRules(const Signature &function) const;
+
+  /// The text of the module at a level.
   llvm::Expected<std::string> ir(const Signature &function,
                                  llvm::StringRef level,
                                  const CompileSettings &settings) const;

@@ -86,17 +86,17 @@ public:
   /// its machine code needs (bfly/Schedule/Launches.h).
   void addLaunchesTo(llvm::json::Object &report) const;
 
-  /// The shapes of the results for inputs of these shapes. A dynamic size is
-  /// the batch: the size of the inputs' dynamic dimensions, which have to
-  /// agree.
-  llvm::Expected<std::vector<llvm::SmallVector<int64_t, 4>>>
-  resultShapes(llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> inputShapes) const;
+  /// The shapes of the results for inputs and parameters of these shapes.
+  llvm::Expected<std::vector<llvm::SmallVector<int64_t, 4>>> resultShapes(
+      llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> inputShapes,
+      llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> parameterShapes) const;
 
   /// Memory for the results. An error if there is not enough.
   llvm::Expected<std::vector<HostArray>>
-  allocateResults(llvm::ArrayRef<const HostArray *> inputs) const;
+  allocateResults(llvm::ArrayRef<const HostArray *> inputs,
+                  llvm::ArrayRef<const HostArray *> parameters) const;
 
-  /// Checks a call: counts, types, shapes, a batch that agrees, results that
+  /// Checks a call: counts, types, shapes that fit together, results that
   /// overlap nothing else. Errors name the array.
   llvm::Expected<Invocation> bind(llvm::ArrayRef<const HostArray *> inputs,
                                   llvm::ArrayRef<const HostArray *> parameters,

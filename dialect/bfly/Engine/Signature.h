@@ -7,6 +7,7 @@
 #define BFLY_ENGINE_SIGNATURE_H
 
 #include "bfly/Engine/ElementType.h"
+#include "bfly/Engine/SizeRules.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
@@ -34,7 +35,7 @@ struct ValueInfo {
   /// The name of a parameter; "input 0", "result 1" otherwise.
   std::string name;
   ElementType type = ElementType::F32;
-  /// Sizes, kDynamicSize where not static; all of these are the batch.
+  /// Sizes, kDynamicSize where not static.
   llvm::SmallVector<int64_t, 4> shape;
   /// A number passed by value rather than an array.
   bool isScalar = false;
@@ -57,15 +58,29 @@ struct Signature {
   /// "layer(?x8x4xf32; w: 4xf32) -> (?x8x4xf32)".
   std::string str() const;
 
-  /// The batch that inputs and parameters of these shapes agree on: every
-  /// dynamic dimension is that one size. -1 if there is none. Errors name the
-  /// value whose count, rank or size does not fit.
-  llvm::Expected<int64_t> matchShapes(
+  /// What sizes have to fulfil, and what they make the results'. None before a
+  /// function is compiled, unless its text says it.
+  std::optional<SizeRules> rules;
+
+  /// The dynamic sizes of inputs and parameters of these shapes, in order.
+  /// Errors name the value whose count, rank or size does not fit, and the
+  /// operation that asks for what the sizes do not fulfil.
+  llvm::Expected<llvm::SmallVector<int64_t>> matchShapes(
       llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> inputShapes,
       llvm::ArrayRef<llvm::SmallVector<int64_t, 4>> parameterShapes) const;
 
-  /// A result's shape for a batch.
-  llvm::SmallVector<int64_t, 4> resultShape(size_t result, int64_t batch) const;
+  /// The results' shapes for what `matchShapes` gave. There have to be rules.
+  llvm::Expected<std::vector<llvm::SmallVector<int64_t, 4>>>
+  resultShapes(llvm::ArrayRef<int64_t> sizes) const;
+
+  /// The dynamic sizes of inputs and parameters.
+  unsigned numDynamicSizes() const;
+
+private:
+  llvm::Error explain(const SizeRules::Check &check,
+                      llvm::ArrayRef<int64_t> sizes) const;
+  /// A value and a dimension for each dynamic size.
+  std::vector<std::pair<const ValueInfo *, size_t>> dynamicSizes() const;
 };
 
 /// Reads the interface of a function at any level above LLVM's: tensors, or

@@ -43,6 +43,10 @@ int64_t getNumStages(int64_t tokens);
 /// does not fit in 63 bits.
 std::optional<int64_t> getNumElements(ShapedType type);
 
+/// Whether an operation of a kernel reads a tensor as one number: an element-wise
+/// one a constant all of whose elements are the same. Others want a buffer.
+bool readsAsNumber(Operation *op, Value tensor);
+
 /// Whether a memref lies in a block's shared memory, and in a thread's
 /// registers.
 bool isInWorkgroupMemory(Type type);

@@ -42,6 +42,56 @@ def ParametersToArgumentsPass
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
 }
 
+def CheckCallsPass : Pass<"bfly-check-calls", "::mlir::ModuleOp"> {
+  let summary = "Refuse recursion, and functions too large to inline";
+  let description = [{
+    Every call is inlined, since a network that calls cut in two is no kernel. A
+    function that calls itself, directly or through others, is an error, and so
+    is one with more than `max-operations` operations once all it calls is
+    inlined: 24 functions each of which calls the next one twice are 16 million.
+  }];
+  let options = [
+    Option<"maxOperations", "max-operations", "uint64_t", "100000",
+           "of a function with what it calls">,
+  ];
+}
+
+// Mixer, network and schedule level ------------------------------------------
+
+def InferSizesPass : Pass<"bfly-infer-sizes", "::mlir::func::FuncOp"> {
+  let summary = "Say how large results are, and what sizes have to fulfil";
+  let description = [{
+    Whoever calls compiled code allocates its results. Their dynamic sizes become
+    an attribute `bfly.sizes` of each, a map from the dynamic sizes of the
+    arguments, in their order. What operations ask of dynamic sizes, such as an
+    equal batch or a slice within its tensor, becomes the attribute
+    `bfly.size_checks` of the function: a list of maps to two sizes that have to
+    be `equal`, or of which the first is `at_most` the second, with the
+    operation that asks. A caller checks them before each call. An operation
+    whose result has a size that depends on anything else, such as the contents
+    of a tensor, is an error.
+
+    Before:
+    ```mlir
+    func.func @twice(%x: tensor<?x4xf32>, %y: tensor<?x4xf32>) -> tensor<?x4xf32> {
+      %z = arith.addf %x, %y : tensor<?x4xf32>
+      %c = tensor.concat dim(0) %z, %z : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+      return %c : tensor<?x4xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @twice(%x: tensor<?x4xf32>, %y: tensor<?x4xf32>)
+        -> (tensor<?x4xf32> {bfly.sizes = affine_map<()[s0, s1] -> (s0 * 2)>})
+        attributes {bfly.size_checks = [{kind = "equal", map = affine_map<()[s0, s1] -> (s1, s0)>, what = "'arith.addf' at twice.mlir:2:8"} ]} {
+      %z = arith.addf %x, %y : tensor<?x4xf32>
+      %c = tensor.concat dim(0) %z, %z : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+      return %c : tensor<?x4xf32>
+    }
+    ```
+  }];
+}
+
 // Network level --------------------------------------------------------------
 
 def RewriteSpectraPass : Pass<"bfly-rewrite-spectra", "::mlir::func::FuncOp"> {

@@ -80,6 +80,51 @@ static KernelOp wrapInKernel(scf::ParallelOp loop, const Machine &machine) {
   return kernel;
 }
 
+/// Constants that no kernel reads as they are, but a library or a view, are
+/// copied to memory of the GPU: those of the host are none of its business.
+static void copyConstants(func::FuncOp function, const Machine &machine) {
+  SmallVector<memref::GetGlobalOp> constants;
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    auto constant = dyn_cast<memref::GetGlobalOp>(op);
+    if (constant && !llvm::all_of(op->getUsers(), llvm::IsaPred<KernelOp>))
+      constants.push_back(constant);
+    return isa<KernelOp>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
+  for (memref::GetGlobalOp constant : constants) {
+    Location loc = constant.getLoc();
+    OpBuilder builder(constant->getContext());
+    builder.setInsertionPointAfter(constant);
+    MemRefType type = constant.getType();
+    Value copy = memref::AllocOp::create(builder, loc, type);
+    constant.getResult().replaceUsesWithIf(
+        copy, [](OpOperand &use) { return !isa<KernelOp>(use.getOwner()); });
+    auto index = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(builder, loc, value);
+    };
+    SmallVector<Value> begins, ends, steps;
+    for (int64_t size : type.getShape()) {
+      begins.push_back(index(0));
+      ends.push_back(index(size));
+      steps.push_back(index(1));
+    }
+    if (begins.empty()) {
+      begins.push_back(index(0));
+      ends.push_back(index(1));
+      steps.push_back(index(1));
+    }
+    auto loop = scf::ParallelOp::create(
+        builder, loc, begins, ends, steps,
+        [&](OpBuilder &body, Location loc, ValueRange at) {
+          at = at.take_front(type.getRank());
+          Value value = memref::LoadOp::create(body, loc, constant, at);
+          memref::StoreOp::create(body, loc, value, copy, at);
+        });
+    wrapInKernel(loop, machine);
+    builder.setInsertionPoint(copy.getParentBlock()->getTerminator());
+    memref::DeallocOp::create(builder, loc, copy);
+  }
+}
+
 namespace {
 
 /// Converts one kernel.
@@ -94,6 +139,9 @@ public:
 private:
   /// Scratch memory is the host's to allocate.
   LogicalResult hoistAllocations();
+  /// Constants come with the kernel's code.
+  void sinkConstants();
+  void moveConstants(gpu::GPUModuleOp gpuModule, gpu::GPUFuncOp function);
   LLVM::LLVMFuncOp declare(StringRef function, Type result,
                            ArrayRef<Type> arguments) {
     return declareRuntime(kernel->getParentOfType<ModuleOp>(), function, result,
@@ -158,6 +206,31 @@ LogicalResult KernelOutliner::hoistAllocations() {
   return success();
 }
 
+void KernelOutliner::sinkConstants() {
+  Block &body = kernel.getBody().front();
+  OpBuilder inside = OpBuilder::atBlockBegin(&body);
+  for (unsigned i = kernel.getInputs().size(); i-- > 0;) {
+    auto constant = kernel.getInputs()[i].getDefiningOp<memref::GetGlobalOp>();
+    if (!constant)
+      continue;
+    body.getArgument(i).replaceAllUsesWith(
+        inside.clone(*constant)->getResult(0));
+    body.eraseArgument(i);
+    kernel.getInputsMutable().erase(i);
+  }
+}
+
+void KernelOutliner::moveConstants(gpu::GPUModuleOp gpuModule,
+                                   gpu::GPUFuncOp function) {
+  SymbolTable host(gpuModule->getParentOp()), device(gpuModule);
+  function.walk([&](memref::GetGlobalOp constant) {
+    StringRef symbol = constant.getName();
+    if (!device.lookup(symbol))
+      if (Operation *global = host.lookup(symbol))
+        device.insert(global->clone());
+  });
+}
+
 LogicalResult KernelOutliner::outline() {
   MLIRContext *context = kernel.getContext();
   int64_t threads = kernel.getPlan() ? kernel.getPlanAttr().getThreads() : 0;
@@ -166,6 +239,7 @@ LogicalResult KernelOutliner::outline() {
                               "a GPU");
   if (failed(hoistAllocations()))
     return failure();
+  sinkConstants();
 
   auto module = kernel->getParentOfType<ModuleOp>();
   Type pointer = LLVM::LLVMPointerType::get(context);
@@ -188,6 +262,7 @@ LogicalResult KernelOutliner::outline() {
   entry.getOperations().splice(entry.end(), body.getOperations());
   builder.setInsertionPointToEnd(&entry);
   gpu::ReturnOp::create(builder, loc);
+  moveConstants(gpuModule, function);
   KernelMapper mapper(function, threads);
   if (failed(mapper.map()))
     return failure();
@@ -260,6 +335,14 @@ struct ConvertAffineToGpuPass
     for (auto function : module.getOps<func::FuncOp>())
       if (failed(convert(function, *machine)))
         return signalPassFailure();
+    module.walk([](memref::GetGlobalOp constant) {
+      if (constant->use_empty())
+        constant.erase();
+    });
+    for (auto global :
+         llvm::make_early_inc_range(module.getOps<memref::GlobalOp>()))
+      if (SymbolTable::symbolKnownUseEmpty(global, module))
+        global.erase();
     module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
                     UnitAttr::get(&getContext()));
   }
@@ -282,6 +365,7 @@ LogicalResult ConvertAffineToGpuPass::convert(func::FuncOp function,
   });
   for (scf::ParallelOp loop : loops)
     wrapInKernel(loop, machine);
+  copyConstants(function, machine);
   SmallVector<KernelOp> kernels;
   function.walk([&](KernelOp kernel) { kernels.push_back(kernel); });
   auto module = function->getParentOfType<ModuleOp>();

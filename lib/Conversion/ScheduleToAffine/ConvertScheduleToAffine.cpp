@@ -31,36 +31,52 @@ namespace mlir::bfly {
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// Allocates the buffer of a result; a dynamic batch is that of the first
-/// operand that has one.
+/// Allocates the buffer of a result, whose sizes follow from the operands'.
 static FailureOr<Value> allocateResult(OpBuilder &builder, KernelOp kernel,
-                                       RankedTensorType type) {
-  SmallVector<Value> dynamicSizes;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-    if (!type.isDynamicDim(dim))
-      continue;
-    Value batch;
-    for (Value operand : kernel.getInputs()) {
-      auto operandType = cast<RankedTensorType>(operand.getType());
-      if (operandType.getRank() && operandType.isDynamicDim(0)) {
-        batch = tensor::DimOp::create(builder, kernel.getLoc(), operand, 0);
-        break;
-      }
-    }
-    if (dim != 0 || !batch)
-      return kernel.emitOpError("has a result of unknown size: ") << type;
-    dynamicSizes.push_back(batch);
-  }
+                                       unsigned number,
+                                       SizeInference &inference) {
+  Value yielded = kernel.getBody().front().getTerminator()->getOperand(number);
+  auto type = cast<RankedTensorType>(yielded.getType());
+  FailureOr<SmallVector<Value>> sizes = makeDynamicSizes(
+      builder, yielded, inference, [&](BlockArgument argument) {
+        return kernel.getInputs()[argument.getArgNumber()];
+      });
+  if (failed(sizes))
+    return failure();
   Value buffer = memref::AllocOp::create(
       builder, kernel.getLoc(),
-      MemRefType::get(type.getShape(), type.getElementType()), dynamicSizes,
+      MemRefType::get(type.getShape(), type.getElementType()), *sizes,
       builder.getI64IntegerAttr(64));
   return buffer;
+}
+
+/// Makes constants operands, but for what is read as a number: a kernel's
+/// constants have no memory of their own.
+static void hoistConstants(KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  OpBuilder builder(kernel);
+  for (Operation &op : llvm::make_early_inc_range(body)) {
+    if (!op.hasTrait<OpTrait::ConstantLike>() ||
+        !isa<RankedTensorType>(op.getResultTypes().front()))
+      continue;
+    Value constant = op.getResult(0);
+    auto wantsBuffer = [&](Operation *user) {
+      return !readsAsNumber(user, constant);
+    };
+    if (llvm::none_of(op.getUsers(), wantsBuffer))
+      continue;
+    Value outside = builder.clone(op)->getResult(0);
+    kernel.getInputsMutable().append(outside);
+    Value inside = body.addArgument(outside.getType(), op.getLoc());
+    constant.replaceUsesWithIf(
+        inside, [&](OpOperand &use) { return wantsBuffer(use.getOwner()); });
+  }
 }
 
 static LogicalResult convertKernel(KernelOp kernel) {
   if (!kernel.getPlan())
     return kernel.emitOpError("has no plan; run -bfly-choose-plan first");
+  hoistConstants(kernel);
   OpBuilder builder(kernel);
   Location loc = kernel.getLoc();
   SmallVector<Value> operands;
@@ -74,9 +90,9 @@ static LogicalResult convertKernel(KernelOp kernel) {
     operands.push_back(buffer);
   }
   SmallVector<Value> results;
-  for (Type type : kernel.getResultTypes()) {
-    FailureOr<Value> buffer =
-        allocateResult(builder, kernel, cast<RankedTensorType>(type));
+  SizeInference inference(kernel.getBody().front());
+  for (unsigned i = 0; i < kernel.getNumResults(); ++i) {
+    FailureOr<Value> buffer = allocateResult(builder, kernel, i, inference);
     if (failed(buffer))
       return failure();
     results.push_back(*buffer);

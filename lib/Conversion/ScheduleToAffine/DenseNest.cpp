@@ -254,12 +254,17 @@ LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
       !llvm::all_of(op->getOperandTypes(), isReal) ||
       !llvm::all_of(op->getResultTypes(), isReal))
     return op->emitOpError("cannot be part of a kernel");
+  auto result = cast<RankedTensorType>(op->getResult(0).getType());
+  if (!result.getRank() || ShapedType::isDynamic(result.getShape().back()))
+    return op->emitOpError("cannot be part of a kernel: its last dimension has "
+                           "to be static");
   NestBuilder nest = emitter.makeNest(op);
   // A constant of one value needs no buffer.
   SmallVector<std::pair<Value, double>> inputs;
   for (Value operand : op->getOperands()) {
     DenseElementsAttr constant;
-    if (matchPattern(operand, m_Constant(&constant)) && constant.isSplat())
+    if (readsAsNumber(op, operand) &&
+        matchPattern(operand, m_Constant(&constant)))
       inputs.push_back(
           {Value(), constant.getSplatValue<FloatAttr>().getValueAsDouble()});
     else

@@ -4,6 +4,8 @@
 #include "KernelEmitter.h"
 
 #include "GridNest.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -12,7 +14,7 @@ using namespace mlir::bfly;
 
 KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
                              ValueRange arguments)
-    : builder(builder), source(source),
+    : builder(builder), source(source), inference(source.getBody().front()),
       results(arguments.drop_front(source.getNumOperands())) {
   Block &body = source.getBody().front();
   unsigned inputs = body.getNumArguments();
@@ -25,6 +27,42 @@ KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
       buffers.map(value, buffer);
 }
 
+FailureOr<SmallVector<Value>> mlir::bfly::makeDynamicSizes(
+    OpBuilder &builder, Value tensor, SizeInference &inference,
+    function_ref<Value(BlockArgument)> getTensorOrBuffer) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> sizes;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    FailureOr<AffineExpr> size = inference.getSize(tensor, dim);
+    if (failed(size))
+      return failure();
+    SmallVector<OpFoldResult> symbols;
+    for (auto [argument, of] : inference.getSymbols()) {
+      Value value = getTensorOrBuffer(argument);
+      bool isTensor = isa<TensorType>(value.getType());
+      // Only what the size is made of.
+      if (!size->isFunctionOfSymbol(symbols.size()))
+        symbols.push_back(builder.getIndexAttr(0));
+      else if (isTensor)
+        symbols.push_back(
+            tensor::DimOp::create(builder, tensor.getLoc(), value, of)
+                .getResult());
+      else
+        symbols.push_back(
+            memref::DimOp::create(builder, tensor.getLoc(), value, of)
+                .getResult());
+    }
+    AffineMap map = AffineMap::get(0, symbols.size(), *size);
+    OpFoldResult made = affine::makeComposedFoldedAffineApply(
+        builder, tensor.getLoc(), map, symbols);
+    sizes.push_back(
+        getValueOrCreateConstantIndexOp(builder, tensor.getLoc(), made));
+  }
+  return sizes;
+}
+
 NestBuilder KernelEmitter::makeNest(Operation *op) {
   Type type = op->getResultTypes().front();
   return NestBuilder(builder, op->getLoc(), getComputeType(type),
@@ -35,28 +73,19 @@ Value KernelEmitter::getBuffer(Value tensor) {
   if (Value buffer = buffers.lookupOrNull(tensor))
     return buffer;
   auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<Value> dynamicSizes;
-  for (auto [dim, size] : llvm::enumerate(type.getShape())) {
-    if (!ShapedType::isDynamic(size))
-      continue;
-    // Only the batch is dynamic, and it is the first argument's.
-    for (Value argument : source.getBody().getArguments()) {
-      auto argumentType = dyn_cast<RankedTensorType>(argument.getType());
-      if (!argumentType || !argumentType.getRank() ||
-          !argumentType.isDynamicDim(0))
-        continue;
-      dynamicSizes.push_back(memref::DimOp::create(
-          builder, tensor.getLoc(), buffers.lookup(argument), 0));
-      break;
-    }
-  }
+  // The sizes were inferred before: a result's, or by the check of the kernel.
+  FailureOr<SmallVector<Value>> dynamicSizes =
+      makeDynamicSizes(builder, tensor, inference, [&](BlockArgument argument) {
+        return buffers.lookup(argument);
+      });
+  assert(succeeded(dynamicSizes) && "a size that emit() has not checked");
   // Between operations of a kernel nothing is rounded to a storage type.
   Type elementType = type.getElementType();
   if (isa<FloatType>(elementType))
     elementType = getComputeType(type);
   Value buffer = memref::AllocOp::create(
       builder, tensor.getLoc(), MemRefType::get(type.getShape(), elementType),
-      dynamicSizes, builder.getI64IntegerAttr(64));
+      *dynamicSizes, builder.getI64IntegerAttr(64));
   temporaries.push_back(buffer);
   buffers.map(tensor, buffer);
   return buffer;
@@ -168,6 +197,9 @@ void KernelEmitter::copyOnGPU(Value buffer, Value target) {
 
 LogicalResult KernelEmitter::emit() {
   Block &body = source.getBody().front();
+  SmallVector<SizeCheck> checks;
+  if (failed(inference.findChecks(checks)))
+    return failure();
   for (Operation &op : body.without_terminator())
     if (failed(emit(&op)))
       return failure();

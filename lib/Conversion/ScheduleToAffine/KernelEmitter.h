@@ -7,6 +7,7 @@
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_KERNELEMITTER_H
 
 #include "NestBuilder.h"
+#include "bfly/Analysis/Sizes.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace mlir::bfly {
@@ -46,11 +47,18 @@ private:
 
   OpBuilder &builder;
   KernelOp source;
+  SizeInference inference;
   SmallVector<Value> results;
   IRMapping buffers;
   SmallVector<Value> temporaries;
   DenseMap<Value, Value> firstPasses;
 };
+
+/// The dynamic sizes of a tensor of a kernel's body, from those of the tensors
+/// or buffers that stand for the body's arguments.
+FailureOr<SmallVector<Value>>
+makeDynamicSizes(OpBuilder &builder, Value tensor, SizeInference &inference,
+                 function_ref<Value(BlockArgument)> getTensorOrBuffer);
 
 // One function a kind of network; each emits the nests that fill its result's
 // buffer.
