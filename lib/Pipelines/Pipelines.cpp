@@ -67,11 +67,7 @@ static void buildAffine(OpPassManager &manager, bool onGPU) {
   manager.addNestedPass<func::FuncOp>(createInferSizesPass());
   manager.addNestedPass<func::FuncOp>(createConvertScheduleToAffinePass());
   manager.addPass(createConvertElementwiseToLinalgPass());
-  bufferization::OneShotBufferizePassOptions bufferize;
-  bufferize.bufferizeFunctionBoundaries = true;
-  bufferize.functionBoundaryTypeConversion =
-      bufferization::LayoutMapOption::IdentityLayoutMap;
-  manager.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  manager.addPass(createBufferizePass());
   // Results become arguments: the caller owns all memory that outlives a call.
   bufferization::BufferResultsToOutParamsPassOptions results;
   results.addResultAttribute = true;
@@ -115,6 +111,7 @@ static void buildLLVM(OpPassManager &manager) {
   manager.addPass(createExpandTablesPass());
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
+  manager.addPass(createOutlineLoopsPass());
   // Upstream from here.
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;

@@ -738,6 +738,20 @@ def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::Function
                            "::mlir::vector::VectorDialect"];
 }
 
+def OutlineLoopsPass : Pass<"bfly-outline-loops", "::mlir::ModuleOp"> {
+  let summary = "Large functions in parts";
+  let description = [{
+    In a function with more than `max-loops` loops one after the other each of
+    them becomes a private function. Upstream's lowering of control flow and
+    LLVM's optimiser take time that grows with the square of a function's size.
+  }];
+  let options = [
+    Option<"maxLoops", "max-loops", "int64_t", "32",
+           "loops, above which a function is taken apart">,
+  ];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
 def MapParallelToThreadsPass
     : InterfacePass<"bfly-map-parallel-to-threads", "::mlir::FunctionOpInterface"> {
   let summary = "One level of parallel loops for threads, the others serial";
@@ -767,6 +781,24 @@ def MapParallelToThreadsPass
     ```
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect"];
+}
+
+def BufferizePass : Pass<"bfly-bufferize", "::mlir::ModuleOp"> {
+  let summary = "Tensors between kernels to buffers";
+  let description = [{
+    Upstream's one-shot bufferization, with row-major buffers at the boundaries
+    of functions. Its analysis of what can be computed in place takes time that
+    grows with the third power of the number of operations: a module with more
+    than `max-analyzed` of them on tensors is bufferized without it, each result
+    in memory of its own.
+  }];
+  let options = [
+    Option<"maxAnalyzed", "max-analyzed", "int64_t", "48",
+           "operations on tensors, above which nothing is computed in place">,
+  ];
+  let dependentDialects = [
+    "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",
+  ];
 }
 
 def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpInterface"> {
