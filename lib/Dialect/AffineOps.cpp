@@ -3,6 +3,7 @@
 
 // Verifiers, syntax, folds and canonicalisation of the affine level.
 
+#include "VerifyUtils.h"
 #include "bfly/IR/Bfly.h"
 
 #include "mlir/IR/Builders.h"
@@ -241,17 +242,13 @@ static bool isContiguous(MemRefType type, int64_t count) {
   return type.getNumContiguousTrailingDims() >= count;
 }
 
-static bool isStaticAndFull(MemRefType type) {
-  return type.hasStaticShape() && !llvm::is_contained(type.getShape(), 0);
-}
-
 LogicalResult MatrixProductOp::verify() {
   auto a = cast<MemRefType>(getA().getType());
   auto b = cast<MemRefType>(getB().getType());
   auto c = cast<MemRefType>(getC().getType());
-  int64_t columns = 8 * b.getDimSize(0);
-  if (!isStaticAndFull(a) || !isStaticAndFull(b) || !isStaticAndFull(c) ||
-      a.getDimSize(1) != 8 ||
+  bool isSized = isStaticAndFull(a) && isStaticAndFull(b) && isStaticAndFull(c);
+  int64_t columns = isSized ? 8 * b.getDimSize(0) : 0;
+  if (!isSized || a.getDimSize(1) != 8 ||
       a.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
       b.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
       a.getDimSize(2) != b.getDimSize(1) || columns < 8 || columns > 256 ||
@@ -287,10 +284,11 @@ LogicalResult StreamProductOp::verify() {
   auto c = cast<MemRefType>(getC().getType());
   auto ring = cast<MemRefType>(getRing().getType());
   ArrayRef<int64_t> products = getProducts();
-  int64_t columns = 8 * b.getDimSize(2), count = products.size() / 2;
+  bool isSized = isStaticAndFull(a) && isStaticAndFull(b) && isStaticAndFull(c);
+  int64_t columns = isSized ? 8 * b.getDimSize(2) : 0;
+  int64_t count = products.size() / 2;
   const int64_t core[] = {8, 8};
-  if (!isStaticAndFull(a) || !isStaticAndFull(b) || !isStaticAndFull(c) ||
-      a.getDimSize(0) != b.getDimSize(0) || a.getDimSize(3) != 8 ||
+  if (!isSized || a.getDimSize(0) != b.getDimSize(0) || a.getDimSize(3) != 8 ||
       a.getShape().take_back(2) != ArrayRef(core) ||
       b.getShape().take_back(2) != ArrayRef(core) ||
       a.getDimSize(4) != b.getDimSize(3) || columns < 8 || columns > 256 ||

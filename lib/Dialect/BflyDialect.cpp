@@ -95,6 +95,9 @@ bool mlir::bfly::isInPrivateMemory(Type type) {
   return isInSpace(type, gpu::AddressSpace::Private);
 }
 
+/// More than the stages of any sequence whose length fits in 63 bits.
+static constexpr int64_t kMaxStages = 64;
+
 LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                StringAttr machine, int64_t lanes, int64_t tile,
                                ArrayRef<int64_t> radices,
@@ -111,6 +114,8 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   for (GroupAttr group : groups) {
     if (group.getFirst() != next || group.getLast() < group.getFirst())
       return emitError() << "groups must follow one another from stage 0";
+    if (group.getLast() >= kMaxStages)
+      return emitError() << "there are at most " << kMaxStages << " stages";
     next = group.getLast() + 1;
   }
   if (parallel != "batch" && parallel != "tile")

@@ -54,7 +54,7 @@ LogicalResult BulkCopyOp::verify() {
     return type.getNumElements() * type.getElementTypeBitWidth() / 8;
   };
   for (MemRefType type : {source, target})
-    if (!type.hasStaticShape() || !type.getElementType().isIntOrFloat() ||
+    if (!isStaticAndFull(type) || !type.getElementType().isIntOrFloat() ||
         type.getNumContiguousTrailingDims() < type.getRank())
       return emitOpError("(C1) needs contiguous memory of static size, got ")
              << type;
@@ -75,7 +75,7 @@ LogicalResult WgmmaOp::verify() {
   auto b = cast<MemRefType>(getB().getType());
   auto c = cast<MemRefType>(getC().getType());
   const int64_t core[] = {8, 8};
-  if (!a.hasStaticShape() || !b.hasStaticShape() || !c.hasStaticShape() ||
+  if (!isStaticAndFull(a) || !isStaticAndFull(b) || !isStaticAndFull(c) ||
       a.getDimSize(0) != 8 || a.getDimSize(1) != b.getDimSize(1) ||
       a.getShape().take_back(2) != ArrayRef(core) ||
       b.getShape().take_back(2) != ArrayRef(core) ||

@@ -45,6 +45,14 @@ LogicalResult mlir::bfly::verifyStaticShape(Operation *op,
   return success();
 }
 
+bool mlir::bfly::isStaticAndFull(MemRefType type) {
+  if (!type.hasStaticShape() || llvm::is_contained(type.getShape(), 0))
+    return false;
+  std::optional<int64_t> elements = getNumElements(type);
+  int64_t bytes;
+  return elements && !llvm::MulOverflow<int64_t>(*elements, 16, bytes);
+}
+
 LogicalResult mlir::bfly::verifySizes(Operation *op, StringRef label) {
   auto check = [&](Type type) -> LogicalResult {
     auto shaped = dyn_cast<ShapedType>(type);

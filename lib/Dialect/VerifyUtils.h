@@ -39,6 +39,10 @@ LogicalResult verifyAttentionWeights(Operation *op, RankedTensorType weights,
                                      int64_t channels, int64_t heads,
                                      StringRef label);
 
+/// Whether every size is known, none is 0, and 16 bytes for each element fit in
+/// 63 bits, so that nothing that is computed from the sizes overflows.
+bool isStaticAndFull(MemRefType type);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_DIALECT_VERIFYUTILS_H

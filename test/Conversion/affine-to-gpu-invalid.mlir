@@ -64,3 +64,20 @@ func.func @on_host(%x: memref<8xf32>) -> f32 {
   %v = memref.load %x[%c0] : memref<8xf32>
   return %v : f32
 }
+
+// -----
+
+func.func @more_than_64_bits_count(%x: memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+    %low = arith.constant -9223372036854775808 : index
+    %high = arith.constant 9223372036854775807 : index
+    %one = arith.constant 1 : index
+    // expected-error @below {{runs more often than 64 bits can count}}
+    scf.parallel (%i) = (%low) to (%high) step (%one) {
+      %v = memref.load %a[%one] : memref<8xf32>
+    }
+    bfly.yield
+  }
+  return
+}

@@ -1050,6 +1050,15 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{there are at most 64 stages}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 9223372036854775807 in l2>], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
   // expected-error @+1 {{parallel must be "batch" or "tile"}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "both"> : (memref<4xf32>) {
   }
@@ -1250,6 +1259,31 @@ func.func @f(%a: memref<1x8x4x8x8xbf16>, %b: memref<4x4x8x8xbf16, #gpu.address_s
 func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
   // expected-error @+1 {{or the memory is not workgroup, workgroup and private}}
   bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+// Nothing that is computed from the sizes overflows.
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<1152921504606846980x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C1)}}
+  bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<1152921504606846980x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<144115188075855873x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<?x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  // expected-error @+1 {{(C1)}}
+  bfly.matrix_product %a, %b, %c : memref<144115188075855873x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<?x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xbf16>, %b: memref<3x1x1152921504606846980x2x8x8xbf16>, %c: memref<128x32xf32, #gpu.address_space<private>>, %r: memref<2x5120xi8, #gpu.address_space<workgroup>>) {
+  // expected-error @+1 {{(C1)}}
+  bfly.stream_product %a, %b, %c through %r products [0, 0, 1, 0] : memref<3x2x1x8x2x8x8xbf16>, memref<3x1x1152921504606846980x2x8x8xbf16>, memref<128x32xf32, #gpu.address_space<private>>, memref<2x5120xi8, #gpu.address_space<workgroup>>
   return
 }
 

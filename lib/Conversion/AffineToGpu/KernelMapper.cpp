@@ -91,19 +91,23 @@ LogicalResult KernelMapper::mapRegion(Block &body, bool isLast) {
   return success();
 }
 
-/// The iterations of a loop over all dimensions, if they are known.
-static std::optional<int64_t> getIterations(scf::ParallelOp loop) {
+/// The iterations of a loop over all dimensions, or none if they are not known.
+/// Fails if they are, and 64 bits cannot count them.
+static FailureOr<std::optional<int64_t>> getIterations(scf::ParallelOp loop) {
   int64_t total = 1;
   for (auto [lower, upper, step] : llvm::zip_equal(
            loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
     std::optional<int64_t> first = getConstantIntValue(lower),
                            end = getConstantIntValue(upper),
                            width = getConstantIntValue(step);
-    if (!first || !end || !width)
-      return std::nullopt;
-    total *= llvm::divideCeilSigned(*end - *first, *width);
+    if (!first || !end || !width || *width < 1)
+      return std::optional<int64_t>();
+    int64_t extent;
+    if (llvm::SubOverflow(*end, *first, extent) ||
+        llvm::MulOverflow(total, llvm::divideCeilSigned(extent, *width), total))
+      return loop.emitOpError("runs more often than 64 bits can count");
   }
-  return total;
+  return std::optional<int64_t>(total);
 }
 
 /// The iterations of a loop over one of its dimensions.
@@ -185,11 +189,13 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
       fenceProxies(builder, loc);
   }
   bool isFlat = !isUnitOfBlock(phase);
-  std::optional<int64_t> iterations = getIterations(phase);
-  if (iterations && mostBlocks)
+  FailureOr<std::optional<int64_t>> iterations = getIterations(phase);
+  if (failed(iterations))
+    return failure();
+  if (*iterations && mostBlocks)
     mostBlocks = std::max(*mostBlocks,
-                          isFlat ? llvm::divideCeilSigned(*iterations, threads)
-                                 : *iterations);
+                          isFlat ? llvm::divideCeilSigned(**iterations, threads)
+                                 : **iterations);
   else
     mostBlocks = std::nullopt;
   if (isFlat)
