@@ -22,5 +22,6 @@ config.substitutions.append(("%fake_cuda", os.path.join(config.test_exec_root, "
 config.substitutions.append(("%bfly_docs", os.path.join(config.bfly_build_dir, "docs")))
 config.substitutions.append(("%bfly_source", config.bfly_source_dir))
 # A plugin shares libMLIR with the tool that loads it, which a static build does not.
-if config.bfly_plugins:
+# Nor does the tool have the runtime of a plugin's sanitizers.
+if config.bfly_plugins and not config.bfly_sanitize:
     config.available_features.add("plugins")
