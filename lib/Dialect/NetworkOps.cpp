@@ -41,6 +41,22 @@ static LogicalResult verifyTransform(Operation *op, RankedTensorType time,
   return success();
 }
 
+bool mlir::bfly::continuesSpectrum(OpOperand &use) {
+  // Tokens, and whether half of the bins stand for all.
+  auto read = [](Operation *op) -> std::pair<int64_t, bool> {
+    if (auto fft = dyn_cast_if_present<FftOp>(op))
+      return {fft.getTokens(), fft.isHalf()};
+    if (auto map = dyn_cast_if_present<SpectrumMapOp>(op))
+      return {map.getTokens(), map.isHalf()};
+    if (auto ifft = dyn_cast_if_present<IfftOp>(op))
+      return {ifft.getTokens(), ifft.isHalf()};
+    return {0, false};
+  };
+  auto source = read(use.get().getDefiningOp());
+  return source.first && use.getOperandNumber() == 0 &&
+         !isa<FftOp>(use.getOwner()) && source == read(use.getOwner());
+}
+
 LogicalResult FftOp::verify() {
   return verifyTransform(*this, getInput().getType(), getResult().getType());
 }

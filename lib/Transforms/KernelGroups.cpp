@@ -69,10 +69,10 @@ LogicalResult FilterFinder::findChain() {
     Operation *next = nullptr, *other = nullptr;
     for (OpOperand &use : spectrum.getUses()) {
       Operation *user = use.getOwner();
-      if (!isa<SpectrumBinOp, SpectrumMapOp, IfftOp>(user) ||
-          use.getOperandNumber() != 0 || user->getBlock() != block)
+      bool isBin = isa<SpectrumBinOp>(user);
+      if ((!isBin && !continuesSpectrum(use)) || user->getBlock() != block)
         other = user;
-      else if (isa<SpectrumBinOp>(user))
+      else if (isBin)
         group.ops.insert(user);
       else if (next)
         return fail("the spectrum is filtered in two ways");

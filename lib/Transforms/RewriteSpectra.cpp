@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace mlir::bfly {
@@ -177,7 +178,9 @@ struct EraseTransformAndInverse : OpRewritePattern<IfftOp> {
 };
 
 /// A factor that is the same for all bins commutes with the transform: with
-/// real data on both sides y = Re(factor) x.
+/// real data on both sides y = Re(factor) x. Of half a spectrum it has to be
+/// real, or the map hermitian: else the other half, which is the conjugate, has
+/// another.
 struct MultiplyInstead : OpRewritePattern<IfftOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -188,6 +191,14 @@ private:
   /// The factor of `map`, or none; the operations and arguments of its region
   /// that the factor depends on are put in `slice`.
   static Value getFactor(SpectrumMapOp map, SetVector<Value> &slice);
+  /// Whether a complex number is plainly a real one.
+  static bool isPlainlyReal(Value value) {
+    if (auto create = value.getDefiningOp<complex::CreateOp>())
+      return matchPattern(create.getImaginary(), m_AnyZeroFloat());
+    auto constant = value.getDefiningOp<complex::ConstantOp>();
+    return constant &&
+           cast<FloatAttr>(constant.getValue()[1]).getValue().isZero();
+  }
 };
 
 Value MultiplyInstead::getFactor(SpectrumMapOp map, SetVector<Value> &slice) {
@@ -232,7 +243,8 @@ MultiplyInstead::matchAndRewrite(IfftOp inverse,
     return failure();
   SetVector<Value> slice;
   Value factor = getFactor(map, slice);
-  if (!factor)
+  if (!factor ||
+      (fft.isHalf() && !map.getHermitian() && !isPlainlyReal(factor)))
     return failure();
 
   Location loc = inverse.getLoc();

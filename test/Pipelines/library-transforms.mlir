@@ -33,10 +33,11 @@
 // GPU-DAG: %[[D:.*]] = llvm.mlir.constant(8 : i64) : i64
 // GPU: gpu.launch_func @filter_widen_0::@filter_widen_0
 // GPU: llvm.call @bflyCudaFft(%{{.*}}, %{{.*}}, %[[B:.*]], %[[N]], %[[D]], %[[R2C]], %[[NO]])
-// GPU: gpu.launch_func @filter_spectrum_map_1::@filter_spectrum_map_1
-// GPU: gpu.launch_func @filter_scale_2::@filter_scale_2
+// GPU: gpu.launch_func @filter_real_bins_1::@filter_real_bins_1
+// GPU: gpu.launch_func @filter_spectrum_map_2::@filter_spectrum_map_2
+// GPU: gpu.launch_func @filter_scale_3::@filter_scale_3
 // GPU: llvm.call @bflyCudaFft(%{{.*}}, %{{.*}}, %[[B]], %[[N]], %[[D]], %[[C2R]], %[[R2C]])
-// GPU: gpu.launch_func @filter_narrow_3::@filter_narrow_3
+// GPU: gpu.launch_func @filter_narrow_4::@filter_narrow_4
 // GPU-NOT: gpu.launch_func
 // GPU-NOT: llvm.call @bflyCudaFft
 

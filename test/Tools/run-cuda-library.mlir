@@ -5,8 +5,9 @@
 // RUN: FileCheck %s --check-prefix=LOG < %t.log
 // LOG: cufftMakePlanMany64(12, batch 4)
 // LOG-COUNT-2: cufftXtExec(-1)
-// LOG: cuLaunchKernelEx(square_spectrum_map_0,
-// LOG: cuLaunchKernelEx(square_scale_1,
+// LOG: cuLaunchKernelEx(square_real_bins_0,
+// LOG: cuLaunchKernelEx(square_spectrum_map_1,
+// LOG: cuLaunchKernelEx(square_scale_2,
 // LOG: cufftMakePlanMany64(12, batch 4)
 // LOG-COUNT-2: cufftXtExec(1)
 // LOG-NOT: cuLaunchKernelEx

@@ -256,3 +256,17 @@ func.func @affine_level(%a: f32) -> (f32, f32) {
   %r, %i = bfly.rotate %a, %a by 1 of 3 : f32
   return %r, %i : f32, f32
 }
+
+// -----
+
+// Bins that are read as those of other tokens are another transform's.
+// CHECK-LABEL: func @resample
+// CHECK: bfly.kernel "fft"
+// CHECK-NEXT: bfly.fft
+// CHECK: bfly.kernel "ifft"
+// CHECK-NEXT: bfly.ifft
+func.func @resample(%x: tensor<2x8x4xf32>) -> tensor<2x9x4xf32> {
+  %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+  %y = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x9x4xf32>
+  return %y : tensor<2x9x4xf32>
+}

@@ -356,3 +356,54 @@ func.func @identity(%x: tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
   %y = bfly.ifft %a : tensor<2x8x4xcomplex<f32>> -> tensor<2x8x4xf32>
   return %y : tensor<2x8x4xf32>
 }
+
+// -----
+
+// Of half a spectrum a complex factor turns the phases; a real one, or the
+// Hermitian part of a complex one, is a product.
+// CHECK-LABEL: func @complex_factor_of_half
+// CHECK: bfly.fft
+// CHECK: bfly.ifft
+func.func @complex_factor_of_half(%x: tensor<2x8x4xf32>, %w: tensor<4xcomplex<f32>>) -> tensor<2x8x4xf32> {
+  %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+  %a = bfly.spectrum_map %f params(%w[channel] : tensor<4xcomplex<f32>>) tokens(8)
+      : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index, %p: complex<f32>):
+    %r = complex.mul %bin, %p : complex<f32>
+    bfly.yield %r : complex<f32>
+  }
+  %y = bfly.ifft %a : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+  return %y : tensor<2x8x4xf32>
+}
+
+// CHECK-LABEL: func @hermitian_factor_of_half
+// CHECK-NOT: bfly.fft
+// CHECK: linalg.generic
+func.func @hermitian_factor_of_half(%x: tensor<2x8x4xf32>, %w: tensor<4xcomplex<f32>>) -> tensor<2x8x4xf32> {
+  %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+  %a = bfly.spectrum_map %f params(%w[channel] : tensor<4xcomplex<f32>>) tokens(8) hermitian
+      : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index, %p: complex<f32>):
+    %r = complex.mul %bin, %p : complex<f32>
+    bfly.yield %r : complex<f32>
+  }
+  %y = bfly.ifft %a : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+  return %y : tensor<2x8x4xf32>
+}
+
+// CHECK-LABEL: func @real_factor_of_half
+// CHECK-NOT: bfly.fft
+// CHECK: linalg.generic
+func.func @real_factor_of_half(%x: tensor<2x8x4xf32>, %w: tensor<4xf32>) -> tensor<2x8x4xf32> {
+  %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+  %a = bfly.spectrum_map %f params(%w[channel] : tensor<4xf32>) tokens(8)
+      : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index, %p: f32):
+    %zero = arith.constant 0.0 : f32
+    %c = complex.create %p, %zero : complex<f32>
+    %r = complex.mul %bin, %c : complex<f32>
+    bfly.yield %r : complex<f32>
+  }
+  %y = bfly.ifft %a : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+  return %y : tensor<2x8x4xf32>
+}

@@ -47,6 +47,11 @@ std::optional<int64_t> getNumElements(ShapedType type);
 /// one a constant all of whose elements are the same. Others want a buffer.
 bool readsAsNumber(Operation *op, Value tensor);
 
+/// Whether a use of a spectrum is by the next link of its chain: a map or an
+/// inverse that reads it as what the transform or the map before made, of as
+/// many tokens, all of their bins or half.
+bool continuesSpectrum(OpOperand &use);
+
 /// Whether a memref lies in a block's shared memory, and in a thread's
 /// registers.
 bool isInWorkgroupMemory(Type type);

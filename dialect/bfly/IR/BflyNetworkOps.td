@@ -16,7 +16,9 @@ def Bfly_FftOp : Bfly_Op<"fft", [Pure]> {
         F[b,k,c] = sum_n x[b,n,c] e^(-2 pi i n k / N)
 
     A real input may ask for half the spectrum, bins 0 … floor(N/2); the other
-    half is its conjugate mirror image. Any N from 1.
+    half is its conjugate mirror image. Of a real input the bins that are their
+    own mirror, 0 and for an even N also N/2, are exactly real: their imaginary
+    part is +0. Any N from 1.
 
     Lifespan: made by `-bfly-convert-mixer-to-network` or written by people;
     removed by `-bfly-convert-schedule-to-affine`.
@@ -53,7 +55,8 @@ def Bfly_IfftOp : Bfly_Op<"ifft", [Pure]> {
 
     A real result is the real part of y. Half a spectrum, bins 0 … floor(N/2),
     stands for the whole Hermitian one and gives a real result; as irfft does,
-    it ignores the imaginary parts of the bins that are their own mirror.
+    it ignores the imaginary parts of the bins that are their own mirror, 0 and
+    for an even N also N/2, be they no number.
 
     Lifespan: made by `-bfly-convert-mixer-to-network` or written by people;
     removed by `-bfly-convert-schedule-to-affine`.
@@ -89,19 +92,25 @@ def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
   let description = [{
         A[b,k,c] = region(F[b,k,c], k, params...)
 
-    As the region of `bfly.spectral_filter`. With `tokens` N and a spectrum of
-    floor(N/2) + 1 bins, the spectrum is the half of a Hermitian one of length
-    N. With `hermitian` the result is the Hermitian part of what the region
-    says, which is what a real result of the inverse transform sees:
+    As the region of `bfly.spectral_filter`, for every bin that the input has,
+    by its own index and parameters. With `tokens` N and a spectrum of
+    floor(N/2) + 1 bins these are the bins 0 … floor(N/2): the region says
+    nothing of the others, which `bfly.ifft` takes for the conjugates of these.
+    So the region of a map of half a spectrum need not commute with
+    conjugation: it may read the index, or multiply by a complex number.
+    Nothing is dropped between two maps: one may make bin 0 complex, the next
+    sees it so, and `bfly.ifft` ignores its imaginary part.
+
+    With `hermitian` the result is the Hermitian part of what the region says
+    of all bins, which is what a real result of the inverse transform sees:
 
         A[k] = (region(F[k], k, p[k]) + conj(region(conj F[k], k', p[k']))) / 2
         k' = (N - k) mod N
 
     where zero is not signed: Im F is Im F + 0 and that of conj F is 0 - Im F,
-    so that a real bin stays on its side of a branch cut. Without it the region must commute with conjugation for half a spectrum to
-    stand for the whole (the pass that halves it checks that). A parameter with
-    a `bin` dimension has a value for each bin of the input, or for each of all
-    N, of which the input's bins are the first; a hermitian map needs all N.
+    so that a real bin stays on its side of a branch cut. A parameter with a
+    `bin` dimension has a value for each bin of the input, or for each of all N,
+    of which the input's bins are the first; a hermitian map needs all N.
 
     Lifespan: made by `-bfly-convert-mixer-to-network` or written by people;
     removed by `-bfly-convert-schedule-to-affine`.

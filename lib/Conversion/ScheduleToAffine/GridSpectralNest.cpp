@@ -71,10 +71,7 @@ void GridSpectralNest::emitElements() {
     sizes.push_back(nest.size(input, dim));
   forEachElement(nest, sizes, [&](ArrayRef<AffineExpr> at) {
     batch = at[0];
-    ComplexPair bin = packed ? loadBin(at[1], isOwnMirror(at[1]), at[2])
-                             : nest.loadComplex(input, at);
-    nest.storeComplex(applyMaps(bin, at[1], mirrorOf(at[1]), at[2]), output,
-                      at);
+    nest.storeComplex(loadBin(at[1], Value(), at[2]), output, at);
   });
 }
 
@@ -134,7 +131,8 @@ void GridSpectralNest::emitSlabs() {
   // Against the order of the phase before, whose last data are in cache still.
   nest.parallel(counts, [&](ArrayRef<AffineExpr> units) {
     SmallVector<AffineExpr> ivs(units);
-    for (auto [iv, count] : llvm::zip_equal(ivs, counts))
+    for (auto [iv, count] :
+         llvm::zip(MutableArrayRef(ivs).take_front(2), counts))
       if (std::optional<int64_t> size = getConstantIntValue(count))
         iv = -iv + (*size - 1);
     batch = ivs[0];

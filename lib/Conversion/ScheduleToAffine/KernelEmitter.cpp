@@ -104,11 +104,19 @@ Value KernelEmitter::allocateScratch(NestBuilder &nest, OpFoldResult first,
   return buffer;
 }
 
-/// Whether some user of `value` outside the chain that it is part of, or the
-/// kernel's end, needs it in memory.
+/// Whether `bin` is the sum over the tokens of a transform.
+static bool isTokenSum(SpectrumBinOp bin) {
+  auto fft = bin.getInput().getDefiningOp<FftOp>();
+  return fft && bin.getIndex() == 0 &&
+         !isa<ComplexType>(fft.getInput().getType().getElementType());
+}
+
+/// Whether a spectrum, or what a map makes of one, is needed in memory: by the
+/// kernel's end, or by an operation that does not take it up.
 static bool endsChain(Operation *op) {
-  return llvm::any_of(op->getUsers(), [](Operation *user) {
-    return !isa<SpectrumMapOp, IfftOp, SpectrumBinOp, AttentionStageOp>(user);
+  return llvm::any_of(op->getUses(), [](OpOperand &use) {
+    auto bin = dyn_cast<SpectrumBinOp>(use.getOwner());
+    return !continuesSpectrum(use) && !(bin && isTokenSum(bin));
   });
 }
 
@@ -135,19 +143,15 @@ LogicalResult KernelEmitter::emit(Operation *op) {
   if (auto bin = dyn_cast<SpectrumBinOp>(op)) {
     // Bin 0 of a transform in this kernel is the sum over its tokens, which
     // does not have to wait for the transform.
-    auto fft = bin.getInput().getDefiningOp<FftOp>();
-    if (bin.getIndex() == 0 && fft && !findBuffer(fft.getResult()) &&
-        !isa<ComplexType>(fft.getInput().getType().getElementType())) {
+    if (isTokenSum(bin) && !findBuffer(bin.getInput())) {
+      auto fft = bin.getInput().getDefiningOp<FftOp>();
       if (onGPU() && emitBinOfFirstPass(*this, bin))
         return success();
       emitTokenSum(*this, op, fft.getInput(), bin.getResult(),
                    bin.getFactor().convertToDouble());
       return success();
     }
-    Value spectrum = findBuffer(bin.getInput());
-    if (!spectrum)
-      return bin.emitOpError("reads a bin other than 0 of a transform in the "
-                             "same kernel, which is not supported");
+    Value spectrum = getBuffer(bin.getInput());
     NestBuilder nest = makeNest(op);
     Value output = getBuffer(bin.getResult());
     auto pick = [&](ArrayRef<AffineExpr> ivs) {

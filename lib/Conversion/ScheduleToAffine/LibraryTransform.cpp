@@ -5,8 +5,11 @@
 // data with half a spectrum; kernels of ours, an element at a time, do the
 // rest:
 //
-//   fft     [widen]  transform           16 bits, or real with all its bins
-//   ifft    scale    transform [narrow]  the factor, half of the spectrum
+//   fft     [widen]  transform [real_bins]  16 bits, or real with all its bins
+//   ifft    scale    transform [narrow]     the factor, half of the spectrum
+//
+// A library leaves a rounding in the imaginary parts of bins 0 and N/2 of real
+// tokens, which are 0.
 //
 // The inverse of a real sequence may overwrite its source, which is scratch.
 
@@ -34,8 +37,11 @@ private:
   using Element =
       function_ref<ComplexPair(NestBuilder &, Value, ArrayRef<AffineExpr>)>;
 
-  /// A kernel that makes target[at] = element(source, at).
-  void emitKernel(StringRef name, Value source, Value target, Element element);
+  /// A kernel that makes target[at] = element(source, at) for all tokens, or
+  /// for those of a multiple of `step`.
+  void emitKernel(StringRef name, Value source, Value target, Element element,
+                  int64_t step = 1);
+  void emitRealBins(Value spectrum, int64_t tokens);
   /// A buffer like `like` with other tokens and elements.
   Value allocate(Value like, int64_t tokens, Type elementType);
   void free(Value buffer) { memref::DeallocOp::create(builder, loc, buffer); }
@@ -52,7 +58,7 @@ private:
 } // namespace
 
 void LibraryTransform::emitKernel(StringRef name, Value source, Value target,
-                                  Element element) {
+                                  Element element, int64_t step) {
   auto kernel = KernelOp::create(builder, loc, TypeRange(),
                                  ValueRange{source, target}, name, plan);
   OpBuilder::InsertionGuard guard(builder);
@@ -64,7 +70,11 @@ void LibraryTransform::emitKernel(StringRef name, Value source, Value target,
   SmallVector<OpFoldResult> sizes;
   for (int64_t dim = 0; dim < 3; ++dim)
     sizes.push_back(nest.size(to, dim));
-  forEachElement(nest, sizes, [&](ArrayRef<AffineExpr> at) {
+  int64_t rows = cast<MemRefType>(target.getType()).getDimSize(1);
+  sizes[1] = builder.getIndexAttr(llvm::divideCeilSigned(rows, step));
+  forEachElement(nest, sizes, [&](ArrayRef<AffineExpr> index) {
+    SmallVector<AffineExpr> at(index);
+    at[1] = at[1] * step;
     nest.storeComplex(element(nest, from, at), to, at);
   });
   YieldOp::create(builder, loc, ValueRange());
@@ -82,10 +92,24 @@ Value LibraryTransform::allocate(Value like, int64_t tokens, Type elementType) {
                                  builder.getI64IntegerAttr(64));
 }
 
+/// Bins 0 and N/2 are real.
+void LibraryTransform::emitRealBins(Value spectrum, int64_t tokens) {
+  emitKernel(
+      "real_bins", spectrum, spectrum,
+      [](NestBuilder &nest, Value from, ArrayRef<AffineExpr> at) {
+        return ComplexPair{nest.loadComplex(from, at).re, nest.constant(0)};
+      },
+      tokens % 2 ? tokens : tokens / 2);
+}
+
 void LibraryTransform::emit(FftOp fft, Value source, Value target) {
   Type type = cast<MemRefType>(source.getType()).getElementType();
-  if (isa<ComplexType>(type) || (fft.isHalf() && type == compute))
+  if (isa<ComplexType>(type))
     return transform(source, target, /*inverse=*/false);
+  if (fft.isHalf() && type == compute) {
+    transform(source, target, /*inverse=*/false);
+    return emitRealBins(target, fft.getTokens());
+  }
   Type wide = fft.isHalf() ? Type(compute) : ComplexType::get(compute);
   Value scratch = allocate(source, fft.getTokens(), wide);
   emitKernel("widen", source, scratch,
@@ -94,6 +118,7 @@ void LibraryTransform::emit(FftOp fft, Value source, Value target) {
              });
   transform(scratch, target, /*inverse=*/false);
   free(scratch);
+  emitRealBins(target, fft.getTokens());
 }
 
 void LibraryTransform::emit(IfftOp ifft, Value source, Value target) {
@@ -109,7 +134,7 @@ void LibraryTransform::emit(IfftOp ifft, Value source, Value target) {
       [&](NestBuilder &nest, Value from,
           ArrayRef<AffineExpr> at) -> ComplexPair {
         ComplexPair bin = nest.loadComplex(from, at);
-        AffineExpr mirror = (-at[1] + tokens) % tokens;
+        AffineExpr mirror = mirrorBin(at[1], tokens);
         if (isFolded) {
           ComplexPair other = nest.loadComplex(from, {at[0], mirror, at[2]});
           bin = {nest.add(bin.re, other.re), nest.sub(bin.im, other.im)};

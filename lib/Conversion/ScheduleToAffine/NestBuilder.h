@@ -19,6 +19,13 @@ struct ComplexPair {
   Value re, im;
 };
 
+/// N-k of bin k, or 0 of bin 0. There is no remainder of what may be negative
+/// in it, nor may one be made of it: upstream's canonicalisation takes those
+/// for the wrong constants, ((-i) mod 4) floordiv 2 for one.
+inline AffineExpr mirrorBin(AffineExpr k, int64_t tokens) {
+  return (k + (tokens - 1)).floorDiv(tokens) * tokens - k;
+}
+
 /// A builder of affine nests. Index expressions are affine expressions over the
 /// induction variables that `dim` has registered.
 class NestBuilder {

@@ -19,15 +19,10 @@ SlabBins::SlabBins(GridColumns &columns, SlabTransform &slab, int64_t outer,
 // In shared memory ------------------------------------------------------------
 
 void SlabBins::forEachRow(
-    Visit which,
     function_ref<void(AffineExpr, AffineExpr, AffineExpr, AffineExpr)> body) {
   for (int64_t part = 0; part < slab.getParts(); ++part) {
     AffineExpr q = getSubTransform(part);
-    int64_t count = rows;
-    // Bins of the upper half of the first digit's values are mirror images.
-    if (which == Visit::First && outer == 1 && !radices.empty())
-      count = (radices.front() / 2 + 1) * (rows / radices.front());
-    nest.threads(count * lanes, [&](AffineExpr i) {
+    nest.threads(rows * lanes, [&](AffineExpr i) {
       AffineExpr lane = i % lanes, s = i.floorDiv(lanes);
       AffineExpr m = slab.bin(s), k = m * outer + q;
       AffineExpr row = s + part * rows, mirrorRow;
@@ -36,11 +31,9 @@ void SlabBins::forEachRow(
       if (part)
         mirrorRow = -s + (rows - 1) + (-paired + 1) * rows;
       else
-        mirrorRow = paired * rows + slab.position((-m + rows - paired) % rows);
+        mirrorRow = paired * rows + slab.mirrorPosition(m, paired);
       auto inside = [&] { body(lane, k, row, mirrorRow); };
-      if (which == Visit::First)
-        nest.guard({mirrorRow - row}, inside);
-      else if (which == Visit::Lower)
+      if (columns.half)
         nest.guard({-k + columns.chain.tokens / 2}, inside);
       else
         inside();
@@ -48,73 +41,75 @@ void SlabBins::forEachRow(
   }
 }
 
+std::pair<ComplexPair, ComplexPair> SlabBins::mapHalf(ComplexPair z,
+                                                      ComplexPair zMirror,
+                                                      Value own, AffineExpr k,
+                                                      AffineExpr lane) {
+  if (columns.packed) {
+    auto [a, b] = columns.mapPacked(z, zMirror, own, k, firstChannel(lane),
+                                    secondChannel(lane));
+    return {columns.pack(a, b), columns.packMirror(a, b)};
+  }
+  z = columns.mapTransformed(z, own, k, firstChannel(lane));
+  return {z, columns.conjugate(z)};
+}
+
 void SlabBins::visit() {
+  // Maps of bins from memory are done.
   bool storesSpectrum = columns.storesSpectrum();
-  if (columns.chain.maps.empty() && !storesSpectrum)
+  if (!columns.chain.fft || (columns.chain.maps.empty() && !storesSpectrum))
     return;
-  Visit which = !columns.packed  ? Visit::All
-                : storesSpectrum ? Visit::Lower
-                                 : Visit::First;
-  forEachRow(which, [&](AffineExpr lane, AffineExpr k, AffineExpr row,
-                        AffineExpr mirrorRow) {
-    AffineExpr mirror = columns.mirrorOf(k), first = firstChannel(lane);
+  forEachRow([&](AffineExpr lane, AffineExpr k, AffineExpr row,
+                 AffineExpr mirrorRow) {
+    AffineExpr first = firstChannel(lane), second = secondChannel(lane);
+    Value own = columns.isOwnMirror(k);
     ComplexPair z = slab.load(row, lane);
-    if (!columns.packed) {
-      z = columns.applyMaps(z, k, mirror, first);
-      if (storesSpectrum)
-        nest.storeComplex(z, columns.output, {columns.batch, k, first});
-      else
-        slab.store(z, row, lane);
-      return;
-    }
-    AffineExpr second = secondChannel(lane);
-    auto [a, b] = columns.mapPacked(z, slab.load(mirrorRow, lane), k, mirror,
-                                    first, second);
-    if (!storesSpectrum) {
-      Value own = columns.isOwnMirror(k);
-      columns.dropImaginary(a, own);
-      columns.dropImaginary(b, own);
-      slab.store(columns.packMirror(a, b), mirrorRow, lane);
-      slab.store(columns.pack(a, b), row, lane);
-      return;
-    }
     auto storeBin = [&](ComplexPair value, AffineExpr channel) {
-      if (columns.isolated)
-        value = columns.addFlag(value, columns.getFlag(channel));
       nest.storeComplex(value, columns.output, {columns.batch, k, channel});
     };
-    storeBin(a, first);
-    storeBin(b, second);
+    if (storesSpectrum && columns.packed) {
+      ComplexPair flags;
+      if (columns.isolated)
+        flags = {columns.getFlag(first), columns.getFlag(second)};
+      auto [a, b] = columns.mapPacked(z, slab.load(mirrorRow, lane), own, k,
+                                      first, second, flags);
+      storeBin(a, first);
+      storeBin(b, second);
+    } else if (storesSpectrum) {
+      storeBin(columns.mapTransformed(z, own, k, first), first);
+    } else if (columns.half) {
+      auto [here, there] = mapHalf(z, slab.load(mirrorRow, lane), own, k, lane);
+      slab.store(there, mirrorRow, lane);
+      slab.store(here, row, lane);
+    } else {
+      slab.store(columns.mapTransformed(z, own, k, first), row, lane);
+    }
   });
 }
 
 void SlabBins::loadSpectrum() {
   // Half of the bins are there, each stands for two.
-  Visit which = columns.packed ? Visit::Lower : Visit::All;
-  forEachRow(which, [&](AffineExpr lane, AffineExpr k, AffineExpr row,
-                        AffineExpr mirrorRow) {
-    AffineExpr first = firstChannel(lane);
-    if (!columns.packed)
-      return slab.store(
-          nest.loadComplex(columns.input, {columns.batch, k, first}), row,
-          lane);
-    AffineExpr second = secondChannel(lane);
-    Value own = columns.isOwnMirror(k);
-    auto load = [&](AffineExpr channel) -> ComplexPair {
-      ComplexPair bin = columns.loadBin(k, own, channel);
-      return {columns.keepFinite(bin.re, channel),
-              columns.keepFinite(bin.im, channel)};
-    };
-    ComplexPair a = load(first), b = load(second);
-    slab.store(columns.packMirror(a, b), mirrorRow, lane);
-    slab.store(columns.pack(a, b), row, lane);
-  });
+  forEachRow(
+      [&](AffineExpr lane, AffineExpr k, AffineExpr row, AffineExpr mirrorRow) {
+        Value own = columns.half ? columns.isOwnMirror(k) : Value();
+        auto load = [&](AffineExpr channel) -> ComplexPair {
+          ComplexPair bin = columns.loadBin(k, own, channel);
+          return {columns.keepFinite(bin.re, channel),
+                  columns.keepFinite(bin.im, channel)};
+        };
+        ComplexPair a = load(firstChannel(lane));
+        if (!columns.packed)
+          return slab.store(a, row, lane);
+        ComplexPair b = load(secondChannel(lane));
+        slab.store(columns.packMirror(a, b), mirrorRow, lane);
+        slab.store(columns.pack(a, b), row, lane);
+      });
 }
 
 // In registers ----------------------------------------------------------------
 
 void SlabBins::visitInRegisters() {
-  if (columns.packed)
+  if (columns.half)
     visitPairsOfBlocks();
   else
     visitBlocks();
@@ -134,8 +129,11 @@ void SlabBins::visitBlocks() {
       AffineExpr m = slab.blockBin(block % blocks) + row * blocks;
       auto apply = [&](int64_t part) {
         AffineExpr k = m * outer + getSubTransform(part);
-        ComplexPair value = columns.applyMaps(
-            values[row], k, columns.mirrorOf(k), firstChannel(lane));
+        // Bins 0 and N/2 are in these rows of block 0.
+        bool mayBeReal = columns.realTokens && (row == 0 || 2 * row == radix);
+        Value own = mayBeReal ? columns.isOwnMirror(k) : Value();
+        ComplexPair value =
+            columns.mapTransformed(values[row], own, k, firstChannel(lane));
         return SmallVector<Value>{value.re, value.im};
       };
       SmallVector<Value> value;
@@ -264,24 +262,12 @@ void SlabBins::mapPair(const BlockPair &pair, MutableArrayRef<ComplexPair> a,
   OpBuilder &builder = nest.builder;
   int64_t radix = radices.back(), blocks = rows / radix;
   AffineExpr bin = slab.blockBin(outer > 1 ? pair.first % blocks : pair.first);
-  AffineExpr first = firstChannel(lane), second = secondChannel(lane);
   Value isOdd = arith::CmpIOp::create(
       builder, nest.loc, arith::CmpIPredicate::eq, nest.apply(pair.v),
       nest.apply(nest.constantExpr(0)));
   auto select = [&](ComplexPair odd, ComplexPair even) -> ComplexPair {
     return {arith::SelectOp::create(builder, nest.loc, isOdd, odd.re, even.re),
             arith::SelectOp::create(builder, nest.loc, isOdd, odd.im, even.im)};
-  };
-  auto map = [&](ComplexPair z, ComplexPair zMirror, AffineExpr m,
-                 Value own) -> std::pair<ComplexPair, ComplexPair> {
-    AffineExpr k = m * outer + pair.q;
-    auto [x, y] =
-        columns.mapPacked(z, zMirror, k, columns.mirrorOf(k), first, second);
-    if (own) {
-      columns.dropImaginary(x, own);
-      columns.dropImaginary(y, own);
-    }
-    return {columns.pack(x, y), columns.packMirror(x, y)};
   };
   // Of the odd pair a[i] is beside a[R-i], a[0] and a[R/2] alone, and b[i]
   // beside b[R-1-i].
@@ -294,15 +280,21 @@ void SlabBins::mapPair(const BlockPair &pair, MutableArrayRef<ComplexPair> a,
     AffineExpr m = bin + i * blocks;
     if (i >= half)
       m = m + pair.odd * (blocks / 2);
-    std::tie(here[i], there[i]) =
-        map(here[i], there[i], m, i ? Value() : isOdd);
+    AffineExpr k = m * outer + pair.q;
+    // Bins beyond N/2 are the mirror images of those that have the index.
+    if (i < half)
+      std::tie(here[i], there[i]) =
+          mapHalf(here[i], there[i], i ? Value() : isOdd, k, lane);
+    else
+      std::tie(there[i], here[i]) =
+          mapHalf(there[i], here[i], Value(), -k + columns.chain.tokens, lane);
   }
   SmallVector<Value> alone = nest.guardValues(
       {-pair.v},
       [&] {
         Value always = arith::ConstantIntOp::create(builder, nest.loc, 1, 1);
-        ComplexPair value =
-            map(a[half], a[half], bin + half * blocks, always).first;
+        AffineExpr k = (bin + half * blocks) * outer + pair.q;
+        ComplexPair value = mapHalf(a[half], a[half], always, k, lane).first;
         return SmallVector<Value>{value.re, value.im};
       },
       ValueRange{here[half].re, here[half].im});

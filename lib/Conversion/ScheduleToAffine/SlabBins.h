@@ -40,15 +40,16 @@ private:
   /// The maps, on the bins of both blocks.
   void mapPair(const BlockPair &pair, MutableArrayRef<ComplexPair> a,
                MutableArrayRef<ComplexPair> b, AffineExpr lane);
-  /// Which rows a visit is of: all, of k and N-k the one that comes first in
-  /// the slab, or the bins 0 ... N/2.
-  enum class Visit { All, First, Lower };
-  /// Calls the function for those rows, with their bin and the row of the bin's
-  /// mirror image.
-  void forEachRow(Visit which,
-                  function_ref<void(AffineExpr lane, AffineExpr k,
+  /// Calls the function for the rows of all bins, or of half a spectrum's, with
+  /// their bin and the row of the bin's mirror image.
+  void forEachRow(function_ref<void(AffineExpr lane, AffineExpr k,
                                     AffineExpr row, AffineExpr mirrorRow)>
                       body);
+  /// What the maps make of bin k, of 0 ... N/2, of a column, from Z[k] and
+  /// Z[N-k]: Z[k] and Z[N-k].
+  std::pair<ComplexPair, ComplexPair> mapHalf(ComplexPair z,
+                                              ComplexPair zMirror, Value own,
+                                              AffineExpr k, AffineExpr lane);
 
   AffineExpr firstChannel(AffineExpr lane) const {
     return columns.firstChannel(origin + lane);

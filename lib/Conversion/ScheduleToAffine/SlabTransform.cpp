@@ -113,6 +113,11 @@ AffineExpr SlabTransform::position(AffineExpr m) const {
   return row;
 }
 
+AffineExpr SlabTransform::mirrorPosition(AffineExpr m, AffineExpr next) const {
+  // M - 1 - m turns every digit of m around.
+  return -position((m + next + (rows - 1)) % rows) + (rows - 1);
+}
+
 AffineExpr SlabTransform::blockBin(AffineExpr block) const {
   AffineExpr m = nest.constantExpr(0);
   int64_t weight = 1;

@@ -64,8 +64,10 @@ public:
   int64_t getLanes() const { return lanes; }
   /// Rows of a part.
   int64_t getRows() const { return rows; }
-  /// Row of bin m of a part's transform, and the bin of a row.
+  /// Row of bin m of a part's transform, of its mirror image M-m (mod M) or,
+  /// where `next` is 1, M-1-m; and the bin of a row.
   AffineExpr position(AffineExpr m) const;
+  AffineExpr mirrorPosition(AffineExpr m, AffineExpr next) const;
   AffineExpr bin(AffineExpr row) const;
   /// Of a block of the last pass, which is a part's rows at `block` times the
   /// last radix: the bin of its first row. The others' are the number of blocks

@@ -3,6 +3,7 @@
 
 #include "SpectralMaps.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -12,27 +13,29 @@ SpectralChain mlir::bfly::getSpectralChain(KernelEmitter &emitter,
                                            Operation *sink) {
   SpectralChain chain;
   chain.result = sink->getResult(0);
-  Operation *op = sink;
-  if ((chain.ifft = dyn_cast<IfftOp>(op))) {
-    chain.tokens = chain.ifft.getTokens();
-    chain.source = chain.ifft.getInput();
-    op = chain.source.getDefiningOp();
-  }
-  // A map whose spectrum has a buffer already is where the chain begins.
-  while (auto map = dyn_cast_or_null<SpectrumMapOp>(op)) {
-    if (map != sink && emitter.findBuffer(map.getResult()))
+  auto take = [&](Operation *op, int64_t tokens) {
+    chain.tokens = tokens;
+    chain.source = op->getOperand(0);
+  };
+  if ((chain.fft = dyn_cast<FftOp>(sink)))
+    return take(sink, chain.fft.getTokens()), chain;
+  if ((chain.ifft = dyn_cast<IfftOp>(sink)))
+    take(sink, chain.ifft.getTokens());
+  else
+    take(sink, chain.maps.emplace_back(sink).getTokens());
+  OpOperand *use = &sink->getOpOperand(0);
+  // A spectrum that has a buffer already, or one that is read as that of other
+  // tokens, is where the chain begins.
+  while (continuesSpectrum(*use) && !emitter.findBuffer(use->get())) {
+    Operation *op = use->get().getDefiningOp();
+    if ((chain.fft = dyn_cast_if_present<FftOp>(op)))
+      return take(op, chain.tokens), chain;
+    auto map = dyn_cast_if_present<SpectrumMapOp>(op);
+    if (!map)
       break;
     chain.maps.insert(chain.maps.begin(), map);
-    chain.tokens = map.getTokens();
-    chain.source = map.getInput();
-    op = chain.source.getDefiningOp();
-  }
-  if (auto fft = dyn_cast_or_null<FftOp>(op)) {
-    if (fft == sink || !emitter.findBuffer(fft.getResult())) {
-      chain.fft = fft;
-      chain.tokens = fft.getTokens();
-      chain.source = fft.getInput();
-    }
+    take(op, chain.tokens);
+    use = &op->getOpOperand(0);
   }
   return chain;
 }
@@ -54,6 +57,42 @@ static bool dependsOn(Value param, Value source) {
   return false;
 }
 
+/// Whether a bin that is no number makes one of what the map yields, be it at
+/// some bins alone: then a channel that has one is none all over, and its
+/// neighbour in a packed transform need not see it.
+static bool propagatesNaN(SpectrumMapOp map) {
+  Block &body = map.getBody().front();
+  // What is no number if the bin is none; what depends on the index alone.
+  llvm::SmallDenseSet<Value> carrying{body.getArgument(0)},
+      known{body.getArgument(1)};
+  auto carries = [&](Value value) { return carrying.contains(value); };
+  for (Operation &op : body.without_terminator()) {
+    if (llvm::all_of(op.getOperands(),
+                     [&](Value value) { return known.contains(value); }))
+      known.insert(op.result_begin(), op.result_end());
+    bool result = false;
+    if (auto select = dyn_cast<arith::SelectOp>(op)) {
+      bool first = carries(select.getTrueValue()),
+           second = carries(select.getFalseValue());
+      result = known.contains(select.getCondition()) ? first || second
+                                                     : first && second;
+    } else if (isa<complex::AddOp, complex::SubOp, complex::MulOp,
+                   complex::DivOp, complex::NegOp, complex::ConjOp,
+                   complex::AbsOp, complex::ReOp, complex::ImOp,
+                   complex::CreateOp, complex::ExpOp, complex::LogOp,
+                   complex::SqrtOp, complex::AngleOp, complex::SignOp,
+                   arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
+                   arith::NegFOp, arith::MaximumFOp, arith::MinimumFOp,
+                   math::AbsFOp, math::ExpOp, math::LogOp, math::SqrtOp,
+                   math::RsqrtOp, math::TanhOp, math::SinOp, math::CosOp>(op)) {
+      result = llvm::any_of(op.getOperands(), carries);
+    }
+    if (result)
+      carrying.insert(op.result_begin(), op.result_end());
+  }
+  return carries(body.getTerminator()->getOperand(0));
+}
+
 SpectralMaps::SpectralMaps(KernelEmitter &emitter, NestBuilder &nest,
                            SpectralChain chain)
     : emitter(emitter), nest(nest), chain(chain) {
@@ -61,20 +100,15 @@ SpectralMaps::SpectralMaps(KernelEmitter &emitter, NestBuilder &nest,
   output = emitter.getBuffer(chain.result);
   auto inputType = cast<MemRefType>(input.getType());
   channels = inputType.getDimSize(2);
-  bool halves = llvm::all_of(chain.maps, [](SpectrumMapOp map) {
-    return map.isHalf() || map.getTokens() == 1;
-  });
-  packed =
-      halves && (!chain.fft || chain.fft.isHalf() || chain.tokens == 1) &&
-      !(chain.fft &&
-        isa<ComplexType>(chain.fft.getInput().getType().getElementType())) &&
-      !(chain.ifft &&
-        isa<ComplexType>(chain.ifft.getResult().getType().getElementType()));
+  realTokens =
+      chain.fft &&
+      !isa<ComplexType>(chain.fft.getInput().getType().getElementType());
   // One or two tokens have as many bins as half of them: any reading is right.
-  if (!chain.fft && chain.ifft)
-    packed = chain.ifft.isHalf();
-  if (!chain.fft && !chain.ifft)
-    packed = chain.maps.front().isHalf();
+  half = chain.fft    ? chain.fft.isHalf()
+         : chain.ifft ? chain.ifft.isHalf()
+                      : chain.maps.front().isHalf();
+  packed = half && (chain.fft || chain.ifft) &&
+           (!chain.fft || llvm::all_of(chain.maps, propagatesNaN));
   isolated = packed && llvm::none_of(chain.maps, [&](SpectrumMapOp map) {
                return llvm::any_of(map.getParams(), [&](Value param) {
                  return dependsOn(param, chain.source);
@@ -107,8 +141,20 @@ Value SpectralMaps::isOwnMirror(AffineExpr k) {
 }
 
 ComplexPair SpectralMaps::loadBin(AffineExpr k, Value own, AffineExpr channel) {
-  ComplexPair bin = nest.loadComplex(input, {batch, k, channel});
-  dropImaginary(bin, own);
+  ComplexPair bin =
+      applyMaps(nest.loadComplex(input, {batch, k, channel}), k, channel);
+  if (half && chain.ifft)
+    dropImaginary(bin, own);
+  return bin;
+}
+
+ComplexPair SpectralMaps::mapTransformed(ComplexPair bin, Value own,
+                                         AffineExpr k, AffineExpr channel) {
+  if (own && realTokens)
+    dropImaginary(bin, own);
+  bin = applyMaps(bin, k, channel);
+  if (own && half && chain.ifft)
+    dropImaginary(bin, own);
   return bin;
 }
 
@@ -147,12 +193,9 @@ ComplexPair SpectralMaps::applyMap(SpectrumMapOp map, ComplexPair bin,
 }
 
 ComplexPair SpectralMaps::applyMaps(ComplexPair bin, AffineExpr k,
-                                    AffineExpr mirror, AffineExpr channel) {
+                                    AffineExpr channel) {
   // 0 - x and x + 0, for a real bin and its conjugate to have the same zero:
   // a region may have a branch cut there.
-  auto conjugate = [&](ComplexPair value) -> ComplexPair {
-    return {value.re, nest.sub(nest.constant(0), value.im)};
-  };
   auto positiveZero = [&](ComplexPair value) -> ComplexPair {
     return {value.re, nest.add(value.im, nest.constant(0))};
   };
@@ -164,7 +207,7 @@ ComplexPair SpectralMaps::applyMaps(ComplexPair bin, AffineExpr k,
     // (f(F, k) + conj f(conj F, N-k)) / 2.
     ComplexPair here = applyMap(map, positiveZero(bin), k, channel);
     ComplexPair there =
-        conjugate(applyMap(map, conjugate(bin), mirror, channel));
+        conjugate(applyMap(map, conjugate(bin), mirrorOf(k), channel));
     Value half = nest.constant(0.5);
     bin = {nest.mul(half, nest.add(here.re, there.re)),
            nest.mul(half, nest.add(here.im, there.im))};
@@ -173,17 +216,19 @@ ComplexPair SpectralMaps::applyMaps(ComplexPair bin, AffineExpr k,
 }
 
 std::pair<ComplexPair, ComplexPair>
-SpectralMaps::mapPacked(ComplexPair z, ComplexPair zMirror, AffineExpr k,
-                        AffineExpr mirror, AffineExpr first,
-                        AffineExpr second) {
+SpectralMaps::mapPacked(ComplexPair z, ComplexPair zMirror, Value own,
+                        AffineExpr k, AffineExpr first, AffineExpr second,
+                        ComplexPair flags) {
   Value half = nest.constant(0.5);
   ComplexPair a{nest.mul(half, nest.add(z.re, zMirror.re)),
                 nest.mul(half, nest.sub(z.im, zMirror.im))};
   ComplexPair b{nest.mul(half, nest.add(z.im, zMirror.im)),
                 nest.mul(half, nest.sub(zMirror.re, z.re))};
-  a = applyMaps(a, k, mirror, first);
-  b = applyMaps(b, k, mirror, second);
-  return {a, b};
+  if (flags.re) {
+    a = addFlag(a, flags.re);
+    b = addFlag(b, flags.im);
+  }
+  return {mapTransformed(a, own, k, first), mapTransformed(b, own, k, second)};
 }
 
 void SpectralMaps::dropImaginary(ComplexPair &bin, Value own) {

@@ -11,7 +11,8 @@
 
 namespace mlir::bfly {
 
-/// fft (or a spectrum from memory) → maps → ifft (or a spectrum to memory).
+/// fft (or a spectrum from memory) → maps → ifft (or a spectrum to memory). All
+/// are of the same number of tokens, and all have half of the bins or none has.
 struct SpectralChain {
   Value source;
   FftOp fft;
@@ -26,31 +27,39 @@ class SpectralMaps {
 public:
   SpectralMaps(KernelEmitter &emitter, NestBuilder &nest, SpectralChain chain);
 
-  /// All maps of the chain, on one bin of one channel.
-  ComplexPair applyMaps(ComplexPair bin, AffineExpr k, AffineExpr mirror,
-                        AffineExpr channel);
+  /// All maps of the chain, on bin k of one channel; of half a spectrum k is
+  /// one of 0 … N/2. Nothing is dropped between two maps.
+  ComplexPair applyMaps(ComplexPair bin, AffineExpr k, AffineExpr channel);
   /// x where the flag of its channel is 0, else 0.
   Value selectFinite(Value x, Value flag);
-  /// 0 times what a channel has in a row of the input. Its flag is their sum: 0
-  /// where the channel holds numbers alone, else NaN.
+  /// 0 times what a channel has in a row of the input, or what the maps make of
+  /// a bin there. Its flag is their sum: 0 where all are numbers, else NaN.
   Value getFlagTerm(AffineExpr row, AffineExpr channel);
   /// A bin of a channel with a flag, which shows where that is not 0.
   ComplexPair addFlag(ComplexPair bin, Value flag);
   /// N-k, or 0 for k = 0, and whether k is that itself.
-  AffineExpr mirrorOf(AffineExpr k) const {
-    return (-k + chain.tokens) % chain.tokens;
-  }
+  AffineExpr mirrorOf(AffineExpr k) const { return mirrorBin(k, chain.tokens); }
   Value isOwnMirror(AffineExpr k);
-  /// A bin of half a spectrum in memory; one that is its own mirror is real.
+  /// What the maps make of bin k in memory, where the chain begins there. Of
+  /// half a spectrum the inverse sees no imaginary part of a bin that is its
+  /// own mirror.
   ComplexPair loadBin(AffineExpr k, Value own, AffineExpr channel);
+  /// What the maps make of bin k of a transform. One that is its own mirror
+  /// (`own`; null where that is known not to be so) is real where the tokens
+  /// are.
+  ComplexPair mapTransformed(ComplexPair bin, Value own, AffineExpr k,
+                             AffineExpr channel);
 
   /// Two real channels a and b in one transform, Z = A + i B with A and B
   /// Hermitian: what the maps make of A[k] and B[k], from Z[k] and Z[N-k].
   std::pair<ComplexPair, ComplexPair>
-  mapPacked(ComplexPair z, ComplexPair zMirror, AffineExpr k, AffineExpr mirror,
-            AffineExpr first, AffineExpr second);
-  /// A bin that is its own mirror (`own`) is real.
+  mapPacked(ComplexPair z, ComplexPair zMirror, Value own, AffineExpr k,
+            AffineExpr first, AffineExpr second, ComplexPair flags = {});
+  /// The imaginary part of a bin becomes 0 where `own` says so.
   void dropImaginary(ComplexPair &bin, Value own);
+  ComplexPair conjugate(ComplexPair value) {
+    return {value.re, nest.sub(nest.constant(0), value.im)};
+  }
   /// Z[k] and Z[N-k] of A[k] and B[k].
   ComplexPair pack(ComplexPair a, ComplexPair b);
   ComplexPair packMirror(ComplexPair a, ComplexPair b);
@@ -65,11 +74,16 @@ public:
   KernelEmitter &emitter;
   NestBuilder &nest;
   SpectralChain chain;
+  /// Whether the chain has bins 0 … N/2 alone, which stand for a Hermitian
+  /// spectrum in front of the inverse.
+  bool half;
   /// Whether two real channels share one complex transform.
   bool packed;
   /// Whether a value of one channel that is no number must be kept from the
   /// channel packed with it.
   bool isolated;
+  /// Whether it is real tokens that are transformed.
+  bool realTokens;
   Value input, output;
   int64_t channels;
   /// Of the unit of work being emitted.

@@ -27,9 +27,9 @@ private:
   ComplexPair read(AffineExpr row, AffineExpr lane);
   void write(AffineExpr row, AffineExpr lane, ComplexPair value);
   void mapBin(AffineExpr k, AffineExpr row);
-  void mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
-               AffineExpr mirrorRow);
+  void mapPair(AffineExpr k, AffineExpr row, AffineExpr mirrorRow);
   void loadSpectrum();
+  void emitElements();
   void findNonFinite();
   /// The flag of the channel in real (0) or imaginary parts (1).
   Value getFlag(int64_t part, AffineExpr lane) {
@@ -94,11 +94,10 @@ void SpectralNest::findNonFinite() {
 }
 
 void SpectralNest::mapBin(AffineExpr k, AffineExpr row) {
-  if (chain.maps.empty() && !storesSpectrum())
-    return;
+  Value own = realTokens ? isOwnMirror(k) : Value();
   nest.lanes(lanes, [&](AffineExpr lane) {
-    ComplexPair value = applyMaps(transform->load(row, lane), k, mirrorOf(k),
-                                  firstChannel(lane));
+    ComplexPair value =
+        mapTransformed(transform->load(row, lane), own, k, firstChannel(lane));
     if (storesSpectrum())
       nest.storeComplex(value, output, {batch, k, firstChannel(lane)});
     else
@@ -106,27 +105,28 @@ void SpectralNest::mapBin(AffineExpr k, AffineExpr row) {
   });
 }
 
-void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
-                           AffineExpr mirrorRow) {
-  if (chain.maps.empty() && !storesSpectrum() && chain.fft)
-    return;
+void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirrorRow) {
   Value own = isOwnMirror(k);
   nest.lanes(lanes, [&](AffineExpr lane) {
+    AffineExpr first = firstChannel(lane), second = secondChannel(lane);
     ComplexPair z = transform->load(row, lane);
+    if (!packed) {
+      z = mapTransformed(z, own, k, first);
+      if (storesSpectrum())
+        return nest.storeComplex(z, output, {batch, k, first});
+      transform->store(conjugate(z), mirrorRow, lane);
+      return transform->store(z, row, lane);
+    }
     ComplexPair zMirror = transform->load(mirrorRow, lane);
-    auto [a, b] = mapPacked(z, zMirror, k, mirror, firstChannel(lane),
-                            secondChannel(lane));
+    ComplexPair flags;
+    if (storesSpectrum() && isolated)
+      flags = {getFlag(0, lane), getFlag(1, lane)};
+    auto [a, b] = mapPacked(z, zMirror, own, k, first, second, flags);
     if (storesSpectrum()) {
-      if (isolated) {
-        a = addFlag(a, getFlag(0, lane));
-        b = addFlag(b, getFlag(1, lane));
-      }
-      nest.storeComplex(a, output, {batch, k, firstChannel(lane)});
-      nest.storeComplex(b, output, {batch, k, secondChannel(lane)});
+      nest.storeComplex(a, output, {batch, k, first});
+      nest.storeComplex(b, output, {batch, k, second});
       return;
     }
-    dropImaginary(a, own);
-    dropImaginary(b, own);
     transform->store(packMirror(a, b), mirrorRow, lane);
     transform->store(pack(a, b), row, lane);
   });
@@ -134,21 +134,30 @@ void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirror,
 
 /// Fills the slab with a spectrum from memory.
 void SpectralNest::loadSpectrum() {
-  int64_t count = packed ? chain.tokens / 2 + 1 : chain.tokens;
+  int64_t count = half ? chain.tokens / 2 + 1 : chain.tokens;
   nest.loop(count, [&](AffineExpr k) {
-    Value own = packed ? isOwnMirror(k) : Value();
+    Value own = half ? isOwnMirror(k) : Value();
     nest.lanes(lanes, [&](AffineExpr lane) {
-      if (!packed)
-        return transform->store(
-            nest.loadComplex(input, {batch, k, firstChannel(lane)}),
-            transform->position(k), lane);
       ComplexPair a = loadBin(k, own, firstChannel(lane));
+      if (!packed)
+        return transform->store(a, transform->position(k), lane);
       ComplexPair b = loadBin(k, own, secondChannel(lane));
       a = {keepFinite(a.re, 0, lane), keepFinite(a.im, 0, lane)};
       b = {keepFinite(b.re, 1, lane), keepFinite(b.im, 1, lane)};
-      transform->store(packMirror(a, b), transform->position(mirrorOf(k)),
-                       lane);
+      transform->store(packMirror(a, b), transform->mirrorPosition(k), lane);
       transform->store(pack(a, b), transform->position(k), lane);
+    });
+  });
+}
+
+/// Maps alone, from memory to memory.
+void SpectralNest::emitElements() {
+  int64_t bins = cast<MemRefType>(input.getType()).getDimSize(1);
+  nest.loop(bins, [&](AffineExpr k) {
+    nest.lanes(lanes, [&](AffineExpr lane) {
+      AffineExpr channel = firstChannel(lane);
+      nest.storeComplex(loadBin(k, Value(), channel), output,
+                        {batch, k, channel});
     });
   });
 }
@@ -164,16 +173,20 @@ void SpectralNest::emit() {
 
 void SpectralNest::emitSlabs(int64_t first, int64_t slabs, int64_t width) {
   slabChannels = width;
+  std::optional<TransformNest> transformNest;
   // Packed, the halves of a slab overlap where its width is not twice a power
   // of two, which is what vectors like to be: some channels are computed twice,
   // one after the other.
   lanes = packed ? llvm::PowerOf2Ceil((width + 1) / 2) : width;
-  TransformNest transformNest(nest, emitter.getPlan(), chain.tokens, lanes);
-  transform = &transformNest;
+  if (chain.fft || chain.ifft)
+    transform =
+        &transformNest.emplace(nest, emitter.getPlan(), chain.tokens, lanes);
   auto body = [&](ArrayRef<AffineExpr> ivs) {
     batch = ivs[0];
     origin = slabs == 1 ? nest.constantExpr(first) : ivs[1] * width + first;
-    transformNest.beginSlab();
+    if (!transformNest)
+      return emitElements();
+    transform->beginSlab();
     if (isolated)
       findNonFinite();
     TransformNest::Reader reader = [&](AffineExpr row, AffineExpr lane) {
@@ -186,19 +199,20 @@ void SpectralNest::emitSlabs(int64_t first, int64_t slabs, int64_t width) {
     TransformNest::BinVisitor bins = [&](AffineExpr k, AffineExpr row) {
       mapBin(k, row);
     };
-    TransformNest::PairVisitor pairs =
-        [&](AffineExpr k, AffineExpr row, AffineExpr mirror,
-            AffineExpr mirrorRow) { mapPair(k, row, mirror, mirrorRow); };
-    bool visits = !chain.maps.empty() || storesSpectrum();
+    TransformNest::PairVisitor pairs = [&](AffineExpr k, AffineExpr row,
+                                           AffineExpr mirrorRow) {
+      mapPair(k, row, mirrorRow);
+    };
+    // Maps of bins from memory are done where they are loaded.
+    bool visits = chain.fft && (!chain.maps.empty() || storesSpectrum());
     if (!chain.fft)
       loadSpectrum();
-    transformNest.run(chain.fft ? reader : nullptr,
-                      visits && !packed ? bins : nullptr,
-                      visits && packed ? pairs : nullptr,
-                      storesSpectrum() ? nullptr : writer);
+    transform->run(
+        chain.fft ? reader : nullptr, visits && !half ? bins : nullptr,
+        visits && half ? pairs : nullptr, storesSpectrum() ? nullptr : writer);
     if (isolated)
       nest.free(flags);
-    transformNest.endSlab();
+    transform->endSlab();
   };
   nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)}, body);
 }

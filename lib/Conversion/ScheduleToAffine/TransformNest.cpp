@@ -61,6 +61,19 @@ AffineExpr TransformNest::position(AffineExpr k) const {
   return isBluestein() ? k : position(k, 0);
 }
 
+AffineExpr TransformNest::mirrorPosition(AffineExpr k, unsigned firstPass,
+                                         AffineExpr next) const {
+  // M - 1 - m turns every digit of m around.
+  int64_t rows = lengths[firstPass];
+  return -position((k + next + (rows - 1)) % rows, firstPass) + (rows - 1);
+}
+
+AffineExpr TransformNest::mirrorPosition(AffineExpr k) const {
+  return isBluestein() || radices.empty()
+             ? mirrorBin(k, tokens)
+             : mirrorPosition(k, 0, nest.constantExpr(0));
+}
+
 void TransformNest::pass(unsigned index, bool inverse, AffineExpr base,
                          int64_t blocks, const Reader &reader,
                          const Writer &writer) {
@@ -162,8 +175,7 @@ void TransformNest::visit(const BinVisitor &visitBins,
     nest.loop(tokens, [&](AffineExpr k) { visitBins(k, position(k)); });
   if (visitPairs)
     nest.loop(tokens / 2 + 1, [&](AffineExpr k) {
-      AffineExpr mirror = (-k + tokens) % tokens;
-      visitPairs(k, position(k), mirror, position(mirror));
+      visitPairs(k, position(k), mirrorPosition(k));
     });
 }
 
@@ -183,23 +195,26 @@ void TransformNest::runInGroups(const Reader &reader,
       AffineExpr notFirst = (q + radix - 1).floorDiv(radix);
       AffineExpr paired =
           radix % 2 ? notFirst : ((q % half) + half - 1).floorDiv(half);
-      AffineExpr mirrorQ = (-q + radix) % radix;
+      AffineExpr mirrorQ = notFirst * radix - q;
       auto both = [&](bool inverse) {
         passes(1, inverse, q * sub);
         nest.loopTo({paired},
                     [&](AffineExpr) { passes(1, inverse, mirrorQ * sub); });
       };
       both(/*inverse=*/false);
-      // m runs over all of a pair's bins, 0 … sub/2 for q = 0, and
-      // 0 … (sub-1)/2 for q = R/2.
-      AffineExpr last = radix % 2 ? nest.constantExpr(0) : q.floorDiv(half);
+      // Of q the bins up to N/2 are m = 0 … sub/2 for q = 0, and
+      // 0 … (sub-1)/2 for others. The other bins of a pair are mirror images of
+      // those of R-q, m = 0 … sub/2 - 1.
       AffineExpr count =
-          paired * sub + (sub / 2 + 1) - last * (sub / 2 + 1 - (sub + 1) / 2);
-      nest.loopTo({nest.constantExpr(sub), count}, [&](AffineExpr m) {
-        AffineExpr mirrorM = (-m + sub - notFirst) % sub;
+          notFirst * ((sub + 1) / 2 - (sub / 2 + 1)) + (sub / 2 + 1);
+      nest.loopTo({count}, [&](AffineExpr m) {
         visitPairs(m * radix + q, q * sub + position(m, 1),
-                   mirrorM * radix + mirrorQ,
-                   mirrorQ * sub + position(mirrorM, 1));
+                   mirrorQ * sub + mirrorPosition(m, 1, notFirst));
+      });
+      nest.loopTo({paired * (sub / 2)}, [&](AffineExpr m) {
+        AffineExpr one = nest.constantExpr(1);
+        visitPairs(m * radix + mirrorQ, mirrorQ * sub + position(m, 1),
+                   q * sub + mirrorPosition(m, 1, one));
       });
       both(/*inverse=*/true);
     });

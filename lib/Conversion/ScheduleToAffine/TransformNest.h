@@ -23,11 +23,10 @@ public:
       std::function<void(AffineExpr row, AffineExpr lane, ComplexPair)>;
   /// A visit of bin k, at row `position`.
   using BinVisitor = std::function<void(AffineExpr k, AffineExpr position)>;
-  /// A visit of bins k and N-k (mod N), at their rows; where they are the same
-  /// bin, both rows are.
-  using PairVisitor =
-      std::function<void(AffineExpr k, AffineExpr position, AffineExpr mirror,
-                         AffineExpr mirrorPosition)>;
+  /// A visit of bins k, of 0 … N/2, and N-k (mod N), at their rows; where they
+  /// are the same bin, both rows are.
+  using PairVisitor = std::function<void(AffineExpr k, AffineExpr position,
+                                         AffineExpr mirrorPosition)>;
 
   /// Tables and radices; emits the tables at the insertion point, which must be
   /// outside the loops that run the transform.
@@ -45,8 +44,9 @@ public:
   void run(const Reader &reader, const BinVisitor &visitBins,
            const PairVisitor &visitPairs, const Writer &writer);
 
-  /// Row of bin k.
+  /// Row of bin k, and of its mirror image N-k.
   AffineExpr position(AffineExpr k) const;
+  AffineExpr mirrorPosition(AffineExpr k) const;
   ComplexPair load(AffineExpr row, AffineExpr lane);
   void store(ComplexPair value, AffineExpr row, AffineExpr lane);
 
@@ -56,6 +56,10 @@ public:
 private:
   bool isBluestein() const { return length != tokens; }
   AffineExpr position(AffineExpr k, unsigned firstPass) const;
+  /// Row of bin M-k (mod M) of the M bins that the passes from `firstPass` on
+  /// transform; with `next`, of bin M-1-k.
+  AffineExpr mirrorPosition(AffineExpr k, unsigned firstPass,
+                            AffineExpr next) const;
   /// One radix pass over `blocks` consecutive blocks of its length from row
   /// `base`; values come from `reader` and go to `writer` where given.
   void pass(unsigned index, bool inverse, AffineExpr base, int64_t blocks,
