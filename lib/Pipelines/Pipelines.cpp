@@ -96,7 +96,8 @@ static void buildLLVM(OpPassManager &manager) {
     functions.addPass(createExpandLibraryCallsPass());
     functions.addPass(createExpandMatrixProductsPass());
     functions.addPass(createEraseMemorySpacesPass());
-    // While lanes are scalars, so is the arithmetic of complex numbers.
+    // While lanes are scalars, so is what their regions compute.
+    functions.addPass(createExpandIntegerMathPass());
     functions.addPass(createExpandComplexPass());
     functions.addPass(createCanonicalizerPass());
     functions.addPass(createExpandTileProductPass());
@@ -142,6 +143,7 @@ static void buildLLVM(OpPassManager &manager) {
 static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
   {
     OpPassManager &functions = manager.nest<func::FuncOp>();
+    functions.addPass(createExpandIntegerMathPass());
     functions.addPass(createExpandComplexPass());
     functions.addPass(createCanonicalizerPass());
     // Matrix units would round f32.

@@ -10,7 +10,9 @@
 //
 // Sums, products, quotients and absolute values are ours, everything else
 // (exponentials, roots, powers) upstream's, which is built of these. Products
-// are the textbook's: no branch recovers infinities from NaNs.
+// are the textbook's: no branch recovers infinities from NaNs, and none leaves
+// out the zero of a real factor, which has a say in the sign of a zero and so
+// in the side of a branch cut.
 
 #include "bfly/Transforms/Passes.h"
 
@@ -133,11 +135,6 @@ struct ExpandMul : PartsPattern<complex::MulOp, ExpandMul> {
   using PartsPattern::PartsPattern;
   static Parts expand(RegisterArith &arith, ArrayRef<Parts> x) {
     Parts a = x[0], b = x[1];
-    // A real factor, which is how maps scale a bin: two products.
-    if (isZero(a.im))
-      std::swap(a, b);
-    if (isZero(b.im))
-      return {arith.mul(a.re, b.re), arith.mul(a.im, b.re)};
     return {arith.sub(arith.mul(a.re, b.re), arith.mul(a.im, b.im)),
             arith.add(arith.mul(a.re, b.im), arith.mul(a.im, b.re))};
   }

@@ -18,12 +18,18 @@ func.func @mul(%a: f32, %b: f32, %c: f32, %d: f32) -> (f32, f32) {
   return %re, %im : f32, f32
 }
 
-// A real factor or divisor costs two operations; flags that are there stay.
+// A real divisor costs two operations; flags that are there stay. The zero of a
+// real factor has a say in the sign of zeros.
 // CHECK-LABEL: func @by_reals
 // CHECK-SAME:    (%[[A:.*]]: f64, %[[B:.*]]: f64, %[[C:.*]]: f64)
 // CHECK-DAG:     %[[TWO:.*]] = arith.constant 2.000000e+00 : f64
-// CHECK:         %[[RE:.*]] = arith.mulf %[[A]], %[[C]] fastmath<nnan,contract>
-// CHECK-NEXT:    %[[IM:.*]] = arith.mulf %[[B]], %[[C]] fastmath<nnan,contract>
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0.000000e+00 : f64
+// CHECK:         %[[CA:.*]] = arith.mulf %[[C]], %[[A]] fastmath<nnan,contract>
+// CHECK-NEXT:    %[[ZB:.*]] = arith.mulf %[[B]], %[[ZERO]] fastmath<nnan,contract>
+// CHECK-NEXT:    %[[RE:.*]] = arith.subf %[[CA]], %[[ZB]] fastmath<nnan,contract>
+// CHECK-NEXT:    %[[CB:.*]] = arith.mulf %[[C]], %[[B]] fastmath<nnan,contract>
+// CHECK-NEXT:    %[[ZA:.*]] = arith.mulf %[[A]], %[[ZERO]] fastmath<nnan,contract>
+// CHECK-NEXT:    %[[IM:.*]] = arith.addf %[[CB]], %[[ZA]] fastmath<nnan,contract>
 // CHECK-NEXT:    %[[RE2:.*]] = arith.divf %[[RE]], %[[TWO]]
 // CHECK-NEXT:    %[[IM2:.*]] = arith.divf %[[IM]], %[[TWO]]
 // CHECK-NEXT:    return %[[RE2]], %[[IM2]]

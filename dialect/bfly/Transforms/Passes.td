@@ -675,6 +675,30 @@ def ExpandTablesPass : Pass<"bfly-expand-tables", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
+def ExpandIntegerMathPass : InterfacePass<"bfly-expand-integer-math", "::mlir::FunctionOpInterface"> {
+  let summary = "Integer operations that would trap, or have no value";
+  let description = [{
+    What NumPy says of them, on every machine: a / 0 and a mod 0 are 0, and the
+    least integer over -1 is itself; a shift by the width or more leaves 0, or
+    the sign; a number beyond an integer type becomes its nearest, a NaN 0.
+
+    Before:
+    ```mlir
+    %q = arith.divui %a, %b : index
+    ```
+    After:
+    ```mlir
+    %zero = arith.constant 0 : index
+    %isZero = arith.cmpi eq, %b, %zero : index
+    %one = arith.constant 1 : index
+    %c = arith.select %isZero, %one, %b : index
+    %q0 = arith.divui %a, %c : index
+    %q = arith.select %isZero, %zero, %q0 : index
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def ExpandComplexPass : InterfacePass<"bfly-expand-complex", "::mlir::FunctionOpInterface"> {
   let summary = "Complex scalars to pairs of real ones";
   let description = [{
