@@ -23,6 +23,7 @@ from . import _bfloat16
 __all__ = [
     "bound",
     "butterfly_attention",
+    "butterfly_attention_extended",
     "butterfly_attention_rounded",
     "error",
     "fft_inspired_attention",
@@ -124,9 +125,9 @@ def stages(n):
 # Butterfly attention (FFT-IA)
 
 
-def _projection(w, name, weights, heads, d, count):
-    """A function (stage, v (B, N, D)) -> (B, N, H, dh) that applies the weights of one stage."""
-    w = _f64(w, name)
+def _projection(w, name, weights, heads, d, count, number):
+    """A function (stage, v (B, N, D)) -> (B, N, H, dh) that applies the weights of one stage, in `number`."""
+    w = _f64(w, name).astype(number)
     dh = d // heads
     if weights == "dense":
         wanted = [(d, d)]
@@ -157,20 +158,20 @@ def _softmax(scores):
     return exponential / exponential.sum(axis=-1, keepdims=True)
 
 
-def _butterfly(x, wq, wk, heads, weights, scale, rounded):
-    """The definition of butterfly attention, `rounded` being applied to what each operation gives."""
+def _butterfly(x, wq, wk, heads, weights, scale, rounded, number=np.float64):
+    """The definition of butterfly attention in `number`s, `rounded` being applied to what each operation gives."""
     x = _tokens(x)
     batch, n, d = x.shape
     if heads < 1 or d % heads:
         raise ValueError(f"heads: {heads} does not divide the {d} channels")
     dh = d // heads
-    scale = 1.0 / math.sqrt(dh) if scale is None else float(scale)
+    scale = number(1.0 / math.sqrt(dh) if scale is None else scale)
     count = stages(n)
-    q_of = _projection(wq, "wq", weights, heads, d, count)
-    k_of = _projection(wk, "wk", weights, heads, d, count)
+    q_of = _projection(wq, "wq", weights, heads, d, count, number)
+    k_of = _projection(wk, "wk", weights, heads, d, count, number)
 
     padded = 1 << count
-    v = np.zeros((batch, padded, d))
+    v = np.zeros((batch, padded, d), number)
     v[:, :n] = x
     token = np.arange(padded)
     for stage in range(count):
@@ -206,16 +207,24 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None):
     return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value)
 
 
-def butterfly_attention_rounded(x, wq, wk, heads, dtype, weights="dense", scale=None):
-    """`butterfly_attention` as a framework evaluates it eagerly in a 16-bit type: each operation's result (both
-    projections, dot products, scaling, softmax, each product and the sum of the mix) is rounded to `dtype`, sums
-    inside one operation are not.
+def butterfly_attention_extended(x, wq, wk, heads, weights="dense", scale=None):
+    """`butterfly_attention` in the longest type that NumPy has here (80 bits on x86), for errors of float64 itself."""
+    return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value, np.longdouble).astype(np.float64)
 
-    Its error is what `bound` multiplies by 1.25 for bf16 and f16. Arguments and shapes are those of
-    `butterfly_attention`, and `dtype` a name that `storage_type` knows; x, wq and wk are rounded to it first.
-    Returns float64 (B, N, D), all of whose values `dtype` can hold.
+
+def butterfly_attention_rounded(x, wq, wk, heads, dtype, weights="dense", scale=None):
+    """`butterfly_attention` as a framework evaluates it eagerly in a type. In 16 bits each operation's result (both
+    projections, dot products, scaling, softmax, each product and the sum of the mix) is rounded to `dtype`, sums
+    inside one operation are not; in f32 and f64 everything is done in that type.
+
+    Its error is what `bound` multiplies by 1.25. Arguments and shapes are those of `butterfly_attention`, and `dtype`
+    a name that `storage_type` knows; x, wq and wk are rounded to it first. Returns float64 (B, N, D), all of whose
+    values `dtype` can hold.
     """
     rounded = rounding(dtype)
+    if dtype in ("f32", "f64"):
+        number = storage_type(dtype).type
+        return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value, number).astype(np.float64)
     return _butterfly(rounded(x), rounded(wq), rounded(wk), heads, weights, scale, rounded)
 
 
@@ -428,14 +437,17 @@ def error(out, ref, floor=None):
     return difference / size if size > 0.0 else math.inf
 
 
-def bound(op, dtype, n, definition_error=None):
+def bound(op, dtype, n, definition_error=None, fused=True):
     """The largest `error` that a result may have.
 
     op       "spectral_filter" or "butterfly_attention".
     dtype    storage type: "f64", "f32", "f16" or "bf16".
     n        tokens N, before padding.
-    definition_error  for butterfly attention in 16 bits: the error of the definition evaluated in that type on the
-             same inputs (by PyTorch, or by `butterfly_attention_rounded`); the bound is 1.25 times that.
+    definition_error  the error of the definition evaluated in that type on the same inputs (by PyTorch, or by
+             `butterfly_attention_rounded`). 1.25 times that is allowed where it is more than the type's bound: of
+             scores that saturate the definition itself is chaotic. Butterfly attention in 16 bits has no other bound.
+    fused    whether the network is compiled as a whole. With `fuse=False` one in 16 bits rounds after each operation
+             and may err twice as much.
 
         f64: 1e-13 · max(1, log2 N)     f32: 3e-7 · max(1, log2 N) filter, 1e-6 · L butterfly
         16 bits: 2.5e-3 (bf16), 7e-4 (f16) filter, 1.25 · definition_error butterfly
@@ -446,12 +458,17 @@ def bound(op, dtype, n, definition_error=None):
     if op not in ("spectral_filter", "butterfly_attention"):
         raise ValueError(f'op: {op!r}, expected "spectral_filter" or "butterfly_attention"')
     count = stages(n)
+    narrow = dtype in ("bf16", "f16")
     if dtype == "f64":
-        return 1e-13 * max(1.0, math.log2(n))
-    if op == "spectral_filter":
-        return {"f32": 3e-7 * max(1.0, math.log2(n)), "bf16": 2.5e-3, "f16": 7e-4}[dtype]
-    if dtype == "f32":
-        return 1e-6 * count
-    if definition_error is None:
-        raise ValueError(f"definition_error: needed for butterfly attention in {dtype}")
-    return 1.25 * definition_error
+        stated = 1e-13 * max(1.0, math.log2(n))
+    elif op == "spectral_filter":
+        stated = {"f32": 3e-7 * max(1.0, math.log2(n)), "bf16": 2.5e-3, "f16": 7e-4}[dtype]
+    elif narrow:
+        if definition_error is None:
+            raise ValueError(f"definition_error: needed for butterfly attention in {dtype}")
+        stated = 0.0
+    else:
+        stated = 1e-6 * count
+    if definition_error is not None:
+        stated = max(stated, 1.25 * definition_error)
+    return stated if fused or not narrow else 2 * stated

@@ -22,7 +22,7 @@ def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=N
     problem = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
     text = attention_text(batch, n, d, heads, problem[1].shape, dtype, scale)
     out = run(compile(text, fuse, plan, **options), *problem)
-    check_butterfly(out, problem, heads, form, dtype, scale)
+    check_butterfly(out, problem, heads, form, dtype, scale, fuse)
 
 
 @on_every_plan
@@ -147,17 +147,30 @@ def test_a_dynamic_batch(rng, form, fuse, plan):
 
 
 @on_every_plan
-@pytest.mark.parametrize("dtype", ["bf16", "f16"])
-@pytest.mark.parametrize("size", [3, 10, 30])
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("dtype", ["f64", "f32", "bf16", "f16"])
+@pytest.mark.parametrize("size", [3, 10, 30, 100])
 @pytest.mark.parametrize("form", FORMS)
-def test_scores_that_saturate(rng, form, size, dtype, plan):
+def test_scores_that_saturate(rng, form, size, dtype, fuse, plan):
     """Large numbers make large scores, whose errors turn a choice between two tokens around; of many sequences, no more often
     than the definition's own rounding does."""
+    if dtype == "f64" and (plan == "sm_90a" or on_gpu()):
+        pytest.skip("nothing on a GPU is in f64")
     heads = 1 if form == "one_head" else 4
     x, wq, wk = butterfly_problem(rng, 24, 16, 32, heads, form, False, dtype)
     problem = reference.store(size * reference.load(x), dtype), wq, wk
-    kernel = compile(attention_text(24, 16, 32, heads, wq.shape, dtype), plan=plan)
-    check_butterfly(run(kernel, *problem), problem, heads, form, dtype)
+    kernel = compile(attention_text(24, 16, 32, heads, wq.shape, dtype), fuse, plan)
+    check_butterfly(run(kernel, *problem), problem, heads, form, dtype, fused=fuse)
+
+
+@pytest.mark.parametrize("scale", [3.0, -20.0])
+@pytest.mark.parametrize("dtype", ["f32", "bf16", "f16"])
+@on_every_plan
+def test_scales_that_saturate(rng, plan, dtype, scale):
+    problem = butterfly_problem(rng, 24, 16, 32, 4, "dense", False, dtype)
+    for fuse in (True, False):
+        kernel = compile(attention_text(24, 16, 32, 4, problem[1].shape, dtype, scale), fuse, plan)
+        check_butterfly(run(kernel, *problem), problem, 4, "dense", dtype, scale, fuse)
 
 
 @on_every_plan

@@ -20,7 +20,7 @@ POWERS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 
 
 def check(rng, batch, n, d, hidden, dtype, fuse, plan="cpu"):
     problem = fftnet_problem(rng, batch, n, d, hidden, dtype)
-    check_fftnet(run(compile(fftnet_text(batch, n, d, hidden, dtype), fuse, plan), *problem), problem, dtype)
+    check_fftnet(run(compile(fftnet_text(batch, n, d, hidden, dtype), fuse, plan), *problem), problem, dtype, fuse)
 
 
 @pytest.mark.parametrize("n", LENGTHS)
