@@ -95,8 +95,8 @@ bool mlir::bfly::isInPrivateMemory(Type type) {
   return isInSpace(type, gpu::AddressSpace::Private);
 }
 
-/// More than the stages of any sequence whose length fits in 63 bits.
-static constexpr int64_t kMaxStages = 64;
+/// No network has more stages, nor a transform more passes.
+static constexpr int64_t kMostStages = 63;
 
 LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                StringAttr machine, int64_t lanes, int64_t tile,
@@ -104,23 +104,29 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                ArrayRef<GroupAttr> groups, StringAttr parallel,
                                int64_t threads) {
   if (lanes < 1 || lanes > 1024)
-    return emitError() << "lanes must be between 1 and 1024";
+    return emitError() << "lanes = " << lanes << ": must be between 1 and 1024";
   if (tile < 1)
-    return emitError() << "tile must be at least 1";
+    return emitError() << "tile = " << tile << ": must be at least 1";
   for (int64_t radix : radices)
     if (radix < 2 || radix > 64)
-      return emitError() << "radices must be between 2 and 64";
+      return emitError() << "radix " << radix
+                         << " of radices: must be between 2 and 64";
   int64_t next = 0;
   for (GroupAttr group : groups) {
-    if (group.getFirst() != next || group.getLast() < group.getFirst())
-      return emitError() << "groups must follow one another from stage 0";
-    if (group.getLast() >= kMaxStages)
-      return emitError() << "there are at most " << kMaxStages << " stages";
+    if (group.getFirst() != next || group.getLast() < group.getFirst() ||
+        group.getLast() > kMostStages)
+      return emitError() << "group <" << group.getFirst() << " to "
+                         << group.getLast()
+                         << "> of groups: must follow one another from stage "
+                            "0, and end by stage "
+                         << kMostStages;
     next = group.getLast() + 1;
   }
   if (parallel != "batch" && parallel != "tile")
-    return emitError() << "parallel must be \"batch\" or \"tile\"";
+    return emitError() << "parallel = " << parallel
+                       << ": must be \"batch\" or \"tile\"";
   if (threads && (threads < 32 || threads > 1024 || threads % 32))
-    return emitError() << "threads must be a multiple of 32, at most 1024";
+    return emitError() << "threads = " << threads
+                       << ": must be a multiple of 32, from 32 to 1024";
   return success();
 }

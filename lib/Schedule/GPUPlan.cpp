@@ -177,18 +177,12 @@ PlanAttr mlir::bfly::planGPUAttention(KernelOp kernel, const Network &network,
   return getPlan(rows / 2, groups);
 }
 
-/// What a GPU's blocks can run, of a kernel with a transform or without.
+/// What a GPU's blocks can run, of a kernel with a transform's passes.
 LogicalResult mlir::bfly::verifyGPUTransform(KernelOp kernel,
                                              const Network &network,
                                              const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
-  if (!plan.getThreads())
-    return kernel.emitKernelError()
-           << "has a plan without threads, which a GPU's blocks "
-              "have";
   ArrayRef<int64_t> radices = plan.getRadices();
-  if (!network.transformTokens || !machine.transforms(network.transformTokens))
-    return success();
   for (int64_t radix : radices)
     if (radix < 2 || radix > 32)
       return kernel.emitKernelError()
@@ -246,5 +240,38 @@ LogicalResult mlir::bfly::verifyGPUAttention(KernelOp kernel,
     return kernel.emitKernelError()
            << "has a plan whose groups do not cover its " << network.stages
            << " stages";
+  return verifyLocalAttention(kernel, network);
+}
+
+LogicalResult mlir::bfly::verifyLocalAttention(KernelOp kernel,
+                                               const Network &network) {
+  PlanAttr plan = kernel.getPlanAttr();
+  auto inShared = [](GroupAttr group) {
+    return group.getPlace() == Place::Shared;
+  };
+  if (llvm::none_of(plan.getGroups(), inShared))
+    return success();
+  if (!llvm::all_of(plan.getGroups(), inShared))
+    return kernel.emitKernelError()
+           << "has a plan with groups in shared and in memory; all are in one "
+              "place";
+  AttentionStageOp first;
+  bool local = network.stages == getNumStages(network.attentionTokens);
+  kernel.getBody().walk([&](AttentionStageOp stage) {
+    first = first ? first : stage;
+    local &= isLocalAttention(stage);
+  });
+  if (!local)
+    return kernel.emitKernelError()
+           << "has a plan with groups in shared memory, where only all stages "
+              "of one network are, with weights per head and scores as "
+              "defined; others are in memory";
+  int64_t bytes =
+      getLocalAttention(network.channels / int64_t(first.getHeads()))
+          .getSharedBytes(2 * plan.getTile(), getStoredBytes(first));
+  if (bytes > kLocalSharedBytes)
+    return refuse(kernel, "tile", plan.getTile())
+           << "its groups take " << bytes << " bytes of a block's "
+           << kLocalSharedBytes << " bytes of shared memory";
   return success();
 }

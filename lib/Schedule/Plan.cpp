@@ -4,6 +4,9 @@
 #include "Network.h"
 
 #include "bfly/Schedule/Radices.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -12,7 +15,7 @@ using namespace mlir::bfly;
 /// Share of a cache that a slab may fill: the rest is for what streams by.
 static constexpr double kCacheShare = 0.75;
 
-static Network inspect(KernelOp kernel) {
+Network mlir::bfly::inspect(KernelOp kernel) {
   Network network;
   kernel.getBody().walk([&](Operation *op) {
     if (!isa_and_nonnull<BflyDialect>(op->getDialect()) || isa<YieldOp>(op) ||
@@ -25,16 +28,24 @@ static Network inspect(KernelOp kernel) {
       network.batch = sequence.getDimSize(0);
       network.channels = sequence.getDimSize(2);
     };
+    auto setTransform = [&](int64_t tokens) {
+      if (network.hasTransform && network.transformTokens != tokens)
+        network.otherTokens = tokens;
+      network.hasTransform = true;
+      network.transformTokens = tokens;
+    };
     if (auto fft = dyn_cast<FftOp>(op)) {
-      network.transformTokens = fft.getTokens();
+      setTransform(fft.getTokens());
       network.packed |= fft.isHalf();
       setSequence(type);
     } else if (auto ifft = dyn_cast<IfftOp>(op)) {
-      network.transformTokens = ifft.getTokens();
+      setTransform(ifft.getTokens());
       network.packed |= ifft.isHalf();
       setSequence(type);
     } else if (auto map = dyn_cast<SpectrumMapOp>(op)) {
-      network.transformTokens = map.getTokens();
+      // Of maps alone; a transform says what its own length is.
+      if (!network.hasTransform)
+        network.transformTokens = map.getTokens();
       network.packed |= map.isHalf();
       setSequence(type);
     } else if (auto stage = dyn_cast<AttentionStageOp>(op)) {
@@ -146,46 +157,6 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
                        /*threads=*/machine.isGPU() ? 256 : 0);
 }
 
-LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
-  PlanAttr plan = kernel.getPlanAttr();
-  if (plan.getMachine() != machine.name)
-    return kernel.emitOpError("has a plan for machine ")
-           << plan.getMachine() << ", not for \"" << machine.name << '"';
-  Network network = inspect(kernel);
-  int64_t tokens = network.transformTokens;
-  if (!tokens && network.stages && machine.isGPU())
-    return verifyGPUAttention(kernel, network);
-  // Other lengths have no passes of their own on a GPU.
-  if (!tokens || !machine.transforms(tokens))
-    return machine.isGPU() ? verifyGPUTransform(kernel, network, machine)
-                           : success();
-  int64_t product = 1;
-  for (int64_t radix : plan.getRadices()) {
-    if (llvm::MulOverflow(product, radix, product) || product > (1 << 30))
-      return kernel.emitOpError(
-          "has a plan whose radices multiply to too much");
-  }
-  // Any power of two that is long enough serves Bluestein's convolution.
-  bool bluestein = !machine.isGPU() && product != tokens &&
-                   product >= 2 * tokens - 1 && llvm::isPowerOf2_64(product);
-  if (product != tokens && !bluestein)
-    return kernel.emitOpError("has a plan whose radices multiply to ")
-           << product << ", not to the " << tokens
-           << " tokens nor to a power of two of at least " << 2 * tokens - 1;
-  if (!plan.getGroups().empty() &&
-      plan.getGroups().back().getLast() + 1 !=
-          static_cast<int64_t>(plan.getRadices().size()))
-    return kernel.emitOpError("has a plan whose groups do not cover its ")
-           << plan.getRadices().size() << " passes";
-  if (plan.getGroups().size() > 2 ||
-      (plan.getGroups().size() == 2 && plan.getGroups()[0].getLast() != 0))
-    return kernel.emitOpError("has a plan with groups this machine does not "
-                              "run: one group, or the first pass and the rest");
-  if (machine.isGPU())
-    return verifyGPUTransform(kernel, network, machine);
-  return success();
-}
-
 std::string mlir::bfly::explainLibrary(int64_t tokens, const Machine &machine) {
   if (machine.transforms(tokens))
     return {};
@@ -252,4 +223,28 @@ StringRef mlir::bfly::getLibrary(KernelOp kernel) {
   return getLibraryTransform(kernel) ? "cuFFT"
          : getLibraryProduct(kernel) ? "cuBLASLt"
                                      : "";
+}
+
+bool mlir::bfly::isTokenPad(tensor::PadOp pad) {
+  Value value = pad.getConstantPaddingValue();
+  return value && matchPattern(value, m_AnyZeroFloat()) &&
+         pad.getLow().empty() && pad.getHigh().empty() &&
+         pad.getSourceType().getRank() == 3 &&
+         llvm::all_of(pad.getStaticLow(), [](int64_t n) { return n == 0; }) &&
+         pad.getStaticHigh()[0] == 0 && pad.getStaticHigh()[2] == 0;
+}
+
+bool mlir::bfly::isTokenCut(tensor::ExtractSliceOp slice) {
+  RankedTensorType source = slice.getSourceType();
+  if (source.getRank() != 3 || slice.getResultType().getRank() != 3 ||
+      !llvm::all_of(slice.getMixedOffsets(), isZeroInteger) ||
+      !llvm::all_of(slice.getMixedStrides(), isOneInteger) ||
+      slice.getResultType().getDimSize(0) != source.getDimSize(0) ||
+      slice.getResultType().getDimSize(2) != source.getDimSize(2))
+    return false;
+  // A dynamic batch is cut to itself where its size is that of a tensor.
+  return llvm::all_of(slice.getSizes(), [](Value size) {
+    auto dim = size.getDefiningOp<tensor::DimOp>();
+    return dim && dim.getConstantIndex() == 0;
+  });
 }

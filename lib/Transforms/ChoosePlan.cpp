@@ -34,10 +34,9 @@ struct ChoosePlanPass : public bfly::impl::ChoosePlanPassBase<ChoosePlanPass> {
     WalkResult result = getOperation().walk([&](KernelOp kernel) {
       if (!kernel.getNumResults())
         return WalkResult::advance();
-      if (kernel.getPlan())
-        return WalkResult(verifyPlan(kernel, *machine));
-      kernel.setPlanAttr(choosePlan(kernel, *machine));
-      return WalkResult::advance();
+      if (!kernel.getPlan())
+        kernel.setPlanAttr(choosePlan(kernel, *machine));
+      return WalkResult(verifyPlan(kernel, *machine));
     });
     if (result.wasInterrupted())
       signalPassFailure();

@@ -9,6 +9,8 @@
 
 #include "KernelGroups.h"
 
+#include "bfly/Schedule/Plan.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -153,32 +155,6 @@ FailureOr<KernelGroup> mlir::bfly::findFilter(FftOp fft, std::string &reason) {
     return failure();
   finder.group.name = "spectral_filter";
   return finder.group;
-}
-
-/// Whether `pad` appends zeros to the tokens and does nothing else.
-static bool isTokenPad(tensor::PadOp pad) {
-  Value value = pad.getConstantPaddingValue();
-  return value && matchPattern(value, m_AnyZeroFloat()) &&
-         pad.getLow().empty() && pad.getHigh().empty() &&
-         pad.getSourceType().getRank() == 3 &&
-         llvm::all_of(pad.getStaticLow(), [](int64_t n) { return n == 0; }) &&
-         pad.getStaticHigh()[0] == 0 && pad.getStaticHigh()[2] == 0;
-}
-
-/// Whether `slice` keeps the first tokens and all of the rest.
-static bool isTokenCut(tensor::ExtractSliceOp slice) {
-  RankedTensorType source = slice.getSourceType();
-  if (source.getRank() != 3 || slice.getResultType().getRank() != 3 ||
-      !llvm::all_of(slice.getMixedOffsets(), isZeroInteger) ||
-      !llvm::all_of(slice.getMixedStrides(), isOneInteger) ||
-      slice.getResultType().getDimSize(0) != source.getDimSize(0) ||
-      slice.getResultType().getDimSize(2) != source.getDimSize(2))
-    return false;
-  // A dynamic batch is cut to itself where its size is that of a tensor.
-  return llvm::all_of(slice.getSizes(), [](Value size) {
-    auto dim = size.getDefiningOp<tensor::DimOp>();
-    return dim && dim.getConstantIndex() == 0;
-  });
 }
 
 /// The stage that takes over the whole of `stage`'s state, if there is one.

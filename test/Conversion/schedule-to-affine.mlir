@@ -100,3 +100,46 @@ func.func private @external(tensor<4xf32>)
 func.func @twice(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
   return %x, %x : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+// A plan is verified here too, for the machine that it names.
+func.func @machine(%x: tensor<2x8x40xf32>) -> tensor<2x40xf32> {
+  // expected-error @below {{has a plan for machine "abacus", known: cpu, sm_90a}}
+  %y = bfly.kernel "mean" (%a = %x) plan <machine = "abacus", lanes = 16, tile = 32, radices = [], groups = [], parallel = "tile"> : (tensor<2x8x40xf32>) -> tensor<2x40xf32> {
+    %m = bfly.mean %a : tensor<2x8x40xf32> -> tensor<2x40xf32>
+    bfly.yield %m : tensor<2x40xf32>
+  }
+  return %y : tensor<2x40xf32>
+}
+
+// -----
+
+// What a nest would read from memory that nobody wrote.
+func.func @rounded_between(%x: tensor<2x4x8xf32>, %w: tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
+  %y = bfly.kernel "attention" (%a = %x, %b = %w) plan <machine = "cpu", lanes = 16, tile = 4, radices = [], groups = [<0 to 1 in l2>], parallel = "batch"> : (tensor<2x4x8xf32>, tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
+    %v = bfly.attention_stage %a weights(%b, %b : tensor<2x8x8xf32>, tensor<2x8x8xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x4x8xf32>
+    // expected-error @below {{is used in a way that no nest of this kernel computes; put it into a kernel of its own}}
+    %h = arith.truncf %v : tensor<2x4x8xf32> to tensor<2x4x8xbf16>
+    %e = arith.extf %h : tensor<2x4x8xbf16> to tensor<2x4x8xf32>
+    %r = bfly.attention_stage %e weights(%b, %b : tensor<2x8x8xf32>, tensor<2x8x8xf32>) stage(1) heads(1) scale(1.0) definition : tensor<2x4x8xf32>
+    bfly.yield %r : tensor<2x4x8xf32>
+  }
+  return %y : tensor<2x4x8xf32>
+}
+
+// -----
+
+func.func @padded_with_ones(%x: tensor<2x3x8xf32>, %w: tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
+  %y = bfly.kernel "attention" (%a = %x, %b = %w) plan <machine = "cpu", lanes = 16, tile = 4, radices = [], groups = [<0 to 0 in l2>], parallel = "batch"> : (tensor<2x3x8xf32>, tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
+    %one = arith.constant 1.0 : f32
+    // expected-error @below {{cannot be part of a kernel: one may append zeros to the tokens, nothing else}}
+    %p = tensor.pad %a low[0, 0, 0] high[0, 1, 0] {
+    ^bb0(%i: index, %j: index, %k: index):
+      tensor.yield %one : f32
+    } : tensor<2x3x8xf32> to tensor<2x4x8xf32>
+    %r = bfly.attention_stage %p weights(%b, %b : tensor<2x8x8xf32>, tensor<2x8x8xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x4x8xf32>
+    bfly.yield %r : tensor<2x4x8xf32>
+  }
+  return %y : tensor<2x4x8xf32>
+}

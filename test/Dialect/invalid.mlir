@@ -1005,7 +1005,7 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{lanes must be between 1 and 1024}}
+  // expected-error @+1 {{lanes = 0: must be between 1 and 1024}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 0, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
   }
   return
@@ -1014,7 +1014,7 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{tile must be at least 1}}
+  // expected-error @+1 {{tile = 0: must be at least 1}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 0, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
   }
   return
@@ -1023,7 +1023,7 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{radices must be between 2 and 64}}
+  // expected-error @+1 {{radix 1 of radices: must be between 2 and 64}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [1], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
   }
   return
@@ -1032,7 +1032,7 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{groups must follow one another from stage 0}}
+  // expected-error @+1 {{group <1 to 2> of groups: must follow one another from stage 0, and end by stage 63}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<1 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
   }
   return
@@ -1041,7 +1041,7 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{groups must follow one another from stage 0}}
+  // expected-error @+1 {{group <2 to 3> of groups: must follow one another from stage 0, and end by stage 63}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>, <2 to 3 in memory>], parallel = "tile"> : (memref<4xf32>) {
   }
   return
@@ -1050,7 +1050,7 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{there are at most 64 stages}}
+  // expected-error @+1 {{group <0 to 9223372036854775807> of groups: must follow one another from stage 0, and end by stage 63}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 9223372036854775807 in l2>], parallel = "tile"> : (memref<4xf32>) {
   }
   return
@@ -1059,8 +1059,26 @@ func.func @f(%m: memref<4xf32>) {
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{parallel must be "batch" or "tile"}}
+  // expected-error @+1 {{parallel = "both": must be "batch" or "tile"}}
   bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "both"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{group <0 to 9223372036854775807> of groups: must follow one another from stage 0, and end by stage 63}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 9223372036854775807 in l2>], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @+1 {{threads = 33: must be a multiple of 32, from 32 to 1024}}
+  bfly.kernel "k" (%b = %m) plan <machine = "sm_90a", lanes = 16, tile = 32, radices = [], groups = [], parallel = "tile", threads = 33> : (memref<4xf32>) {
   }
   return
 }

@@ -56,3 +56,37 @@ func.func @threads(%x: tensor<1x2x128xf32>, %w: tensor<1x2x64x64xf32>) -> tensor
   }
   return %y : tensor<1x2x128xf32>
 }
+
+// -----
+
+func.func @shared_and_dense(%x: tensor<1x2x128xf32>, %w: tensor<1x128x128xf32>) -> tensor<1x2x128xf32> {
+  // expected-error @below {{has a plan with groups in shared memory, where only all stages of one network are, with weights per head and scores as defined; others are in memory}}
+  %y = bfly.kernel "network" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 8, tile = 128, radices = [], groups = [<0 to 0 in shared>], parallel = "tile", threads = 256> : (tensor<1x2x128xf32>, tensor<1x128x128xf32>) -> tensor<1x2x128xf32> {
+    %r = bfly.attention_stage %a weights(%b, %b : tensor<1x128x128xf32>, tensor<1x128x128xf32>) stage(0) heads(2) scale(1.0) definition : tensor<1x2x128xf32>
+    bfly.yield %r : tensor<1x2x128xf32>
+  }
+  return %y : tensor<1x2x128xf32>
+}
+
+// -----
+
+func.func @shared_and_large(%x: tensor<1x2x128xf32>, %w: tensor<1x2x64x64xf32>) -> tensor<1x2x128xf32> {
+  // expected-error @below {{has a plan with tile = 1024; its groups take 1}}
+  %y = bfly.kernel "network" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 8, tile = 1024, radices = [], groups = [<0 to 0 in shared>], parallel = "tile", threads = 256> : (tensor<1x2x128xf32>, tensor<1x2x64x64xf32>) -> tensor<1x2x128xf32> {
+    %r = bfly.attention_stage %a weights(%b, %b : tensor<1x2x64x64xf32>, tensor<1x2x64x64xf32>) stage(0) heads(2) scale(1.0) definition : tensor<1x2x128xf32>
+    bfly.yield %r : tensor<1x2x128xf32>
+  }
+  return %y : tensor<1x2x128xf32>
+}
+
+// -----
+
+func.func @two_places(%x: tensor<1x4x128xf32>, %w: tensor<1x2x64x64xf32>) -> tensor<1x4x128xf32> {
+  // expected-error @below {{has a plan with groups in shared and in memory; all are in one place}}
+  %y = bfly.kernel "network" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 8, tile = 128, radices = [], groups = [<0 to 0 in shared>, <1 to 1 in memory>], parallel = "tile", threads = 256> : (tensor<1x4x128xf32>, tensor<1x2x64x64xf32>) -> tensor<1x4x128xf32> {
+    %q = bfly.attention_stage %a weights(%b, %b : tensor<1x2x64x64xf32>, tensor<1x2x64x64xf32>) stage(0) heads(2) scale(1.0) definition : tensor<1x4x128xf32>
+    %r = bfly.attention_stage %q weights(%b, %b : tensor<1x2x64x64xf32>, tensor<1x2x64x64xf32>) stage(1) heads(2) scale(1.0) definition : tensor<1x4x128xf32>
+    bfly.yield %r : tensor<1x4x128xf32>
+  }
+  return %y : tensor<1x4x128xf32>
+}

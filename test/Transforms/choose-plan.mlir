@@ -126,3 +126,111 @@ func.func @wrong_groups(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32
   }
   return %y : tensor<4x129x64xcomplex<f32>>
 }
+
+// -----
+
+func.func @threads_of_a_cpu(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with threads = 1024; a CPU has no blocks of threads, leave the word out}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile", threads = 1024> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @parallel(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with parallel = "batch"; only attention on a CPU has a choice, this kernel takes "tile"}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "batch"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @place(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with a group in shared; "cpu" has l1, l2, l3 and memory}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in shared>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @no_groups(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan whose groups do not cover its 1 passes}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @groups_of_bluestein(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with 2 groups; the passes of Bluestein's algorithm, which 16 points are for, are one}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [4, 4], groups = [<0 to 0 in l3>, <1 to 1 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @radices_of_a_norm(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with 1 radices; it has no passes, so there are none: []}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %r = bfly.layer_norm %a epsilon(1.0e-5) : tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @groups_of_a_norm(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with 1 groups; it has neither passes nor stages, so there are none: []}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %r = bfly.layer_norm %a epsilon(1.0e-5) : tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @two_lengths(%x: tensor<4x8x64xf32>) -> tensor<4x9x64xf32> {
+  // expected-error @below {{holds transforms of 8 and of 9 tokens; a plan is of one length, so they must be two kernels}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x9x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x9x64xf32>
+    bfly.yield %r : tensor<4x9x64xf32>
+  }
+  return %y : tensor<4x9x64xf32>
+}
+
+// -----
+
+func.func @two_kinds(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{holds a transform and stages of attention; a plan is of one of them, so they must be two kernels}}
+  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %g = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    %w = arith.constant dense<1.0> : tensor<3x64x64xf32>
+    %r = bfly.attention_stage %g weights(%w, %w : tensor<3x64x64xf32>, tensor<3x64x64xf32>) stage(0) heads(1) scale(1.0) definition : tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}

@@ -8,6 +8,7 @@
 
 #include "bfly/IR/Bfly.h"
 #include "bfly/Schedule/Machine.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include <string>
 
 namespace mlir::bfly {
@@ -36,9 +37,17 @@ int64_t getStoredBytes(AttentionStageOp first);
 /// Whether a stage's heads are apart and its scores what those nests compute.
 bool isLocalAttention(AttentionStageOp stage);
 
-/// Whether a plan that somebody wrote fits its kernel: the machine's name, and
-/// radices whose product is the transform's length (or Bluestein's).
+/// Whether `pad` appends zeros to the tokens and does nothing else, and whether
+/// `slice` keeps the first tokens and all of the rest: attention's kernels hold
+/// such around their stages.
+bool isTokenPad(tensor::PadOp pad);
+bool isTokenCut(tensor::ExtractSliceOp slice);
+
+/// Whether a plan that somebody wrote fits its kernel and the machine, or else
+/// the one that it names: an error says which word does not, its value and what
+/// is allowed.
 LogicalResult verifyPlan(KernelOp kernel, const Machine &machine);
+LogicalResult verifyPlan(KernelOp kernel);
 
 /// Why a library transforms so many tokens and no kernel of the machine; empty
 /// where a kernel does.

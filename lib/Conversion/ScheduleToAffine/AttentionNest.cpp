@@ -11,6 +11,7 @@
 
 #include "AttentionNest.h"
 
+#include "bfly/Schedule/Plan.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -195,6 +196,7 @@ LogicalResult mlir::bfly::emitAttentionChain(KernelEmitter &emitter,
     value = op->getOperand(0);
     return true;
   };
+  Operation *cut = value.getDefiningOp<tensor::ExtractSliceOp>();
   step(tensor::ExtractSliceOp());
   step(arith::TruncFOp());
   while (auto stage = value.getDefiningOp<AttentionStageOp>()) {
@@ -207,13 +209,22 @@ LogicalResult mlir::bfly::emitAttentionChain(KernelEmitter &emitter,
     chain.image = stage.getImage();
   }
   step(arith::ExtFOp());
-  step(tensor::PadOp());
+  Operation *pad = value.getDefiningOp<tensor::PadOp>();
+  if (!step(tensor::PadOp()))
+    pad = nullptr;
   step(arith::ExtFOp());
   chain.source = value;
   Operation *op = sink.getDefiningOp();
   if (chain.stages.empty())
     return op->emitOpError(
         "cannot be part of a kernel without attention stages");
+  if (pad && !isTokenPad(cast<tensor::PadOp>(pad)))
+    return pad->emitOpError("cannot be part of a kernel: one may append zeros "
+                            "to the tokens, nothing else");
+  if (cut && !isTokenCut(cast<tensor::ExtractSliceOp>(cut)))
+    return cut->emitOpError(
+        "cannot be part of a kernel: one may keep the first "
+        "tokens, nothing else");
   for (AttentionStageOp stage : chain.stages)
     if (bool(stage.getImage()) != bool(chain.image))
       return stage.emitOpError("carries an image, but its neighbour does not");

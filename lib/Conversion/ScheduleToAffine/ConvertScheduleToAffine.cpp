@@ -76,6 +76,8 @@ static void hoistConstants(KernelOp kernel) {
 static LogicalResult convertKernel(KernelOp kernel) {
   if (!kernel.getPlan())
     return kernel.emitOpError("has no plan; run -bfly-choose-plan first");
+  if (failed(verifyPlan(kernel)))
+    return failure();
   hoistConstants(kernel);
   OpBuilder builder(kernel);
   Location loc = kernel.getLoc();

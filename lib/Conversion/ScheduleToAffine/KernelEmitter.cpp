@@ -8,6 +8,8 @@
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -199,6 +201,33 @@ void KernelEmitter::copyOnGPU(Value buffer, Value target) {
   });
 }
 
+/// Whether something in `buffer`'s uses may write to it, or to a view of it.
+static bool isWritten(Value buffer) {
+  return llvm::any_of(buffer.getUsers(), [&](Operation *user) {
+    if (isa<ViewLikeOpInterface>(user))
+      return llvm::any_of(user->getResults(), isWritten);
+    if (isa<memref::DeallocOp, memref::DimOp>(user))
+      return false;
+    auto effects = dyn_cast<MemoryEffectOpInterface>(user);
+    return !effects || effects.getEffectOnValue<MemoryEffects::Write>(buffer);
+  });
+}
+
+/// A value that no nest makes would be read from memory that nobody wrote: a
+/// kernel by hand may have its operations in an order that nests do not know.
+LogicalResult KernelEmitter::verifyTemporaries() {
+  LogicalResult result = success();
+  source.getBody().walk([&](Operation *op) {
+    for (Value value : op->getResults()) {
+      Value buffer = findBuffer(value);
+      if (succeeded(result) && buffer && !isWritten(buffer))
+        result = op->emitOpError("is used in a way that no nest of this kernel "
+                                 "computes; put it into a kernel of its own");
+    }
+  });
+  return result;
+}
+
 LogicalResult KernelEmitter::emit() {
   Block &body = source.getBody().front();
   SmallVector<SizeCheck> checks;
@@ -219,6 +248,8 @@ LogicalResult KernelEmitter::emit() {
     else
       memref::CopyOp::create(builder, source.getLoc(), buffer, target);
   }
+  if (failed(verifyTemporaries()))
+    return failure();
   for (Value buffer : temporaries)
     memref::DeallocOp::create(builder, source.getLoc(), buffer);
   return success();

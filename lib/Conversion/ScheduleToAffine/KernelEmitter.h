@@ -43,6 +43,7 @@ public:
 
 private:
   LogicalResult emit(Operation *op);
+  LogicalResult verifyTemporaries();
   void copyOnGPU(Value buffer, Value target);
 
   OpBuilder &builder;
