@@ -586,6 +586,14 @@ def test_bounds():
     assert reference.bound("spectral_filter", "bf16", 64) == 2.5e-3
     assert reference.bound("spectral_filter", "f16", 64) == 7e-4
     assert reference.bound("butterfly_attention", "bf16", 64, definition_error=0.01) == pytest.approx(0.0125)
+    # The definition's own error counts where it is more, in every type; 16 bits that are not fused have twice the bound.
+    assert reference.bound("butterfly_attention", "f32", 64, definition_error=1e-9) == pytest.approx(6e-6)
+    assert reference.bound("butterfly_attention", "f32", 64, definition_error=1e-3) == pytest.approx(1.25e-3)
+    assert reference.bound("butterfly_attention", "f64", 64, definition_error=1e-9) == pytest.approx(1.25e-9)
+    assert reference.bound("spectral_filter", "bf16", 64, definition_error=0.01) == pytest.approx(0.0125)
+    assert reference.bound("spectral_filter", "f16", 64, fused=False) == pytest.approx(1.4e-3)
+    assert reference.bound("butterfly_attention", "bf16", 64, 0.01, fused=False) == pytest.approx(0.025)
+    assert reference.bound("spectral_filter", "f32", 64, fused=False) == reference.bound("spectral_filter", "f32", 64)
     with pytest.raises(ValueError, match="definition_error"):
         reference.bound("butterfly_attention", "f16", 64)
     with pytest.raises(ValueError, match="op"):
@@ -597,6 +605,17 @@ def test_bounds():
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 1023, 1024, 1025, 65536])
+def test_the_definition_in_a_type():
+    """f32 is done in f32, and what is longer than f64 agrees with it where nothing is chaotic."""
+    rng = np.random.default_rng(3)
+    x, wq, wk = rng.standard_normal((2, 8, 6)), rng.standard_normal((3, 6, 6)), rng.standard_normal((3, 6, 6))
+    exact = reference.butterfly_attention(x, wq, wk, 2)
+    extended = reference.butterfly_attention_extended(x, wq, wk, 2)
+    assert reference.error(extended, exact) < 1e-13
+    narrow = reference.butterfly_attention_rounded(x, wq, wk, 2, "f32")
+    assert np.array_equal(narrow, narrow.astype(np.float32)) and 1e-9 < reference.error(narrow, exact) < 1e-4
+
+
 def test_stages(n):
     assert 1 << reference.stages(n) >= n > (1 << reference.stages(n)) // 2
 

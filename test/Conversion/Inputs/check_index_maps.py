@@ -89,7 +89,7 @@ def parse_aliases(text):
     aliases = {}
     for line in text.splitlines():
         if match := ALIAS.match(line):
-            operands = [name for part in match[2:4] if part for name in part.split(", ")]
+            operands = [name for part in match.group(2, 3) if part for name in part.split(", ")]
             aliases[match[1]] = operands, split_results(match[4])
     return aliases
 
