@@ -605,17 +605,6 @@ def test_bounds():
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 1023, 1024, 1025, 65536])
-def test_the_definition_in_a_type():
-    """f32 is done in f32, and what is longer than f64 agrees with it where nothing is chaotic."""
-    rng = np.random.default_rng(3)
-    x, wq, wk = rng.standard_normal((2, 8, 6)), rng.standard_normal((3, 6, 6)), rng.standard_normal((3, 6, 6))
-    exact = reference.butterfly_attention(x, wq, wk, 2)
-    extended = reference.butterfly_attention_extended(x, wq, wk, 2)
-    assert reference.error(extended, exact) < 1e-13
-    narrow = reference.butterfly_attention_rounded(x, wq, wk, 2, "f32")
-    assert np.array_equal(narrow, narrow.astype(np.float32)) and 1e-9 < reference.error(narrow, exact) < 1e-4
-
-
 def test_stages(n):
     assert 1 << reference.stages(n) >= n > (1 << reference.stages(n)) // 2
 
@@ -669,3 +658,14 @@ def test_wrong_arguments_are_named():
         reference.fftnet_model(np.array([[-1]]), {"embedding.weight": np.zeros((3, 2))})
     with pytest.raises(ValueError, match="tokens:"):
         reference.fftnet_model(np.array([[0.5]]), {"embedding.weight": np.zeros((3, 2))})
+
+
+def test_the_definition_in_a_type():
+    """f32 is done in f32, and what is longer than f64 agrees with it where nothing is chaotic."""
+    rng = np.random.default_rng(3)
+    x, wq, wk = rng.standard_normal((2, 8, 6)), rng.standard_normal((3, 6, 6)), rng.standard_normal((3, 6, 6))
+    exact = reference.butterfly_attention(x, wq, wk, 2)
+    extended = reference.butterfly_attention_extended(x, wq, wk, 2)
+    assert reference.error(extended, exact) < 1e-13
+    narrow = reference.butterfly_attention_rounded(x, wq, wk, 2, "f32")
+    assert np.array_equal(narrow, narrow.astype(np.float32)) and 1e-9 < reference.error(narrow, exact) < 1e-4
