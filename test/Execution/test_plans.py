@@ -166,8 +166,8 @@ def plans(draw, machine, kind, n):
 
 # What a person is told: which word, and that it is the plan's.
 OURS = (
-    r"has a plan|(lanes|tile|radices|groups|parallel|threads) (= |must)|"
-    r"which no plan is for|must be a kernel of its own|which does not run on a GPU|which runs on a CPU"
+    r"has a plan|(lanes|tile|parallel|threads) = |of radices: |of groups: |"
+    r"must be a kernel of its own|which does not run on a GPU|which runs on a CPU"
 )
 
 KINDS = ["fft", "complex_fft", "ifft", "filter", "whole_filter", "dense", "per_head", "linear", "norm", "mean"]
@@ -213,7 +213,7 @@ def check(case):
 
 
 @pytest.mark.skipif(on_gpu(), reason="plans name their machine")
-@hypothesis.settings(max_examples=120)
+@hypothesis.settings(max_examples=80)
 @hypothesis.given(case=cases())
 def test_random_plans(case):
     check(case)

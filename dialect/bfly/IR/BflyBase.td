@@ -151,9 +151,16 @@ def Bfly_PlanAttr : Bfly_Attr<"Plan", "plan"> {
       attention, rows for a dense product;
     - `radices`: of a transform's passes, in the order they are taken; their
       product is N, or for Bluestein's algorithm the padded length;
-    - `groups`: which stages share a place, in order;
-    - `parallel`: the loop that is spread over the machine, `batch` or `tile`;
-    - `threads`: of a block, on a GPU alone.
+    - `groups`: which stages share a place, in order, from the first to the last;
+      of a transform one, or the first pass and the rest; none where there are
+      neither passes nor stages;
+    - `parallel`: the loop that is spread over the machine, `tile`, or for
+      attention on a CPU also `batch`;
+    - `threads`: of a block, on a GPU, which needs the word, and no other.
+
+    A plan that does not fit its machine or its kernel is refused, by
+    `-bfly-choose-plan` and `-bfly-convert-schedule-to-affine`. A CPU has the
+    places `l1`, `l2`, `l3` and `memory`; a GPU `shared` and `memory`.
 
     ```mlir
     #bfly.plan<machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
