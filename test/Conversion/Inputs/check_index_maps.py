@@ -28,9 +28,18 @@ FILTER = """func.func @f{number}(%x: tensor<1x{n}x3xf32>) -> tensor<1x{n}x3xf32>
   return %0 : tensor<1x{n}x3xf32>
 }}
 """
-ATTENTION = """func.func @f{number}(%x: tensor<1x{n}x4xf32>, %w: tensor<{stages}x4x4xf32>) -> tensor<1x{n}x4xf32> {{
+LINEAR = """func.func @f{number}(%x: tensor<{n}x20xf32>, %w: tensor<{m}x20xf32>) -> tensor<{n}x{m}xf32> {{
   %0 = bfly.kernel "k" (%a = %x, %b = %w) plan <{plan}>
-      : (tensor<1x{n}x4xf32>, tensor<{stages}x4x4xf32>) -> tensor<1x{n}x4xf32> {{
+      : (tensor<{n}x20xf32>, tensor<{m}x20xf32>) -> tensor<{n}x{m}xf32> {{
+    %1 = bfly.linear %a, %b : tensor<{n}x20xf32>, tensor<{m}x20xf32> -> tensor<{n}x{m}xf32>
+    bfly.yield %1 : tensor<{n}x{m}xf32>
+  }}
+  return %0 : tensor<{n}x{m}xf32>
+}}
+"""
+ATTENTION = """func.func @f{number}(%x: tensor<1x{n}x4xf32>, %w: {weights}) -> tensor<1x{n}x4xf32> {{
+  %0 = bfly.kernel "k" (%a = %x, %b = %w) plan <{plan}>
+      : (tensor<1x{n}x4xf32>, {weights}) -> tensor<1x{n}x4xf32> {{
 {body}    bfly.yield %v{stages} : tensor<1x{n}x4xf32>
   }}
   return %0 : tensor<1x{n}x4xf32>
@@ -52,14 +61,20 @@ def draw(rng, number):
     if rng.random() < 0.2:
         stages = rng.randint(1, 5)
         n = 1 << stages
-        place, threads = ("l2", "") if cpu else ("memory", ", threads = 128")
-        plan = (f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {rng.choice([1, 2, 8])}, radices = [], '
+        place, threads = ("l2", "") if cpu else rng.choice([("memory", ", threads = 128"), ("shared", ", threads = 256")])
+        tile = 128 if place == "shared" else rng.choice([1, 2, 8])
+        weights = f"tensor<{stages}x2x2x2xf32>" if place == "shared" else f"tensor<{stages}x4x4xf32>"
+        plan = (f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {tile}, radices = [], '
                 f'groups = [<0 to {stages - 1} in {place}>], parallel = "tile"{threads}')
         body = "".join(
             f"    %v{stage + 1} = bfly.attention_stage {'%a' if not stage else f'%v{stage}'} weights(%b, %b : "
-            f"tensor<{stages}x4x4xf32>, tensor<{stages}x4x4xf32>) stage({stage}) heads(1) scale(1.0) definition "
+            f"{weights}, {weights}) stage({stage}) heads(2) scale(1.0) definition "
             f": tensor<1x{n}x4xf32>\n" for stage in range(stages))
-        return ATTENTION.format(number=number, n=n, stages=stages, plan=plan, body=body)
+        return ATTENTION.format(number=number, n=n, stages=stages, weights=weights, plan=plan, body=body)
+    if rng.random() < 0.1:
+        plan = (f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {rng.choice([4, 16])}, radices = [], '
+                f'groups = [], parallel = "tile"{"" if cpu else ", threads = 128"}')
+        return LINEAR.format(number=number, n=rng.randint(1, 40), m=rng.randint(1, 40), plan=plan)
     n = rng.choice([4, 6, 8, 12, 16, 24, 30, 32, 36, 48, 64] if cpu else [4, 8, 16, 32, 64])
     radices = factors(rng, n, 16)
     if cpu and rng.random() < 0.2:
