@@ -24,8 +24,8 @@ MODRELU = """{
       %t = arith.addf %m, %tiny : REAL
       %q = arith.divf %r, %t : REAL
       %i = arith.index_cast %k : index to i64
-      %f = arith.sitofp %i : i64 to REAL
-      %qz = complex.create %q, %f : complex<REAL>
+      %kf = arith.sitofp %i : i64 to REAL
+      %qz = complex.create %q, %kf : complex<REAL>
       %a = complex.mul %z, %qz : complex<REAL>
       bfly.yield %a : complex<REAL>
     }"""

@@ -192,9 +192,8 @@ void mlir::bfly::sumRows(
   // rows.
   int64_t width = std::min<int64_t>(llvm::bit_ceil<uint64_t>(channels), 64);
   int64_t slices = llvm::divideCeilSigned(channels, width);
-  int64_t together =
-      std::min(nest.blockThreads / width,
-               static_cast<int64_t>(llvm::bit_ceil<uint64_t>(rows)));
+  int64_t together = std::clamp<int64_t>(nest.blockThreads / width, 1,
+                                         llvm::bit_ceil<uint64_t>(rows));
   // Chunks of rows for there to be enough units, of not too few rows each.
   int64_t known = getConstantIntValue(batch).value_or(1) * slices;
   int64_t chunks = 1;
