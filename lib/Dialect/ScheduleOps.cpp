@@ -28,6 +28,8 @@ LogicalResult KernelOp::verify() {
   if (!tensors && !(buffers && getNumResults() == 0))
     return emitOpError("(C3) operands and results are all tensors, or operands "
                        "are buffers and there is no result");
+  if (getOperation()->getParentOfType<KernelOp>())
+    return emitOpError("(C4) a kernel cannot be in another kernel");
   return success();
 }
 

@@ -19,9 +19,12 @@ Network mlir::bfly::inspect(KernelOp kernel) {
   Network network;
   kernel.getBody().walk([&](Operation *op) {
     if (!isa_and_nonnull<BflyDialect>(op->getDialect()) || isa<YieldOp>(op) ||
-        !op->getNumResults())
+        !op->getNumResults() || !op->getNumOperands())
       return;
-    auto type = cast<RankedTensorType>(op->getOperand(0).getType());
+    // Another is of another level.
+    auto type = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
+    if (!type)
+      return;
     network.elementBytes = std::max<int64_t>(
         network.elementBytes, getComputeType(type).getWidth() / 8);
     auto setSequence = [&](RankedTensorType sequence) {

@@ -1000,6 +1000,19 @@ func.func @f(%m: memref<4xf32>) {
   return
 }
 
+// -----
+
+func.func @kernel_in_kernel(%x: tensor<4x8x4xf32>) -> tensor<4x8x4xf32> {
+  %y = bfly.kernel "k" (%a = %x) : (tensor<4x8x4xf32>) -> tensor<4x8x4xf32> {
+    // expected-error @+1 {{(C4) a kernel cannot be in another kernel}}
+    %z = bfly.kernel "k" (%b = %a) : (tensor<4x8x4xf32>) -> tensor<4x8x4xf32> {
+      bfly.yield %b : tensor<4x8x4xf32>
+    }
+    bfly.yield %z : tensor<4x8x4xf32>
+  }
+  return %y : tensor<4x8x4xf32>
+}
+
 // #bfly.plan ------------------------------------------------------------------
 
 // -----

@@ -30,6 +30,7 @@ def Bfly_KernelOp : Bfly_Op<"kernel", [
     - (C2) the yielded values have the types of the results
     - (C3) operands and results are all tensors, or operands are memrefs or
       scalars and there is no result
+    - (C4) it is in no other kernel
 
     Example:
     ```mlir

@@ -233,6 +233,10 @@ void KernelOutliner::moveConstants(gpu::GPUModuleOp gpuModule,
 
 LogicalResult KernelOutliner::outline() {
   MLIRContext *context = kernel.getContext();
+  if (kernel.getNumResults())
+    return kernel.emitOpError("is at schedule level: "
+                              "-bfly-convert-schedule-to-affine has to be run "
+                              "first");
   int64_t threads = kernel.getPlan() ? kernel.getPlanAttr().getThreads() : 0;
   if (threads == 0)
     return kernel.emitOpError("has a plan without threads, which is not one of "
