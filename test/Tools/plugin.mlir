@@ -14,6 +14,15 @@
 // RUN:   --load-pass-plugin=%bfly_libs/BflyDialectPlugin.so \
 // RUN:   --pass-pipeline="builtin.module(bfly-compile{to=llvm})" %s | FileCheck %s --check-prefix=PIPELINE
 
+// Another plugin may bring the same, as a copy of this one does; so may bfly-opt, which has it all.
+// RUN: cp %bfly_libs/BflyDialectPlugin.so %t.so
+// RUN: mlir-opt --load-dialect-plugin=%bfly_libs/BflyDialectPlugin.so --load-dialect-plugin=%t.so \
+// RUN:   --load-pass-plugin=%bfly_libs/BflyDialectPlugin.so --load-pass-plugin=%t.so \
+// RUN:   --pass-pipeline="builtin.module(bfly-compile{to=llvm})" %s | FileCheck %s --check-prefix=PIPELINE
+// RUN: bfly-opt --load-dialect-plugin=%bfly_libs/BflyDialectPlugin.so \
+// RUN:   --load-pass-plugin=%bfly_libs/BflyDialectPlugin.so -bfly-compile=to=llvm %s \
+// RUN:   | FileCheck %s --check-prefix=PIPELINE
+
 // DIALECT: bfly.spectral_filter
 // PASS: bfly.fft
 // PIPELINE: llvm.func @_mlir_ciface_filter

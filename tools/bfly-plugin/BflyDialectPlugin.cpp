@@ -17,9 +17,13 @@ using namespace mlir;
 
 extern "C" LLVM_ATTRIBUTE_WEAK LLVM_EXTERNAL_VISIBILITY DialectPluginLibraryInfo
 mlirGetDialectPluginInfo() {
-  return {
-      MLIR_PLUGIN_API_VERSION, "bfly", LLVM_VERSION_STRING,
-      [](DialectRegistry *registry) { registry->insert<bfly::BflyDialect>(); }};
+  return {MLIR_PLUGIN_API_VERSION, "bfly", LLVM_VERSION_STRING,
+          [](DialectRegistry *registry) {
+            // bfly-opt has it already.
+            if (!registry->getDialectAllocator(
+                    bfly::BflyDialect::getDialectNamespace()))
+              registry->insert<bfly::BflyDialect>();
+          }};
 }
 
 extern "C" LLVM_ATTRIBUTE_WEAK LLVM_EXTERNAL_VISIBILITY PassPluginLibraryInfo

@@ -3,8 +3,8 @@
 
 // A look at textual IR before MLIR's parser, which recurses without a limit.
 
-#ifndef BFLY_LIB_ENGINE_TEXTGUARD_H
-#define BFLY_LIB_ENGINE_TEXTGUARD_H
+#ifndef BFLY_PIPELINES_TEXTGUARD_H
+#define BFLY_PIPELINES_TEXTGUARD_H
 
 #include "llvm/ADT/StringRef.h"
 
@@ -35,4 +35,4 @@ std::optional<TextProblem> checkText(llvm::StringRef text,
 
 } // namespace mlir::bfly
 
-#endif // BFLY_LIB_ENGINE_TEXTGUARD_H
+#endif // BFLY_PIPELINES_TEXTGUARD_H
