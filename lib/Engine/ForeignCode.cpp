@@ -9,7 +9,6 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
-#include "llvm/ADT/StringSet.h"
 
 #include <dlfcn.h>
 
@@ -62,25 +61,9 @@ llvm::Error mlir::bfly::checkNoForeignCode(ModuleOp source) {
   return llvm::Error::success();
 }
 
-/// What math-to-libm makes, for double; float adds an "f".
-static bool isMathFunction(StringRef name) {
-  static const llvm::StringSet<> functions = {
-      "acos",  "acosh",     "asin",  "asinh", "atan",      "atan2", "atanh",
-      "cabs",  "carg",      "cbrt",  "ceil",  "ccos",      "cexp",  "clog",
-      "conj",  "copysign",  "cos",   "cosh",  "cpow",      "csin",  "csqrt",
-      "ctan",  "ctanh",     "erf",   "erfc",  "exp",       "exp2",  "expm1",
-      "fabs",  "floor",     "fma",   "fmax",  "fmin",      "fmod",  "ldexp",
-      "log",   "log10",     "log1p", "log2",  "nearbyint", "pow",   "rint",
-      "round", "roundeven", "rsqrt", "sin",   "sincos",    "sinh",  "sqrt",
-      "tan",   "tanh",      "trunc"};
-  return functions.contains(name) ||
-         (name.consume_back("f") && functions.contains(name));
-}
-
 static bool isKnownFunction(StringRef name) {
   return name.starts_with("llvm.") || name == "memcpy" || name == "memmove" ||
-         name == "memset" || isMathFunction(name) ||
-         runtimeSymbols().contains(name);
+         name == "memset" || runtimeSymbols().contains(name);
 }
 
 llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {

@@ -11,6 +11,8 @@
 #include "bfly/Engine/HalfPrecision.h"
 #include "llvm/ADT/bit.h"
 
+#include <math.h>
+
 using namespace mlir::bfly;
 
 // Declared by name alone: their prototypes are libomp's own business.
@@ -45,6 +47,48 @@ using namespace mlir::bfly;
   X(omp_get_max_threads)                                                       \
   X(omp_get_num_threads)                                                       \
   X(omp_get_thread_num)
+
+// The C library's functions that LLVM makes of its intrinsics, and those that
+// -bfly-call-math-library calls; each for double, and for float with an "f".
+#define BFLY_UNARY_FUNCTIONS(X)                                                \
+  X(acos)                                                                      \
+  X(acosh)                                                                     \
+  X(asin)                                                                      \
+  X(asinh)                                                                     \
+  X(atan)                                                                      \
+  X(atanh)                                                                     \
+  X(cbrt)                                                                      \
+  X(ceil)                                                                      \
+  X(cos)                                                                       \
+  X(cosh)                                                                      \
+  X(erf)                                                                       \
+  X(erfc)                                                                      \
+  X(exp)                                                                       \
+  X(exp2)                                                                      \
+  X(expm1)                                                                     \
+  X(fabs)                                                                      \
+  X(floor)                                                                     \
+  X(log)                                                                       \
+  X(log10)                                                                     \
+  X(log1p)                                                                     \
+  X(log2)                                                                      \
+  X(nearbyint)                                                                 \
+  X(rint)                                                                      \
+  X(round)                                                                     \
+  X(roundeven)                                                                 \
+  X(sin)                                                                       \
+  X(sinh)                                                                      \
+  X(sqrt)                                                                      \
+  X(tan)                                                                       \
+  X(tanh)                                                                      \
+  X(trunc)
+#define BFLY_BINARY_FUNCTIONS(X)                                               \
+  X(atan2)                                                                     \
+  X(copysign)                                                                  \
+  X(fmax)                                                                      \
+  X(fmin)                                                                      \
+  X(fmod)                                                                      \
+  X(pow)
 
 extern "C" {
 #define DECLARE(name) void name();
@@ -112,11 +156,28 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(bflyCudaTensorMap)
       ENTRY(bflyCudaFft)
       ENTRY(bflyCudaLinear)
+#define MATH(name, type, ...)                                                  \
+  {#name, reinterpret_cast<void *>(static_cast<type (*)(__VA_ARGS__)>(&::name))},
+#define UNARY(name) MATH(name, double, double) MATH(name##f, float, float)
+#define BINARY(name)                                                           \
+  MATH(name, double, double, double) MATH(name##f, float, float, float)
+      BFLY_UNARY_FUNCTIONS(UNARY)
+      BFLY_BINARY_FUNCTIONS(BINARY)
+      MATH(fma, double, double, double, double)
+      MATH(fmaf, float, float, float, float)
+      MATH(ldexp, double, double, int)
+      MATH(ldexpf, float, float, int)
+      MATH(sincos, void, double, double *, double *)
+      MATH(sincosf, void, float, float *, float *)
+#undef BINARY
+#undef UNARY
+#undef MATH
   // clang-format on
 #undef ENTRY
-                                                      {"__truncdfbf2",
-                                                       reinterpret_cast<void *>(
-                                                           &truncateToBF16)},
+                                                              {"__truncdfbf2",
+                                                               reinterpret_cast<
+                                                                   void *>(
+                                                                   &truncateToBF16)},
       {"__truncsfbf2", reinterpret_cast<void *>(&truncateFloatToBF16)},
       {"__truncdfhf2", reinterpret_cast<void *>(&truncateToF16)},
       {"__truncsfhf2", reinterpret_cast<void *>(&truncateFloatToF16)},

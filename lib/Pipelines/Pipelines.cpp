@@ -44,6 +44,7 @@ static void buildNetwork(OpPassManager &manager,
   // No CSE: two filters of one input that shared its transform could not be a
   // kernel each, and the spectrum would go through memory.
   functions.addPass(createCanonicalizerPass());
+  functions.addPass(createPlaceCarriedTensorsPass());
 }
 
 // The same dialects, networks inside bfly.kernel with a plan.
@@ -66,6 +67,7 @@ static void buildAffine(OpPassManager &manager, bool onGPU) {
   // From here on results are the caller's to allocate.
   manager.addNestedPass<func::FuncOp>(createInferSizesPass());
   manager.addNestedPass<func::FuncOp>(createConvertScheduleToAffinePass());
+  manager.addNestedPass<func::FuncOp>(createDecomposeLinalgPass());
   manager.addPass(createConvertElementwiseToLinalgPass());
   manager.addPass(createBufferizePass());
   // Results become arguments: the caller owns all memory that outlives a call.
@@ -80,6 +82,8 @@ static void buildAffine(OpPassManager &manager, bool onGPU) {
   ExpandCopiesPassOptions copies;
   copies.all = onGPU;
   functions.addPass(createExpandCopiesPass(copies));
+  // What a loop carries is one buffer, whose sizes are known outside of it.
+  functions.addPass(createCanonicalizerPass());
   if (!onGPU)
     functions.addPass(createConvertLinalgToAffineLoopsPass());
   functions.addPass(createCanonicalizerPass());
@@ -92,6 +96,9 @@ static void buildAffine(OpPassManager &manager, bool onGPU) {
 static void buildLLVM(OpPassManager &manager) {
   {
     OpPassManager &functions = manager.nest<func::FuncOp>();
+    // Wrappers for what is called from outside, and not for the C library's
+    // functions, which are declared below.
+    functions.addPass(LLVM::createLLVMRequestCWrappersPass());
     functions.addPass(createInlineKernelsPass());
     functions.addPass(createExpandLibraryCallsPass());
     functions.addPass(createExpandMatrixProductsPass());
@@ -99,6 +106,7 @@ static void buildLLVM(OpPassManager &manager) {
     // While lanes are scalars, so is what their regions compute.
     functions.addPass(createExpandIntegerMathPass());
     functions.addPass(createExpandComplexPass());
+    functions.addPass(createExpandMathPass());
     functions.addPass(createCanonicalizerPass());
     functions.addPass(createExpandTileProductPass());
     functions.addPass(createVectorizeLanesPass());
@@ -122,20 +130,21 @@ static void buildLLVM(OpPassManager &manager) {
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
   manager.addPass(createCanonicalizerPass());
+  // A call for each element of a vector.
+  manager.addPass(createCallMathLibraryPass());
   manager.addPass(createConvertVectorToLLVMPass());
   manager.addPass(createConvertComplexToLLVMPass());
   manager.addPass(createConvertMathToLLVMPass());
-  manager.addPass(createConvertMathToLibmPass());
   manager.addPass(createArithToLLVMConversionPass());
   manager.addPass(createConvertIndexToLLVMPass());
   FinalizeMemRefToLLVMConversionPassOptions memory;
   memory.useGenericFunctions = true;
   manager.addPass(createFinalizeMemRefToLLVMConversionPass(memory));
   manager.addPass(createSCFToControlFlowPass());
-  manager.addNestedPass<func::FuncOp>(LLVM::createLLVMRequestCWrappersPass());
   manager.addPass(createConvertOpenMPToLLVMPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createConvertFuncToLLVMPass());
+  manager.addPass(createCheckLoweredPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
 }
 
@@ -145,6 +154,7 @@ static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
     OpPassManager &functions = manager.nest<func::FuncOp>();
     functions.addPass(createExpandIntegerMathPass());
     functions.addPass(createExpandComplexPass());
+    functions.addPass(createExpandMathPass());
     functions.addPass(createCanonicalizerPass());
     // Matrix units would round f32.
     ExpandMatrixProductsPassOptions products;
@@ -189,10 +199,15 @@ static void buildNVVM(OpPassManager &manager, const CompileOptions &options) {
   kernels.addPass(arith::createArithExpandOpsPass(expand));
   kernels.addPass(createSCFToControlFlowPass());
   kernels.addPass(createConvertGpuOpsToNVVMOps());
+  // Counts of bits, which upstream's conversion leaves.
+  kernels.addPass(createConvertMathToLLVMPass());
   kernels.addPass(createConvertNVVMToLLVMPass());
   kernels.addPass(createCanonicalizerPass());
   kernels.addPass(createCSEPass());
-  kernels.addPass(createReconcileUnrealizedCastsPass());
+  CheckLoweredPassOptions check;
+  check.kernels = true;
+  manager.addPass(createCheckLoweredPass(check));
+  manager.addNestedPass<gpu::GPUModuleOp>(createReconcileUnrealizedCastsPass());
 }
 
 // The kernels assembled: machine code where there is an assembler, else PTX,
@@ -213,6 +228,7 @@ static void buildHost(OpPassManager &manager) {
   manager.addPass(createLowerAffinePass());
   manager.addPass(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(LLVM::createLLVMRequestCWrappersPass());
+  manager.addPass(createCallMathLibraryPass());
   manager.addPass(createConvertMathToLLVMPass());
   manager.addPass(createArithToLLVMConversionPass());
   manager.addPass(createConvertIndexToLLVMPass());
@@ -220,6 +236,7 @@ static void buildHost(OpPassManager &manager) {
   manager.addPass(createUseDeviceMemoryPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createConvertFuncToLLVMPass());
+  manager.addPass(createCheckLoweredPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
 }
 

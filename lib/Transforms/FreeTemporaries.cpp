@@ -5,12 +5,13 @@
 //
 // Before: functions on buffers; allocations in entry blocks may have no end.
 // After: each of them is freed after its last use, unless it leaves the
-// function.
+// function, and so is each in a block of scf, which none leaves.
 
 #include "bfly/Transforms/Passes.h"
 
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 namespace mlir::bfly {
 #define GEN_PASS_DEF_FREETEMPORARIESPASS
@@ -28,27 +29,46 @@ struct FreeTemporariesPass
     FunctionOpInterface function = getOperation();
     if (function.isExternal())
       return;
-    Block &entry = function.getFunctionBody().front();
     BufferViewFlowAnalysis views(function);
-    for (auto alloc :
-         llvm::make_early_inc_range(entry.getOps<memref::AllocOp>())) {
-      Operation *last = alloc;
-      bool leaves = false;
-      for (Value view : views.resolve(alloc.getResult())) {
-        for (Operation *user : view.getUsers()) {
-          leaves |= isa<memref::DeallocOp>(user) ||
-                    user->hasTrait<OpTrait::ReturnLike>();
-          Operation *ancestor = entry.findAncestorOpInBlock(*user);
-          if (ancestor && last->isBeforeInBlock(ancestor))
-            last = ancestor;
-        }
+    SmallVector<memref::AllocOp> allocs;
+    Region &body = function.getFunctionBody();
+    llvm::append_range(allocs, body.front().getOps<memref::AllocOp>());
+    body.walk([&](memref::AllocOp alloc) {
+      if (isa<scf::SCFDialect>(alloc->getParentOp()->getDialect()))
+        allocs.push_back(alloc);
+    });
+    for (memref::AllocOp alloc : allocs)
+      if (failed(free(alloc, views)))
+        return signalPassFailure();
+  }
+
+  LogicalResult free(memref::AllocOp alloc,
+                     const BufferViewFlowAnalysis &views) {
+    Block &block = *alloc->getBlock();
+    bool isNested = !isa<FunctionOpInterface>(block.getParentOp());
+    Operation *last = alloc;
+    for (Value view : views.resolve(alloc.getResult())) {
+      // Yielded, or what a loop around carries.
+      bool leaves = !block.getParent()->isAncestor(view.getParentRegion());
+      for (Operation *user : view.getUsers()) {
+        Operation *ancestor = block.findAncestorOpInBlock(*user);
+        if (isa<memref::DeallocOp>(user))
+          return success();
+        leaves |= ancestor && ancestor->hasTrait<OpTrait::ReturnLike>();
+        if (ancestor && last->isBeforeInBlock(ancestor))
+          last = ancestor;
       }
+      if (leaves && isNested)
+        return alloc.emitOpError(
+            "is of a buffer that leaves the loop or branch "
+            "that it is allocated in");
       if (leaves)
-        continue;
-      OpBuilder builder(alloc.getContext());
-      builder.setInsertionPointAfter(last);
-      memref::DeallocOp::create(builder, alloc.getLoc(), alloc);
+        return success();
     }
+    OpBuilder builder(alloc.getContext());
+    builder.setInsertionPointAfter(last);
+    memref::DeallocOp::create(builder, alloc.getLoc(), alloc);
+    return success();
   }
 };
 

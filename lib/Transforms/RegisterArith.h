@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace mlir::bfly {
 
@@ -39,6 +40,22 @@ public:
   Value abs(Value a) { return math::AbsFOp::create(builder, a, flags); }
   Value sqrt(Value a) { return math::SqrtOp::create(builder, a, flags); }
   Value mul(Value a, long double b) { return mul(a, constant(b)); }
+
+  /// A function of the math dialect.
+  template <typename OpTy, typename... Operands>
+  Value call(Operands... operands) {
+    return OpTy::create(builder, operands..., flags);
+  }
+
+  /// `value` in another floating-point type.
+  Value convert(Value value, FloatType to) {
+    unsigned from = value.getType().getIntOrFloatBitWidth();
+    if (value.getType() == to)
+      return value;
+    if (from < to.getWidth())
+      return arith::ExtFOp::create(builder, to, value);
+    return arith::TruncFOp::create(builder, to, value);
+  }
 
   /// A comparison that is false where an operand is NaN.
   Value compare(arith::CmpFPredicate predicate, Value a, Value b) {

@@ -108,11 +108,17 @@ func.func @memory(%m: memref<complex<f32>>) {
   return
 }
 
-// -----
-
-func.func @unsupported(%a: f32, %b: f32) -> i64 {
+// The real part is in the lower half, as it is in memory.
+// CHECK-LABEL: func @bits
+// CHECK-SAME:    (%[[A:.*]]: f32, %[[B:.*]]: f32)
+// CHECK:         %[[LOW32:.*]] = arith.bitcast %[[A]] : f32 to i32
+// CHECK-NEXT:    %[[LOW:.*]] = arith.extui %[[LOW32]] : i32 to i64
+// CHECK-NEXT:    %[[HIGH32:.*]] = arith.bitcast %[[B]] : f32 to i32
+// CHECK-NEXT:    %[[HIGH:.*]] = arith.extui %[[HIGH32]] : i32 to i64
+// CHECK-NEXT:    %[[SHIFTED:.*]] = arith.shli %[[HIGH]], %{{.*}} : i64
+// CHECK-NEXT:    arith.ori %[[LOW]], %[[SHIFTED]] : i64
+func.func @bits(%a: f32, %b: f32) -> i64 {
   %z = complex.create %a, %b : complex<f32>
-  // expected-error @below {{failed to legalize operation 'complex.bitcast'}}
   %i = complex.bitcast %z : complex<f32> to i64
   return %i : i64
 }

@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-free-temporaries))' | FileCheck %s
+// RUN: bfly-opt %s -split-input-file -verify-diagnostics -bfly-free-temporaries | FileCheck %s
 
 // CHECK-LABEL: func @last_use
 func.func @last_use(%c: f32, %out: memref<8xf32>) {
@@ -32,5 +32,46 @@ func.func @freed(%c: f32) {
   // CHECK: memref.dealloc
   // CHECK-NOT: memref.dealloc
   memref.dealloc %0 : memref<8xf32>
+  return
+}
+
+// What an iteration allocates it frees.
+// CHECK-LABEL: func @loop
+func.func @loop(%c: f32, %n: index, %out: memref<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // CHECK: %[[A:.*]] = memref.alloc
+  %0 = memref.alloc() : memref<8xf32>
+  // CHECK: scf.for
+  %1 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %0) -> (memref<8xf32>) {
+    // CHECK-NEXT: %[[B:.*]] = memref.alloc
+    %2 = memref.alloc() : memref<8xf32>
+    // CHECK-NEXT: memref.copy
+    memref.copy %a, %2 : memref<8xf32> to memref<8xf32>
+    // CHECK-NEXT: memref.copy %[[B]]
+    memref.copy %2, %a : memref<8xf32> to memref<8xf32>
+    // CHECK-NEXT: memref.dealloc %[[B]]
+    // CHECK-NEXT: scf.yield
+    scf.yield %a : memref<8xf32>
+  }
+  // CHECK: memref.copy
+  memref.copy %1, %out : memref<8xf32> to memref<8xf32>
+  // What a loop carries is used as long as its result is.
+  // CHECK-NEXT: memref.dealloc %[[A]]
+  return
+}
+
+// -----
+
+func.func @leaves_a_loop(%x: memref<8xf32>, %n: index, %out: memref<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %1 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (memref<8xf32>) {
+    // expected-error @+1 {{is of a buffer that leaves the loop or branch that it is allocated in}}
+    %2 = memref.alloc() : memref<8xf32>
+    memref.copy %a, %2 : memref<8xf32> to memref<8xf32>
+    scf.yield %2 : memref<8xf32>
+  }
+  memref.copy %1, %out : memref<8xf32> to memref<8xf32>
   return
 }

@@ -42,7 +42,8 @@ private:
   llvm::json::Object completion(llvm::StringRef name,
                                 llvm::StringRef label) const;
 
-  MLIRContext context;
+  /// Loaded once; asking it for its operations is no change.
+  mutable MLIRContext context;
   /// By operation, from the reference of the dialect.
   llvm::StringMap<std::string> summaries;
   std::mutex mutex;

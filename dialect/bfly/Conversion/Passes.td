@@ -179,9 +179,9 @@ def ConvertGpuToNvvmPass : Pass<"bfly-convert-gpu-to-nvvm", "::mlir::gpu::GPUMod
     global of no length.
 
     So have the functions that the mixers need, which upstream would take from
-    libdevice, a part of CUDA's toolkit: `math.sqrt`, `math.absf`, `math.floor`
-    and `math.fma` of f32 or f64 become LLVM's intrinsics, which are
-    instructions, and `math.exp` of f32 a polynomial of these, as on a CPU.
+    libdevice, a part of CUDA's toolkit: `math.sqrt`, `math.absf`, `math.floor`,
+    `math.ceil`, `math.trunc`, `math.roundeven`, `math.copysign` and `math.fma` of
+    f32 or f64 become LLVM's intrinsics, which are instructions, and `math.exp` of f32 a polynomial of these, as on a CPU.
     Upstream's -convert-gpu-to-nvvm does the rest.
 
     Before:

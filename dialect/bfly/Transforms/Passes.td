@@ -10,8 +10,7 @@ include "mlir/Pass/PassBase.td"
 
 // Mixer level ----------------------------------------------------------------
 
-def ParametersToArgumentsPass
-    : Pass<"bfly-parameters-to-arguments", "::mlir::ModuleOp"> {
+def ParametersToArgumentsPass : Pass<"bfly-parameters-to-arguments", "::mlir::ModuleOp"> {
   let summary = "Turn module parameters into arguments of the functions";
   let description = [{
     An external `ml_program.global` names a parameter that comes from a file. Every
@@ -177,6 +176,36 @@ def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"
            "the machine: cpu or sm_90a">,
   ];
   let dependentDialects = ["::mlir::bfly::BflyDialect"];
+}
+
+def PlaceCarriedTensorsPass : Pass<"bfly-place-carried-tensors", "::mlir::func::FuncOp"> {
+  let summary = "Loops and branches of layers keep their tensors in one place";
+  let description = [{
+    What an `scf.for` or `scf.while` yields is copied to the place of what it carries, and what the
+    sides of an `scf.if` yield to one place that is allocated before it: nothing that is allocated in
+    an iteration outlives it, and a loop of layers takes as much memory as one of them. Sizes that
+    might change from one iteration to the next are an error, and so are other operations with
+    regions that take or make tensors (`scf.forall`, `affine.for`).
+
+    Before:
+    ```mlir
+    %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<2x8x4xf32>) {
+      %f = bfly.linear %a, %w : tensor<2x8x4xf32>, tensor<4x4xf32> -> tensor<2x8x4xf32>
+      scf.yield %f : tensor<2x8x4xf32>
+    }
+    ```
+    After:
+    ```mlir
+    %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<2x8x4xf32>) {
+      %f = bfly.linear %a, %w : tensor<2x8x4xf32>, tensor<4x4xf32> -> tensor<2x8x4xf32>
+      %g = linalg.copy ins(%f : tensor<2x8x4xf32>) outs(%a : tensor<2x8x4xf32>) -> tensor<2x8x4xf32>
+      scf.yield %g : tensor<2x8x4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 // Network to schedule --------------------------------------------------------
@@ -474,8 +503,7 @@ def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::Func
   }];
 }
 
-def ExpandTileProductPass
-    : InterfacePass<"bfly-expand-tile-product", "::mlir::FunctionOpInterface"> {
+def ExpandTileProductPass : Pass<"bfly-expand-tile-product", "::mlir::func::FuncOp"> {
   let summary = "Tile products to register-blocked vector loops (CPU)";
   let description = [{
     A block of `rows` x one panel of C stays in vector registers while A is
@@ -517,8 +545,7 @@ def ExpandTileProductPass
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
-def ExpandLibraryCallsPass
-    : InterfacePass<"bfly-expand-library-calls", "::mlir::FunctionOpInterface"> {
+def ExpandLibraryCallsPass : Pass<"bfly-expand-library-calls", "::mlir::func::FuncOp"> {
   let summary = "What a GPU's libraries do to loops";
   let description = [{
     For a CPU that runs a GPU's plan for tests: the definition of the transform,
@@ -562,8 +589,7 @@ def ExpandLibraryCallsPass
                            "::mlir::memref::MemRefDialect"];
 }
 
-def ExpandMatrixProductsPass
-    : InterfacePass<"bfly-expand-matrix-products", "::mlir::FunctionOpInterface"> {
+def ExpandMatrixProductsPass : Pass<"bfly-expand-matrix-products", "::mlir::func::FuncOp"> {
   let summary = "Products of a GPU's matrix units to loops";
   let description = [{
     A loop over the threads of the block computes in each what its registers hold
@@ -609,7 +635,7 @@ def ExpandMatrixProductsPass
                            "::mlir::vector::VectorDialect"];
 }
 
-def ExpandDftPass : InterfacePass<"bfly-expand-dft", "::mlir::FunctionOpInterface"> {
+def ExpandDftPass : Pass<"bfly-expand-dft", "::mlir::func::FuncOp"> {
   let summary = "Register transforms to additions and rotations";
   let description = [{
     A composite radix splits into two smaller ones around rotations by known
@@ -631,7 +657,7 @@ def ExpandDftPass : InterfacePass<"bfly-expand-dft", "::mlir::FunctionOpInterfac
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::bfly::BflyDialect"];
 }
 
-def ExpandRotatePass : InterfacePass<"bfly-expand-rotate", "::mlir::FunctionOpInterface"> {
+def ExpandRotatePass : Pass<"bfly-expand-rotate", "::mlir::func::FuncOp"> {
   let summary = "Rotations by known angles to arithmetic";
   let description = [{
     Eighths of a turn become additions and at most two multiplications, others
@@ -699,7 +725,7 @@ def ExpandIntegerMathPass : InterfacePass<"bfly-expand-integer-math", "::mlir::F
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
-def ExpandComplexPass : InterfacePass<"bfly-expand-complex", "::mlir::FunctionOpInterface"> {
+def ExpandComplexPass : Pass<"bfly-expand-complex", "::mlir::func::FuncOp"> {
   let summary = "Complex scalars to pairs of real ones";
   let description = [{
     Upstream's conversion, with an absolute value that neither overflows nor
@@ -725,7 +751,7 @@ def ExpandComplexPass : InterfacePass<"bfly-expand-complex", "::mlir::FunctionOp
                            "::mlir::complex::ComplexDialect"];
 }
 
-def VectorizeLanesPass : InterfacePass<"bfly-vectorize-lanes", "::mlir::FunctionOpInterface"> {
+def VectorizeLanesPass : Pass<"bfly-vectorize-lanes", "::mlir::func::FuncOp"> {
   let summary = "Lane loops to vectors";
   let description = [{
     An innermost `affine.for` or `affine.parallel` marked `bfly.lanes` (its
@@ -776,8 +802,7 @@ def OutlineLoopsPass : Pass<"bfly-outline-loops", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
-def MapParallelToThreadsPass
-    : InterfacePass<"bfly-map-parallel-to-threads", "::mlir::FunctionOpInterface"> {
+def MapParallelToThreadsPass : Pass<"bfly-map-parallel-to-threads", "::mlir::func::FuncOp"> {
   let summary = "One level of parallel loops for threads, the others serial";
   let description = [{
     A CPU has one kind of parallelism beside its lanes: the outermost
@@ -825,7 +850,7 @@ def BufferizePass : Pass<"bfly-bufferize", "::mlir::ModuleOp"> {
   ];
 }
 
-def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpInterface"> {
+def ExpandCopiesPass : Pass<"bfly-expand-copies", "::mlir::func::FuncOp"> {
   let summary = "Copies of views to loops";
   let description = [{
     A `memref.copy` from or to a view with gaps becomes a `linalg.copy`, which becomes loops; it would
@@ -847,13 +872,13 @@ def ExpandCopiesPass : InterfacePass<"bfly-expand-copies", "::mlir::FunctionOpIn
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
 }
 
-def FreeTemporariesPass
-    : InterfacePass<"bfly-free-temporaries", "::mlir::FunctionOpInterface"> {
+def FreeTemporariesPass : Pass<"bfly-free-temporaries", "::mlir::func::FuncOp"> {
   let summary = "Free buffers after their last use";
   let description = [{
     Bufferization allocates and never frees. Every `memref.alloc` in a function's
     entry block that nobody frees, returns or passes on is freed after the last
-    use of it or of a view of it.
+    use of it or of a view of it; so is one in a loop or a branch of scf, in the
+    same block. One that leaves such a block is an error.
 
     Before:
     ```mlir
@@ -872,8 +897,7 @@ def FreeTemporariesPass
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
-def ApproximateMathPass
-    : InterfacePass<"bfly-approximate-math", "::mlir::FunctionOpInterface"> {
+def ApproximateMathPass : Pass<"bfly-approximate-math", "::mlir::func::FuncOp"> {
   let summary = "Exponentials of f32 vectors to polynomials";
   let description = [{
     A vector of exponentials would be a call to the C library for each lane. Upstream's
@@ -889,7 +913,83 @@ def ApproximateMathPass
                            "::mlir::vector::VectorDialect"];
 }
 
-def InlineKernelsPass : InterfacePass<"bfly-inline-kernels", "::mlir::FunctionOpInterface"> {
+def DecomposeLinalgPass : Pass<"bfly-decompose-linalg", "::mlir::func::FuncOp"> {
+  let summary = "Operations of linalg that are made of others, to those";
+  let description = [{
+    `linalg.softmax`, `linalg.pack` and `linalg.unpack` have no loops of their own: they become the
+    structured operations that they stand for. What of linalg has no such form is an error.
+
+    Example, of what becomes two reductions and two maps:
+    ```mlir
+    %y = linalg.softmax dimension(1) ins(%x : tensor<2x8xf32>) outs(%e : tensor<2x8xf32>) -> tensor<2x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def ExpandMathPass : Pass<"bfly-expand-math", "::mlir::func::FuncOp"> {
+  let summary = "Functions of numbers to those that every target has";
+  let description = [{
+    Integer powers (`math.fpowi`, `math.ipowi`) become products or `math.powf`, `math.clampf` a
+    maximum and a minimum, `math.sincos` two functions, and `math.isnan`, `isinf`, `isfinite` and
+    `isnormal` comparisons. What is of f16 or bf16 is computed in f32.
+
+    Before:
+    ```mlir
+    %three = arith.constant 3 : i32
+    %y = math.fpowi %x, %three : f32, i32
+    ```
+    After:
+    ```mlir
+    %square = arith.mulf %x, %x : f32
+    %y = arith.mulf %x, %square : f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def CallMathLibraryPass : Pass<"bfly-call-math-library", "::mlir::ModuleOp"> {
+  let summary = "Functions that LLVM has no intrinsic for, to calls";
+  let description = [{
+    Inverse hyperbolic functions, `cbrt`, `erf`, `erfc`, `expm1` and `log1p` of the math dialect
+    become calls of the C library's functions, a call for each lane of a vector. `expm1` and `log1p`
+    because upstream's -convert-math-to-llvm subtracts or adds 1, which cancels near 0.
+
+    Before:
+    ```mlir
+    func.func @gelu(%x: f32) -> f32 {
+      %y = math.erf %x : f32
+      return %y : f32
+    }
+    ```
+    After:
+    ```mlir
+    func.func private @erff(f32) -> f32 attributes {llvm.readnone}
+    func.func @gelu(%x: f32) -> f32 {
+      %y = call @erff(%x) : (f32) -> f32
+      return %y : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def CheckLoweredPass : Pass<"bfly-check-lowered", "::mlir::ModuleOp"> {
+  let summary = "Refuse operations that no conversion knew";
+  let description = [{
+    Everything is an operation of llvm, nvvm or omp, or a kernel and its launch: an operation that
+    is not is an error that names it. With `kernels` that holds of what is in a `gpu.module`, and
+    the host's code is as it was.
+  }];
+  let options = [
+    Option<"kernels", "kernels", "bool", /*default=*/"false",
+           "only what is in a gpu.module">,
+  ];
+}
+
+def InlineKernelsPass : Pass<"bfly-inline-kernels", "::mlir::func::FuncOp"> {
   let summary = "Kernels into the function around them (CPU)";
   let description = [{
     On a CPU a kernel at affine level is only a bracket around its nests.

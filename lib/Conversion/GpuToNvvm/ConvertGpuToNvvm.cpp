@@ -114,6 +114,10 @@ struct ConvertGpuToNvvmPass
     patterns.add<LowerMath<math::SqrtOp>>(&getContext(), "llvm.sqrt");
     patterns.add<LowerMath<math::AbsFOp>>(&getContext(), "llvm.fabs");
     patterns.add<LowerMath<math::FloorOp>>(&getContext(), "llvm.floor");
+    patterns.add<LowerMath<math::CeilOp>>(&getContext(), "llvm.ceil");
+    patterns.add<LowerMath<math::TruncOp>>(&getContext(), "llvm.trunc");
+    patterns.add<LowerMath<math::RoundEvenOp>>(&getContext(), "llvm.roundeven");
+    patterns.add<LowerMath<math::CopySignOp>>(&getContext(), "llvm.copysign");
     patterns.add<LowerMath<math::FmaOp>>(&getContext(), "llvm.fma");
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }

@@ -1,0 +1,90 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Before: a module that every conversion has seen.
+// After: the same; an operation that none of them knew was an error.
+
+#include "bfly/Transforms/Passes.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+#include "mlir/IR/TypeUtilities.h"
+
+namespace mlir::bfly {
+#define GEN_PASS_DEF_CHECKLOWEREDPASS
+#include "bfly/Transforms/Passes.h.inc"
+} // namespace mlir::bfly
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+namespace {
+
+struct CheckLoweredPass
+    : public bfly::impl::CheckLoweredPassBase<CheckLoweredPass> {
+  using CheckLoweredPassBase::CheckLoweredPassBase;
+
+  /// Whether LLVM's IR can be written for `op`.
+  static bool isLowered(Operation *op) {
+    // A cast is of a value that something else makes or takes, and says less
+    // than that does.
+    return isa<ModuleOp, gpu::GPUModuleOp, gpu::BinaryOp,
+               UnrealizedConversionCastOp>(op) ||
+           isa_and_nonnull<LLVM::LLVMDialect, NVVM::NVVMDialect,
+                           omp::OpenMPDialect>(op->getDialect());
+  }
+
+  /// The first operation in or below `root` that is not lowered.
+  static Operation *findForeign(Operation *root) {
+    Operation *found = nullptr;
+    root->walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isLowered(op) || isa<gpu::LaunchFuncOp>(op))
+        return WalkResult::advance();
+      found = op;
+      return WalkResult::interrupt();
+    });
+    return found;
+  }
+
+  /// Numbers that no target's instructions or library compute.
+  static LogicalResult checkTypes(Operation *root) {
+    WalkResult walk = root->walk([](Operation *op) {
+      for (Type type : op->getResultTypes())
+        if (isa<Float80Type, Float128Type>(getElementTypeOrSelf(type))) {
+          op->emitOpError("is of type ")
+              << type << ", which nothing computes: use f64";
+          return WalkResult::interrupt();
+        }
+      return WalkResult::advance();
+    });
+    return failure(walk.wasInterrupted());
+  }
+
+  LogicalResult check(Operation *root, StringRef where) {
+    if (failed(checkTypes(root)))
+      return failure();
+    Operation *foreign = findForeign(root);
+    if (!foreign)
+      return success();
+    return foreign->emitOpError("has no form ")
+           << where
+           << ": write it with operations of arith, math, linalg and bfly that "
+              "docs/definitions.md lists";
+  }
+
+  void runOnOperation() override {
+    LogicalResult result = success();
+    if (!kernels)
+      result = check(getOperation(), "in compiled code");
+    else
+      for (auto module : getOperation().getOps<gpu::GPUModuleOp>())
+        if (failed(result = check(module, "in a GPU's kernel")))
+          break;
+    if (failed(result))
+      signalPassFailure();
+  }
+};
+
+} // namespace
