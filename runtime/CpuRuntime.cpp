@@ -3,15 +3,25 @@
 
 // Scratch memory for compiled code, and calls that survive the lack of it.
 
+#include "CpuThreads.h"
 #include "GuardPages.h"
 #include "bfly-runtime.h"
 
+#include <atomic>
 #include <csetjmp>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <omp.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+// libomp's own, as compiled code calls them.
+extern "C" {
+using RegionBody = void (*)(int32_t *thread, int32_t *bound, ...);
+void __kmpc_fork_call(void *location, int32_t count, RegionBody body, ...);
+void __kmpc_barrier(void *location, int32_t thread);
+}
 
 namespace {
 
@@ -23,29 +33,37 @@ constexpr uint64_t kLarge = uint64_t(4) << 20;
 constexpr uint64_t kMaxKept = uint64_t(1) << 30;
 constexpr int kMaxKeptBlocks = 32;
 
-struct Call;
+struct Frame;
 
 /// Lies right before every block.
 struct alignas(kAlignment) Header {
   void *base;         ///< what to free
   uint64_t capacity;  ///< usable bytes
   uint64_t alignment; ///< of the block
-  Call *owner;        ///< the call that has to free it, or null
+  Frame *owner;       ///< the frame that has to free it, or null
   Header *previous, *next;
 };
 static_assert(sizeof(Header) == kAlignment);
 
-/// A call of compiled code on the thread that made it.
+/// A call of compiled code: what its threads share.
 struct Call {
-  jmp_buf leave;
   uint64_t (*availableMemory)();
-  BflyRuntimeFailure failure;
-  Header *blocks; ///< allocated on this thread and not yet freed
-  Call *outer;
-  int level; ///< of OpenMP's parallel regions around the call
+  std::atomic<bool> failed;
+  BflyRuntimeFailure failure; ///< of the thread that failed first
 };
 
-thread_local Call *currentCall = nullptr;
+/// A place that a thread can be taken back to: the call, or this thread's part
+/// of a parallel region.
+struct Frame {
+  jmp_buf leave;
+  Call *call;
+  Header *blocks; ///< allocated on this thread and not yet freed
+  Frame *outer;
+  int level; ///< of OpenMP's parallel regions around it
+  bool passedBarrier;
+};
+
+thread_local Frame *currentFrame = nullptr;
 
 /// The freed blocks of one thread, the oldest first.
 class Cache {
@@ -99,9 +117,13 @@ private:
 
 thread_local Cache cache;
 
-/// A parallel region, even one of a single thread, cannot be left by a jump:
-/// OpenMP waits for this thread at its end.
-bool canLeave() { return currentCall && omp_get_level() == currentCall->level; }
+/// No thread may jump out of a parallel region: OpenMP waits for it at its end.
+bool canLeave() {
+  return currentFrame && omp_get_level() == currentFrame->level;
+}
+
+/// Takes this thread back to its innermost frame.
+[[noreturn]] void leaveFrame() { longjmp(currentFrame->leave, 1); }
 
 [[noreturn]] void fail(uint64_t requested, uint64_t available) {
   if (!canLeave()) {
@@ -112,8 +134,42 @@ bool canLeave() { return currentCall && omp_get_level() == currentCall->level; }
                   static_cast<unsigned long long>(requested));
     bflyRuntimeFail(line);
   }
-  currentCall->failure = {requested, available, ""};
-  longjmp(currentCall->leave, 1);
+  Call *call = currentFrame->call;
+  if (!call->failed.exchange(true))
+    call->failure = {requested, available, ""};
+  leaveFrame();
+}
+
+/// Makes `frame` this thread's innermost one.
+void enter(Frame &frame, Call &call) {
+  frame.call = &call;
+  frame.blocks = nullptr;
+  frame.outer = currentFrame;
+  frame.level = omp_get_level();
+  frame.passedBarrier = false;
+  currentFrame = &frame;
+}
+
+void exitFrame(Frame &frame) {
+  currentFrame = frame.outer;
+  // What compiled code still holds it has given away.
+  for (Header *block = frame.blocks; block; block = block->next)
+    block->owner = nullptr;
+}
+
+void freeBlocks(Frame &frame) {
+  while (frame.blocks)
+    _mlir_memref_to_llvm_free(frame.blocks + 1);
+  cache.clear();
+}
+
+/// A block larger than this is not to be had, for tests.
+uint64_t scratchLimit() {
+  static const uint64_t limit = [] {
+    const char *text = std::getenv("BFLY_SCRATCH_LIMIT");
+    return text ? std::strtoull(text, nullptr, 10) : UINT64_MAX;
+  }();
+  return limit;
 }
 
 /// Asks for huge pages in the whole pages of [begin, begin + bytes).
@@ -128,14 +184,15 @@ void adviseHugePages(void *begin, uint64_t bytes) {
 Header *newBlock(uint64_t alignment, uint64_t bytes) {
   uint64_t capacity = (bytes + alignment - 1) & -alignment;
   uint64_t total = capacity + alignment;
-  if (capacity < bytes || total < capacity)
+  if (capacity < bytes || total < capacity || bytes > scratchLimit())
     fail(bytes, 0);
   bool large = bytes >= kLarge;
-  if (large && currentCall && currentCall->availableMemory) {
-    uint64_t available = currentCall->availableMemory();
+  if (large && currentFrame && currentFrame->call->availableMemory) {
+    uint64_t (*availableMemory)() = currentFrame->call->availableMemory;
+    uint64_t available = availableMemory();
     if (total > available) {
       cache.clear();
-      available = currentCall->availableMemory();
+      available = availableMemory();
       if (total > available)
         fail(bytes, available);
     }
@@ -181,15 +238,15 @@ void *_mlir_memref_to_llvm_aligned_alloc(uint64_t alignment, uint64_t bytes) {
   Header *block = cache.take(alignment, bytes);
   if (!block)
     block = newBlock(alignment, bytes);
-  Call *call = currentCall;
-  block->owner = call;
+  Frame *frame = currentFrame;
+  block->owner = frame;
   block->previous = nullptr;
   block->next = nullptr;
-  if (call) {
-    block->next = call->blocks;
-    if (call->blocks)
-      call->blocks->previous = block;
-    call->blocks = block;
+  if (frame) {
+    block->next = frame->blocks;
+    if (frame->blocks)
+      frame->blocks->previous = block;
+    frame->blocks = block;
   }
   return block + 1;
 }
@@ -203,7 +260,7 @@ void _mlir_memref_to_llvm_free(void *pointer) {
     return;
   Header *block = static_cast<Header *>(pointer) - 1;
   // Compiled code frees a block on the thread that allocated it.
-  if (Call *owner = block->owner) {
+  if (Frame *owner = block->owner) {
     if (block->previous)
       block->previous->next = block->next;
     else
@@ -225,10 +282,70 @@ void bflyRuntimeFail(const char *message) {
     (void)written;
     _exit(1);
   }
-  BflyRuntimeFailure &failure = currentCall->failure;
-  failure.requested = failure.available = 0;
-  std::snprintf(failure.message, sizeof(failure.message), "%s", message);
-  longjmp(currentCall->leave, 1);
+  Call *call = currentFrame->call;
+  if (!call->failed.exchange(true)) {
+    BflyRuntimeFailure &failure = call->failure;
+    failure.requested = failure.available = 0;
+    std::snprintf(failure.message, sizeof(failure.message), "%s", message);
+  }
+  leaveFrame();
+}
+
+/// What the threads of a region need to know of it.
+struct Region {
+  void *location;
+  Call *call;
+  RegionBody body;
+  int32_t count;
+  void *argument;
+};
+
+/// One thread's part of a region. A thread that fails in it waits for the
+/// others as if it had done its part.
+static void runPart(int32_t *thread, int32_t *bound, Region *region) {
+  Frame frame;
+  enter(frame, *region->call);
+  if (setjmp(frame.leave) == 0) {
+    if (region->count)
+      region->body(thread, bound, region->argument);
+    else
+      region->body(thread, bound);
+  } else {
+    freeBlocks(frame);
+    if (!frame.passedBarrier)
+      __kmpc_barrier(region->location, *thread);
+  }
+  exitFrame(frame);
+}
+
+void bflyRuntimeFork(void *location, int32_t count, RegionBody body, ...) {
+  void *argument = nullptr;
+  if (count == 1) {
+    va_list arguments;
+    va_start(arguments, body);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+  } else if (count != 0) {
+    bflyRuntimeFail("a parallel region of more than one argument");
+  }
+  Frame *frame = currentFrame;
+  // Outside of any call there is nothing to fail.
+  if (!frame)
+    return count ? __kmpc_fork_call(location, 1, body, argument)
+                 : __kmpc_fork_call(location, 0, body);
+  if (omp_get_level() == 0)
+    if (const char *problem = bflyProveThreads(omp_get_max_threads()))
+      bflyRuntimeFail(problem);
+  Region region = {location, frame->call, body, count, argument};
+  __kmpc_fork_call(location, 1, reinterpret_cast<RegionBody>(runPart), &region);
+  if (frame->call->failed)
+    leaveFrame();
+}
+
+void bflyRuntimeBarrier(void *location, int32_t thread) {
+  __kmpc_barrier(location, thread);
+  if (currentFrame)
+    currentFrame->passedBarrier = true;
 }
 
 int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
@@ -243,25 +360,19 @@ int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
     omp_set_num_threads(threads);
   Call call;
   call.availableMemory = availableMemory;
+  call.failed = false;
   call.failure.message[0] = '\0';
-  call.blocks = nullptr;
-  call.outer = currentCall;
-  call.level = omp_get_level();
-  currentCall = &call;
-  if (setjmp(call.leave) == 0) {
+  Frame frame;
+  enter(frame, call);
+  if (setjmp(frame.leave) == 0) {
     function(arguments);
   } else {
     result = 1;
-    while (call.blocks)
-      _mlir_memref_to_llvm_free(call.blocks + 1);
-    cache.clear();
+    freeBlocks(frame);
     if (failure)
       *failure = call.failure;
   }
-  currentCall = call.outer;
-  // What a function returns with it has given away.
-  for (Header *block = call.blocks; block; block = block->next)
-    block->owner = nullptr;
+  exitFrame(frame);
   if (threads > 0)
     omp_set_num_threads(threadsBefore);
   return result;

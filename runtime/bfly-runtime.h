@@ -17,8 +17,10 @@ extern "C" {
 /* Scratch memory of compiled code, aligned to 64 bytes or to `alignment`.
  * Freed blocks are kept by the thread that freed them, so that repeated calls
  * touch no new pages. Without memory the call around it fails
- * (bflyRuntimeCall); on a thread that belongs to a parallel region, where no
- * call can be left, the process stops with one message and exit code 1. */
+ * (bflyRuntimeCall), in parallel regions too that were begun with
+ * bflyRuntimeFork; in another parallel region, which nobody can leave, the
+ * process stops with one message and exit code 1. For tests, BFLY_SCRATCH_LIMIT
+ * in the environment is the largest block in bytes that is given. */
 void *_mlir_memref_to_llvm_alloc(uint64_t bytes);
 void *_mlir_memref_to_llvm_aligned_alloc(uint64_t alignment, uint64_t bytes);
 void _mlir_memref_to_llvm_free(void *pointer);
@@ -38,12 +40,20 @@ typedef struct BflyRuntimeFailure {
 
 /* Calls function(arguments) with `threads` threads (0: leave it as it is).
  * Returns 0, or 1 if scratch memory ran out or bflyRuntimeFail was called;
- * everything that the call had allocated on this thread is then freed.
+ * everything that the call had allocated is then freed.
  * `availableMemory` is asked before large allocations, since the system grants
  * more than it has; may be null. */
 int bflyRuntimeCall(void (*function)(void **), void **arguments, int threads,
                     uint64_t (*availableMemory)(void),
                     BflyRuntimeFailure *failure);
+
+/* What compiled code calls in place of __kmpc_fork_call and __kmpc_barrier: a
+ * thread of the region may run out of memory or call bflyRuntimeFail, after
+ * which the others finish their part, and the call that began the region fails.
+ * A region ends with its only barrier, and has at most one argument. */
+void bflyRuntimeFork(void *location, int32_t count,
+                     void (*body)(int32_t *thread, int32_t *bound, ...), ...);
+void bflyRuntimeBarrier(void *location, int32_t thread);
 
 /* Leaves the innermost call on this thread, for whatever reason: it returns 1.
  * Nothing between here and there may need its destructor. Where no call can be

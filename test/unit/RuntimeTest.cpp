@@ -3,10 +3,13 @@
 
 #include "bfly-runtime.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <thread>
+#include <vector>
 
 static bool isAligned(void *pointer, uint64_t alignment) {
   return reinterpret_cast<uintptr_t>(pointer) % alignment == 0;
@@ -117,6 +120,90 @@ TEST(RuntimeDeathTest, StopsInParallelRegions) {
   };
   EXPECT_EXIT(bflyRuntimeCall(impossible, nullptr, 0, nullptr, nullptr),
               testing::ExitedWithCode(1), "error: out of memory");
+}
+
+/// What a thread of a region knows.
+struct Part {
+  int failing; ///< the thread that asks for too much; -1: none, -2: all
+  int nested;  ///< the thread that begins a region of its own, or -1
+  std::atomic<int> ran{0}, finished{0};
+};
+
+static void runPart(int32_t *thread, int32_t *bound, Part *part) {
+  ++part->ran;
+  void *kept = _mlir_memref_to_llvm_alloc(1000);
+  int number = omp_get_thread_num();
+  if (number == part->nested) {
+    Part inner;
+    inner.failing = -2;
+    inner.nested = -1;
+    bflyRuntimeFork(
+        nullptr, 1,
+        reinterpret_cast<void (*)(int32_t *, int32_t *, ...)>(runPart), &inner);
+  }
+  if (part->failing == -2 || number == part->failing)
+    _mlir_memref_to_llvm_alloc(uint64_t(1) << 60);
+  _mlir_memref_to_llvm_free(kept);
+  ++part->finished;
+  bflyRuntimeBarrier(nullptr, *thread);
+}
+
+static void fork(void **arguments) {
+  bflyRuntimeFork(
+      nullptr, 1,
+      reinterpret_cast<void (*)(int32_t *, int32_t *, ...)>(runPart),
+      arguments[0]);
+  ++*static_cast<int *>(arguments[1]);
+}
+
+TEST(Runtime, LeavesParallelRegions) {
+  for (int threads : {1, 2, 3, 5}) {
+    for (int failing = -2; failing < threads; ++failing) {
+      Part part;
+      part.failing = failing;
+      part.nested = -1;
+      int after = 0;
+      void *arguments[] = {&part, &after};
+      BflyRuntimeFailure failure = {};
+      EXPECT_EQ(bflyRuntimeCall(fork, arguments, threads, nullptr, &failure),
+                failing != -1);
+      EXPECT_EQ(part.ran, threads);
+      EXPECT_EQ(part.finished, failing == -1   ? threads
+                               : failing == -2 ? 0
+                                               : threads - 1);
+      EXPECT_EQ(after, failing == -1);
+      EXPECT_EQ(failure.requested, failing == -1 ? 0 : uint64_t(1) << 60);
+    }
+    // What fails in a region within a region fails all of them.
+    Part part;
+    part.failing = -1;
+    part.nested = threads - 1;
+    int after = 0;
+    void *arguments[] = {&part, &after};
+    EXPECT_EQ(bflyRuntimeCall(fork, arguments, threads, nullptr, nullptr), 1);
+    EXPECT_EQ(part.finished, threads - 1);
+    EXPECT_EQ(after, 0);
+  }
+}
+
+TEST(Runtime, FailsOnSeveralThreadsAtOnce) {
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < 4; ++i)
+    callers.emplace_back([&, i] {
+      for (int j = 0; j < 50; ++j) {
+        Part part;
+        part.failing = (i + j) % 3 - 1;
+        part.nested = -1;
+        int after = 0;
+        void *arguments[] = {&part, &after};
+        int result = bflyRuntimeCall(fork, arguments, 2, nullptr, nullptr);
+        wrong += result != (part.failing != -1);
+      }
+    });
+  for (std::thread &caller : callers)
+    caller.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(Runtime, CopiesBetweenLayouts) {
