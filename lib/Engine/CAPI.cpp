@@ -3,13 +3,17 @@
 
 #include "bfly/Engine/CAPI.h"
 
+#include "InFlight.h"
 #include "bfly-cuda.h"
+#include "bfly/Engine/CrashGuard.h"
 #include "bfly/Engine/Executable.h"
 #include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <cmath>
 #include <cstring>
+#include <mutex>
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -36,6 +40,15 @@ struct bfly_kernel {
   std::unique_ptr<Program> program;
   std::unique_ptr<Executable> executable;
   Shapes shapes[3];
+  /// Held while the program is lowered once more.
+  std::mutex mutex;
+  /// The compiler crashed on the program, which must not be touched again.
+  bool isBroken = false;
+
+  ~bfly_kernel() {
+    if (isBroken)
+      (void)program.release();
+  }
 
   ArrayRef<ValueInfo> values(bfly_value_kind kind) const {
     const Signature &signature = executable->signature();
@@ -84,8 +97,9 @@ compile(llvm::Expected<std::unique_ptr<Program>> program,
   if (!device)
     return device.takeError();
   settings.device = *device;
-  if (options.threads < 0)
-    return makeError("threads is negative");
+  if (options.threads < 0 || options.threads > 4096)
+    return makeError("threads is " + Twine(options.threads) +
+                     ", but has to be from 0 to 4096");
   settings.threads = options.threads;
   if (options.options)
     settings.pipelineOptions = options.options;
@@ -109,14 +123,129 @@ compile(llvm::Expected<std::unique_ptr<Program>> program,
   return kernel.release();
 }
 
+/// The compiler under guard: `body` makes a kernel or says why not.
+static bfly_kernel *
+guarded(llvm::function_ref<llvm::Expected<bfly_kernel *>()> body) {
+  InFlight call;
+  bfly_kernel *kernel = nullptr;
+  std::string problem, why;
+  bool lives = survives(
+      [&] {
+        auto made = body();
+        if (made)
+          kernel = *made;
+        else
+          problem = toString(made.takeError());
+      },
+      why);
+  if (!lives)
+    problem = crashMessage("the compiler", why);
+  if (!kernel)
+    lastError = problem;
+  return lives ? kernel : nullptr;
+}
+
+/// A text about a kernel's program, which `body` makes under guard; null and
+/// bfly_last_error if it cannot.
+static char *
+guardedText(const bfly_kernel *kernel,
+            llvm::function_ref<llvm::Expected<std::string>()> body) {
+  InFlight call;
+  // The lock is of this thread, which outlives a crash.
+  auto &state = const_cast<bfly_kernel &>(*kernel);
+  std::lock_guard<std::mutex> held(state.mutex);
+  std::string result, problem, why;
+  if (state.isBroken) {
+    problem = "the compiler has crashed on this kernel before";
+  } else if (!survives(
+                 [&] {
+                   auto made = body();
+                   if (made)
+                     result = std::move(*made);
+                   else
+                     problem = toString(made.takeError());
+                 },
+                 why)) {
+    state.isBroken = true;
+    problem = crashMessage("the compiler", why);
+  }
+  if (problem.empty())
+    return copyText(result);
+  lastError = problem;
+  return nullptr;
+}
+
+/// Whether `pointer` is there; else bfly_last_error says that `name` is NULL.
+static bool isGiven(const void *pointer, StringRef name) {
+  if (!pointer)
+    lastError = (name + " is NULL").str();
+  return pointer;
+}
+
+static bool isKind(int kind) {
+  if (kind >= BFLY_INPUT && kind <= BFLY_RESULT)
+    return true;
+  lastError = "there is no kind " + std::to_string(kind) + " of values";
+  return false;
+}
+
+/// The shape of a caller's array.
+static llvm::Expected<ArrayRef<int64_t>> shapeOf(const bfly_array &array,
+                                                 const Twine &name) {
+  if (array.rank < 0 || array.rank > static_cast<int64_t>(kMaxRank))
+    return makeError(name + " has rank " + Twine(array.rank) +
+                     ", but ranks are from 0 to " + Twine(kMaxRank));
+  if (array.rank > 0 && !array.shape)
+    return makeError(name + " has no shape");
+  ArrayRef<int64_t> shape(array.shape, array.rank);
+  for (int64_t size : shape)
+    if (size < 0)
+      return makeError(name + " has a size of " + Twine(size));
+  return shape;
+}
+
+/// The shape that a caller's array is taken in. Those of parameters come from
+/// files, in which ones at the front come and go.
+static ArrayRef<int64_t> fitShape(ArrayRef<int64_t> shape,
+                                  const ValueInfo &info, StringRef kind) {
+  bool fits =
+      kind == "parameters" && equalBesidesLeadingOnes(shape, info.shape);
+  return fits ? ArrayRef<int64_t>(info.shape) : shape;
+}
+
+/// An error unless there are as many arrays as values.
+static llvm::Error checkCount(const bfly_array *arrays, size_t count,
+                              ArrayRef<ValueInfo> infos, StringRef kind) {
+  if (count == infos.size() && (!count || arrays))
+    return llvm::Error::success();
+  return makeError(Twine(infos.size()) + " " + kind + " are needed, but " +
+                   Twine(arrays ? count : 0) + " were given");
+}
+
+static llvm::Expected<Shapes> shapesOf(const bfly_array *arrays, size_t count,
+                                       ArrayRef<ValueInfo> infos,
+                                       StringRef kind) {
+  if (llvm::Error error = checkCount(arrays, count, infos, kind))
+    return std::move(error);
+  Shapes shapes;
+  for (size_t i = 0; i < count; ++i) {
+    auto shape = shapeOf(arrays[i], infos[i].name);
+    if (!shape)
+      return shape.takeError();
+    shapes.emplace_back(fitShape(*shape, infos[i], kind));
+  }
+  return shapes;
+}
+
 /// The caller's array as the engine has it. `name` is what errors call it.
 static llvm::Expected<ArrayView> borrow(const bfly_array &array,
                                         const Twine &name) {
   if (array.dtype < BFLY_F64 || array.dtype > BFLY_I1)
     return makeError(name + " has dtype " + Twine(array.dtype) +
                      ", which is none");
-  if (array.rank < 0 || (array.rank > 0 && !array.shape))
-    return makeError(name + " has no shape");
+  auto shape = shapeOf(array, name);
+  if (!shape)
+    return shape.takeError();
   ArrayView view;
   if (array.device_type == BFLY_CUDA)
     view.device = {Device::Kind::CUDA, array.device_id};
@@ -125,7 +254,7 @@ static llvm::Expected<ArrayView> borrow(const bfly_array &array,
                      Twine(array.device_type) +
                      ", which is neither a CPU nor a CUDA device");
   view.type = static_cast<ElementType>(array.dtype);
-  view.shape = ArrayRef<int64_t>(array.shape, array.rank);
+  view.shape = *shape;
   auto bytes = checkedSizeInBytes(view.type, view.shape);
   if (!bytes)
     return makeError(name + ": " + toString(bytes.takeError()));
@@ -144,13 +273,13 @@ static llvm::Expected<ArrayView> borrow(const bfly_array &array,
 static llvm::Error borrowAll(const bfly_array *arrays, size_t count,
                              ArrayRef<ValueInfo> infos, StringRef kind,
                              std::vector<ArrayView> &result) {
-  if (count != infos.size() || (count && !arrays))
-    return makeError(Twine(infos.size()) + " " + kind + " are needed, but " +
-                     Twine(arrays ? count : 0) + " were given");
+  if (llvm::Error error = checkCount(arrays, count, infos, kind))
+    return error;
   for (size_t i = 0; i < count; ++i) {
     auto array = borrow(arrays[i], infos[i].name);
     if (!array)
       return array.takeError();
+    array->shape = fitShape(array->shape, infos[i], kind);
     result.push_back(*array);
   }
   return llvm::Error::success();
@@ -190,45 +319,48 @@ void bfly_free(char *text) { std::free(text); }
 
 bfly_kernel *bfly_compile(const char *text, size_t length, const char *name,
                           const bfly_compile_options *options) {
+  if (!isGiven(text, "text"))
+    return nullptr;
   bfly_compile_options defaults = {};
-  if (!options)
-    options = &defaults;
-  auto kernel = compile(Program::parseText(StringRef(text, length),
-                                           name ? name : "<text>",
-                                           sourceOptions(*options)),
-                        *options);
-  if (kernel)
-    return *kernel;
-  keep(kernel.takeError());
-  return nullptr;
+  const bfly_compile_options &chosen = options ? *options : defaults;
+  return guarded([&] {
+    return compile(Program::parseText(StringRef(text, length),
+                                      name ? name : "<text>",
+                                      sourceOptions(chosen)),
+                   chosen);
+  });
 }
 
 bfly_kernel *bfly_compile_file(const char *path,
                                const bfly_compile_options *options) {
+  if (!isGiven(path, "path"))
+    return nullptr;
   bfly_compile_options defaults = {};
-  if (!options)
-    options = &defaults;
-  auto kernel =
-      compile(Program::parseFile(path, sourceOptions(*options)), *options);
-  if (kernel)
-    return *kernel;
-  keep(kernel.takeError());
-  return nullptr;
+  const bfly_compile_options &chosen = options ? *options : defaults;
+  return guarded([&] {
+    return compile(Program::parseFile(path, sourceOptions(chosen)), chosen);
+  });
 }
 
 void bfly_kernel_destroy(bfly_kernel *kernel) { delete kernel; }
 
 const char *bfly_kernel_name(const bfly_kernel *kernel) {
+  if (!isGiven(kernel, "kernel"))
+    return nullptr;
   return kernel->executable->signature().name.c_str();
 }
 
 int64_t bfly_kernel_num_values(const bfly_kernel *kernel,
                                bfly_value_kind kind) {
+  if (!isGiven(kernel, "kernel") || !isKind(kind))
+    return -1;
   return kernel->values(kind).size();
 }
 
 int bfly_kernel_value(const bfly_kernel *kernel, bfly_value_kind kind,
                       int64_t index, bfly_value_info *info) {
+  if (!isGiven(kernel, "kernel") || !isKind(kind) || !isGiven(info, "info"))
+    return -1;
   ArrayRef<ValueInfo> values = kernel->values(kind);
   if (index < 0 || index >= static_cast<int64_t>(values.size())) {
     lastError = "there is no value " + std::to_string(index) + " of this kind";
@@ -242,52 +374,68 @@ int bfly_kernel_value(const bfly_kernel *kernel, bfly_value_kind kind,
 }
 
 char *bfly_kernel_ir(const bfly_kernel *kernel, const char *level) {
-  auto text = kernel->program->ir(kernel->executable->signature(), level,
-                                  kernel->executable->settings());
-  if (text)
-    return copyText(*text);
-  keep(text.takeError());
-  return nullptr;
+  if (!isGiven(kernel, "kernel") || !isGiven(level, "level"))
+    return nullptr;
+  return guardedText(kernel, [&] {
+    return kernel->program->ir(kernel->executable->signature(), level,
+                               kernel->executable->settings());
+  });
 }
 
 char *bfly_kernel_report(const bfly_kernel *kernel) {
-  auto report = kernel->program->report(kernel->executable->signature(),
-                                        kernel->executable->settings());
-  if (report) {
+  if (!isGiven(kernel, "kernel"))
+    return nullptr;
+  return guardedText(kernel, [&]() -> llvm::Expected<std::string> {
+    auto report = kernel->program->report(kernel->executable->signature(),
+                                          kernel->executable->settings());
+    if (!report)
+      return report.takeError();
     kernel->executable->addLaunchesTo(*report);
-    return copyText(
-        llvm::formatv("{0:2}", llvm::json::Value(std::move(*report))).str());
-  }
-  keep(report.takeError());
-  return nullptr;
+    return llvm::formatv("{0:2}", llvm::json::Value(std::move(*report))).str();
+  });
 }
 
 int bfly_kernel_result_shapes(const bfly_kernel *kernel,
                               const bfly_array *inputs, size_t num_inputs,
                               const bfly_array *parameters,
                               size_t num_parameters, int64_t *const *shapes) {
-  auto shapesOf = [](const bfly_array *arrays, size_t count) {
-    Shapes given;
-    for (size_t i = 0; i < count; ++i)
-      given.emplace_back(arrays[i].shape,
-                         arrays[i].shape + std::max(arrays[i].rank, 0));
-    return given;
-  };
-  auto results = kernel->executable->resultShapes(
-      shapesOf(inputs, num_inputs), shapesOf(parameters, num_parameters));
-  if (!results) {
-    keep(results.takeError());
+  if (!isGiven(kernel, "kernel"))
     return -1;
-  }
-  for (auto [i, shape] : llvm::enumerate(*results))
-    llvm::copy(shape, shapes[i]);
-  return 0;
+  InFlight call;
+  auto problem = [&]() -> llvm::Error {
+    auto given =
+        shapesOf(inputs, num_inputs, kernel->values(BFLY_INPUT), "inputs");
+    if (!given)
+      return given.takeError();
+    auto weights = shapesOf(parameters, num_parameters,
+                            kernel->values(BFLY_PARAMETER), "parameters");
+    if (!weights)
+      return weights.takeError();
+    auto results = kernel->executable->resultShapes(*given, *weights);
+    if (!results)
+      return results.takeError();
+    for (auto [i, shape] : llvm::enumerate(*results))
+      if (!shape.empty() && (!shapes || !shapes[i]))
+        return makeError("there is no room for the shape of result " +
+                         Twine(i));
+    for (auto [i, shape] : llvm::enumerate(*results))
+      if (!shape.empty())
+        llvm::copy(shape, shapes[i]);
+    return llvm::Error::success();
+  }();
+  if (!problem)
+    return 0;
+  keep(std::move(problem));
+  return -1;
 }
 
 int bfly_kernel_run(const bfly_kernel *kernel, const bfly_array *inputs,
                     size_t num_inputs, const bfly_array *parameters,
                     size_t num_parameters, const bfly_array *results,
                     size_t num_results, void *stream) {
+  if (!isGiven(kernel, "kernel"))
+    return -1;
+  InFlight call;
   llvm::Error error = run(*kernel, inputs, num_inputs, parameters,
                           num_parameters, results, num_results, stream);
   if (!error)
@@ -296,8 +444,30 @@ int bfly_kernel_run(const bfly_kernel *kernel, const bfly_array *inputs,
   return -1;
 }
 
+/// Why nothing can be measured so; an hour is more than anybody waits.
+static bool canMeasure(int32_t threads, double seconds,
+                       const double *bytes_per_second,
+                       const double *flops_per_second) {
+  if (threads < 0 || threads > 4096)
+    lastError = "threads is " + std::to_string(threads) +
+                ", but has to be from 0 to 4096";
+  else if (!(seconds >= 0 && seconds <= 3600))
+    lastError = "seconds has to be from 0 to 3600";
+  else
+    return isGiven(bytes_per_second, "bytes_per_second") &&
+           isGiven(flops_per_second, "flops_per_second");
+  return false;
+}
+
 void bfly_measure_ceilings(int32_t threads, double seconds,
                            double *bytes_per_second, double *flops_per_second) {
+  if (!canMeasure(threads, seconds, bytes_per_second, flops_per_second)) {
+    for (double *rate : {bytes_per_second, flops_per_second})
+      if (rate)
+        *rate = 0;
+    return;
+  }
+  InFlight call;
   *bytes_per_second = bflyRuntimeCopyBandwidth(threads, seconds);
   *flops_per_second = bflyRuntimePeakFlops(threads, seconds);
 }
@@ -305,6 +475,9 @@ void bfly_measure_ceilings(int32_t threads, double seconds,
 int bfly_measure_device(const char *device, double seconds,
                         double *bytes_per_second, double *flops_per_second,
                         double *matrix_flops_per_second) {
+  if (!canMeasure(0, seconds, bytes_per_second, flops_per_second))
+    return -1;
+  InFlight call;
   auto parsed = Device::parse(device ? device : "cpu");
   llvm::Error error = parsed ? parsed->open() : parsed.takeError();
   if (error) {
@@ -329,6 +502,7 @@ int bfly_measure_device(const char *device, double seconds,
 }
 
 int bfly_open_device(const char *device) {
+  InFlight call;
   auto parsed = Device::parse(device ? device : "cpu");
   llvm::Error error = parsed ? parsed->open() : parsed.takeError();
   if (!error)
@@ -336,5 +510,7 @@ int bfly_open_device(const char *device) {
   keep(std::move(error));
   return -1;
 }
+
+void bfly_shutdown(double seconds) { InFlight::shutDown(seconds); }
 
 } // extern "C"

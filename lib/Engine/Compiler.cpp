@@ -18,6 +18,7 @@
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -106,6 +107,8 @@ Program::parseFile(StringRef path, const SourceOptions &options) {
 llvm::Expected<std::unique_ptr<Program>>
 Program::parseText(StringRef text, StringRef name,
                    const SourceOptions &options) {
+  if (text.size() > options.maxBytes)
+    return makeError(name + ": larger than " + formatBytes(options.maxBytes));
   return parse(llvm::MemoryBuffer::getMemBufferCopy(text, name), options);
 }
 
@@ -219,6 +222,18 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
   return llvm::Error::success();
 }
 
+/// Checks what -bfly-check-bounds cannot prove, or refuses it.
+llvm::Error Program::checkBounds(ModuleOp target, bool onGPU) const {
+  DiagnosticCollector diagnostics(context.get());
+  PassManager manager(context.get());
+  CheckBoundsPassOptions options;
+  options.onGPU = onGPU;
+  manager.addNestedPass<func::FuncOp>(createCheckBoundsPass(options));
+  if (failed(manager.run(target)))
+    return diagnostics.take(name + ": an access is not within its array");
+  return llvm::Error::success();
+}
+
 /// Bufferization may not compute in place what the caller owns: inputs are
 /// often read-only memory.
 static void protectInputs(ModuleOp module, StringRef name) {
@@ -242,6 +257,11 @@ Program::lower(const Signature &function, StringRef level,
   for (auto other : clone->getOps<func::FuncOp>())
     if (other.getName() != function.name && !other.isExternal())
       other.setPrivate();
+  // LLVM's symbols are public whatever they are.
+  for (Operation &op : llvm::make_early_inc_range(clone->getOps()))
+    if (isa<LLVM::LLVMFuncOp, LLVM::GlobalOp>(op) &&
+        SymbolTable::symbolKnownUseEmpty(&op, *clone))
+      op.erase();
   {
     DiagnosticCollector diagnostics(context.get());
     PassManager manager(context.get());
@@ -253,10 +273,13 @@ Program::lower(const Signature &function, StringRef level,
   if (!sourceOptions.allowForeignCalls)
     if (llvm::Error error = checkNoForeignCode(*clone))
       return std::move(error);
+  bool onGPU = settings.device.kind == Device::Kind::CUDA;
+  if (!sourceOptions.allowForeignCalls && level != "mixer")
+    if (llvm::Error error = checkBounds(*clone, onGPU))
+      return std::move(error);
   if (level != "mixer" && level != "network" && level != "schedule") {
     // Tables are made from here on. What is on a GPU is in its memory, which
     // the runtime knows.
-    bool onGPU = settings.device.kind == Device::Kind::CUDA;
     if (llvm::Error error =
             checkMemory(*clone, onGPU ? uint64_t(1) << 40 : availableMemory()))
       return std::move(error);

@@ -5,36 +5,15 @@
 
 #include "Diagnostics.h"
 #include "ForeignCode.h"
+#include "Jit.h"
 #include "StagedArrays.h"
 #include "bfly-cuda.h"
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Schedule/Launches.h"
-#include "mlir/ExecutionEngine/ExecutionEngine.h"
-#include "mlir/ExecutionEngine/OptUtils.h"
-#include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
-#include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
 using llvm::Twine;
-
-/// A target machine for the processor at hand.
-static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> hostMachine() {
-  static const bool initialized = [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
-    return true;
-  }();
-  (void)initialized;
-  auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
-  if (!builder)
-    return builder.takeError();
-  builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
-  // A multiplication and an addition may round once instead of twice.
-  builder->getOptions().AllowFPOpFusion = llvm::FPOpFusion::Fast;
-  return builder->createTargetMachine();
-}
 
 llvm::Expected<std::unique_ptr<Executable>>
 Executable::create(const Program &program, const Signature &function,
@@ -52,48 +31,25 @@ Executable::create(const Program &program, const Signature &function,
           checkLowered(lowered->get(), program.options().allowForeignCalls))
     return std::move(error);
 
-  auto machine = hostMachine();
-  if (!machine)
-    return machine.takeError();
-  auto optimize = makeOptimizingTransformer(/*optLevel=*/3, /*sizeLevel=*/0,
-                                            machine->get());
-  ExecutionEngineOptions options;
-  options.transformer = optimize;
-  options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Aggressive;
-  options.enableGDBNotificationListener = false;
-  options.enablePerfNotificationListener = false;
   DiagnosticCollector diagnostics(lowered->get()->getContext());
-  auto engine =
-      ExecutionEngine::create(lowered->get(), options, std::move(*machine));
-  if (!engine) {
-    llvm::consumeError(engine.takeError());
-    return diagnostics.take((program.sourceName() + ": function '" +
-                             function.name + "' cannot be compiled")
-                                .str());
-  }
-  (*engine)->registerSymbols([](llvm::orc::MangleAndInterner mangle) {
-    llvm::orc::SymbolMap symbols;
-    for (const auto &entry : runtimeSymbols())
-      symbols[mangle(entry.getKey())] = {
-          llvm::orc::ExecutorAddr::fromPtr(entry.getValue()),
-          llvm::JITSymbolFlags::Exported};
-    return symbols;
-  });
-  auto entry = (*engine)->lookupPacked("_mlir_ciface_" + function.name);
-  if (!entry)
-    return entry.takeError();
-  (*engine)->initialize();
+  auto jit = Jit::create(lowered->get(), function.name,
+                         program.options().allowForeignCalls);
+  if (!jit)
+    return diagnostics.take(
+        (program.sourceName() + ": function '" + function.name +
+         "' cannot be compiled: " + toString(jit.takeError()))
+            .str());
 
   std::unique_ptr<Executable> executable(new Executable());
   executable->interface = function;
   executable->interface.rules = std::move(*rules);
   executable->compileSettings = settings;
   executable->kernelLaunches = getLaunches(lowered->get());
-  executable->engine = std::move(*engine);
-  executable->entry = *entry;
+  executable->jit = std::move(*jit);
   return executable;
 }
 
+Executable::Executable() = default;
 Executable::~Executable() = default;
 
 void Executable::addLaunchesTo(llvm::json::Object &report) const {
@@ -365,11 +321,12 @@ llvm::Error Invocation::launch(void *stream) {
     int ordinal = settings.device.ordinal;
     if (bflyCudaCheckStream(ordinal, stream))
       return makeError(bflyCudaLastError());
-    if (bflyCudaCall(executable->entry, packed.data(), ordinal, stream,
+    if (bflyCudaCall(executable->jit->entry(), packed.data(), ordinal, stream,
                      &failure) == 0)
       return llvm::Error::success();
-  } else if (bflyRuntimeCall(executable->entry, packed.data(), settings.threads,
-                             availableMemory, &failure) == 0) {
+  } else if (bflyRuntimeCall(executable->jit->entry(), packed.data(),
+                             settings.threads, availableMemory,
+                             &failure) == 0) {
     return llvm::Error::success();
   }
   if (failure.message[0])

@@ -9,6 +9,7 @@
 #include "llvm/Support/Errc.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
@@ -68,6 +69,26 @@ mlir::bfly::openRegularFile(StringRef path) {
   return std::move(*buffer);
 }
 
+Expected<std::unique_ptr<MemoryBuffer>>
+mlir::bfly::readStandardInput(uint64_t maxBytes) {
+  constexpr size_t kChunk = 1 << 16;
+  std::string bytes;
+  for (;;) {
+    size_t before = bytes.size();
+    bytes.resize(before + kChunk);
+    Expected<size_t> count = sys::fs::readNativeFile(
+        sys::fs::getStdinHandle(),
+        MutableArrayRef<char>(bytes.data() + before, kChunk));
+    if (!count)
+      return makeError("<stdin>: " + toString(count.takeError()));
+    bytes.resize(before + *count);
+    if (*count == 0)
+      return MemoryBuffer::getMemBufferCopy(bytes, "<stdin>");
+    if (bytes.size() > maxBytes)
+      return makeError("<stdin>: larger than " + formatBytes(maxBytes));
+  }
+}
+
 /// Runs `write` on an open file and turns a failing stream into an Error.
 static Error writeTo(int descriptor, StringRef path,
                      function_ref<Error(raw_ostream &)> write) {
@@ -96,43 +117,110 @@ static Error writeToDevice(StringRef path,
   return code ? fileError(path, code) : Error::success();
 }
 
-Error mlir::bfly::writeFileAtomically(
-    StringRef path, function_ref<Error(raw_ostream &)> write) {
+struct OutputFiles::File {
+  std::string path;
+  SmallString<128> target; ///< without links; empty for a device
+  std::optional<sys::fs::TempFile> temporary;
+  bool existed = false;
+  bool renamed = false;
+  Writer write; ///< a device's
+};
+
+OutputFiles::OutputFiles() = default;
+OutputFiles::~OutputFiles() { discard(); }
+
+void OutputFiles::discard() {
+  for (std::unique_ptr<File> &file : files)
+    if (file->temporary)
+      consumeError(file->temporary->discard());
+  files.clear();
+}
+
+/// Where a file that need not be there would lie, without links.
+static std::error_code resolve(StringRef path, bool exists,
+                               SmallVectorImpl<char> &target) {
+  if (exists)
+    return sys::fs::real_path(path, target);
+  StringRef folder = sys::path::parent_path(path);
+  if (std::error_code code =
+          sys::fs::real_path(folder.empty() ? "." : folder, target))
+    return code;
+  sys::path::append(target, sys::path::filename(path));
+  return {};
+}
+
+Error OutputFiles::add(StringRef path, Writer write) {
   if (path.empty())
     return makeError("no name given for an output file");
   if (path.contains('\0'))
     return makeError("a file name cannot hold a null character");
-
-  SmallString<128> target(path);
+  auto file = std::make_unique<File>();
+  file->path = path.str();
   sys::fs::file_status status;
   std::error_code missing = sys::fs::status(path, status);
-  bool exists = !missing;
+  file->existed = !missing;
   if (missing && missing != errc::no_such_file_or_directory)
     return fileError(path, missing);
-  if (exists) {
+  if (file->existed) {
     if (sys::fs::is_directory(status))
       return makeError(path + ": is a folder, not a file");
-    if (!sys::fs::is_regular_file(status))
-      return writeToDevice(path, write);
+    if (!sys::fs::is_regular_file(status)) {
+      file->write = std::move(write);
+      files.push_back(std::move(file));
+      return Error::success();
+    }
     if (!sys::fs::can_write(path))
       return fileError(path, make_error_code(errc::permission_denied));
-    // Renaming replaces a link itself, so find what it points to.
-    if (std::error_code code = sys::fs::real_path(path, target))
-      return fileError(path, code);
   }
+  // Renaming replaces a link itself, so find what it points to.
+  if (std::error_code code = resolve(path, file->existed, file->target))
+    return fileError(path, code);
+  for (const std::unique_ptr<File> &other : files)
+    if (other->target == file->target)
+      return makeError(path + ": is to be written twice");
 
   Expected<sys::fs::TempFile> temporary =
-      sys::fs::TempFile::create(target + ".tmp-%%%%%%%%");
+      sys::fs::TempFile::create(file->target + ".tmp-%%%%%%%%");
   if (!temporary)
     return makeError(path + ": " + toString(temporary.takeError()));
-  Error error = writeTo(temporary->FD, path, write);
-  if (!error && exists)
+  file->temporary.emplace(std::move(*temporary));
+  files.push_back(std::move(file));
+  File &added = *files.back();
+  if (Error error = writeTo(added.temporary->FD, path, write))
+    return error;
+  if (added.existed)
     if (std::error_code code =
-            sys::fs::setPermissions(temporary->FD, status.permissions()))
-      error = fileError(path, code);
-  if (error)
-    return joinErrors(std::move(error), temporary->discard());
-  if (Error renaming = temporary->keep(target))
-    return makeError(path + ": " + toString(std::move(renaming)));
+            sys::fs::setPermissions(added.temporary->FD, status.permissions()))
+      return fileError(path, code);
   return Error::success();
+}
+
+Error OutputFiles::commit() {
+  for (std::unique_ptr<File> &file : files)
+    if (file->write)
+      if (Error error = writeToDevice(file->path, file->write))
+        return error;
+  for (std::unique_ptr<File> &file : files) {
+    if (!file->temporary)
+      continue;
+    Error error = file->temporary->keep(file->target);
+    file->temporary.reset();
+    if (error) {
+      for (std::unique_ptr<File> &other : files)
+        if (other->renamed && !other->existed)
+          sys::fs::remove(other->target);
+      return makeError(file->path + ": " + toString(std::move(error)));
+    }
+    file->renamed = true;
+  }
+  files.clear();
+  return Error::success();
+}
+
+Error mlir::bfly::writeFileAtomically(
+    StringRef path, function_ref<Error(raw_ostream &)> write) {
+  OutputFiles files;
+  if (Error error = files.add(path, write))
+    return error;
+  return files.commit();
 }

@@ -9,6 +9,9 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/IR/InstrTypes.h"
+#include "llvm/IR/Module.h"
 
 #include <dlfcn.h>
 
@@ -19,14 +22,12 @@ using llvm::Twine;
 /// A frame larger than this does not fit on the stacks of OpenMP's threads.
 static constexpr uint64_t kMaxStackBytes = uint64_t(1) << 20;
 
-/// Inline assembly, machine code, and code that runs when the module is loaded,
-/// at any level. A lowered module has the kernels that bfly compiled.
-static llvm::Error checkCode(ModuleOp module, bool allowKernels) {
+/// Inline assembly and code that runs when the module is loaded.
+static llvm::Error checkCode(ModuleOp module) {
   Operation *found = nullptr;
   module->walk([&](Operation *op) {
     StringRef name = op->getName().getStringRef();
-    if (isa<LLVM::InlineAsmOp>(op) || name == "nvvm.inline_ptx" ||
-        (name == "gpu.binary" && !allowKernels)) {
+    if (isa<LLVM::InlineAsmOp>(op) || name == "nvvm.inline_ptx") {
       found = op;
       return WalkResult::interrupt();
     }
@@ -46,29 +47,13 @@ static llvm::Error checkCode(ModuleOp module, bool allowKernels) {
                               "' runs foreign code, which is not allowed");
 }
 
-llvm::Error mlir::bfly::checkNoForeignCode(ModuleOp source) {
-  if (llvm::Error error = checkCode(source, /*allowKernels=*/false))
-    return error;
-  for (Operation &op : source.getOps()) {
-    auto function = dyn_cast<FunctionOpInterface>(op);
-    auto global = dyn_cast<memref::GlobalOp>(op);
-    if ((function && function.isExternal()) || (global && global.isExternal()))
-      return makeCompileError(op.getLoc(),
-                              "foreign symbol '" +
-                                  cast<SymbolOpInterface>(op).getName() +
-                                  "' is used, which is not allowed");
-  }
-  return llvm::Error::success();
-}
-
 static bool isKnownFunction(StringRef name) {
-  return name.starts_with("llvm.") || name == "memcpy" || name == "memmove" ||
-         name == "memset" || runtimeSymbols().contains(name);
+  return name.starts_with("llvm.") || runtimeSymbols().contains(name);
 }
 
 llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
   if (!allowForeignCalls)
-    if (llvm::Error error = checkCode(lowered, /*allowKernels=*/true))
+    if (llvm::Error error = checkCode(lowered))
       return error;
   for (auto function : lowered.getOps<LLVM::LLVMFuncOp>()) {
     StringRef name = function.getName();
@@ -98,5 +83,44 @@ llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
     return makeCompileError(large->getLoc(),
                             "a stack allocation of more than " +
                                 formatBytes(kMaxStackBytes));
+  return llvm::Error::success();
+}
+
+/// An error that names what a module of LLVM's has and should not.
+static llvm::Error refuse(const Twine &what) {
+  return makeError("compiled code has " + what + ", which is not allowed");
+}
+
+llvm::Error mlir::bfly::checkTranslated(const llvm::Module &module) {
+  if (!module.getModuleInlineAsm().empty())
+    return refuse("assembly");
+  if (!module.alias_empty() || !module.ifunc_empty())
+    return refuse("aliases");
+  for (const llvm::GlobalVariable &global : module.globals()) {
+    if (global.isDeclaration() && !global.use_empty())
+      return refuse("the foreign variable '" + global.getName() + "'");
+    if (global.isThreadLocal() || global.hasSection() ||
+        global.isExternallyInitialized())
+      return refuse("the variable '" + global.getName() + "' in a section");
+  }
+  for (const llvm::Function &function : module) {
+    StringRef name = function.getName();
+    if (function.isDeclaration()) {
+      bool known = function.isIntrinsic() ? !name.starts_with("llvm.nvvm.")
+                                          : runtimeSymbols().contains(name);
+      if (!known && !function.use_empty())
+        return refuse("a call of '" + name + "'");
+      continue;
+    }
+    if (function.hasSection() || function.hasPersonalityFn() ||
+        function.hasFnAttribute("target-cpu") ||
+        function.hasFnAttribute("target-features"))
+      return refuse("the function '" + name + "' with attributes of a target");
+    for (const llvm::BasicBlock &block : function)
+      for (const llvm::Instruction &instruction : block)
+        if (auto *call = dyn_cast<llvm::CallBase>(&instruction))
+          if (call->isInlineAsm())
+            return refuse("assembly");
+  }
   return llvm::Error::success();
 }

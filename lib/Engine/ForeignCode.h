@@ -11,10 +11,15 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 
+namespace llvm {
+class Module;
+} // namespace llvm
+
 namespace mlir::bfly {
 
-/// An error at the first thing in a source module that is, or leads to, code
-/// from outside: a declaration, inline assembly, a constructor.
+/// An error at the first thing in a source module that is not known to be
+/// harmless: an operation, an attribute or a type that is on no list of what is
+/// allowed, or a symbol that is defined elsewhere.
 llvm::Error checkNoForeignCode(ModuleOp source);
 
 /// An error at the first function of a lowered module that compiled code would
@@ -22,7 +27,15 @@ llvm::Error checkNoForeignCode(ModuleOp source);
 /// foreign calls allowed: that is nowhere in this process), or at a stack allocation that no stack holds.
 llvm::Error checkLowered(ModuleOp lowered, bool allowForeignCalls);
 
-/// The runtime's functions by name.
+/// A second wall, below MLIR: an error if a module of LLVM's leads to anything
+/// but its own functions and runtimeSymbols().
+llvm::Error checkTranslated(const llvm::Module &module);
+
+/// Adds the mathematical library's functions.
+void addMathSymbols(llvm::StringMap<void *> &symbols);
+
+/// The functions that compiled code may call by name: the runtime's and the
+/// mathematical library's.
 const llvm::StringMap<void *> &runtimeSymbols();
 
 } // namespace mlir::bfly

@@ -51,6 +51,12 @@ std::string mlir::bfly::formatType(ElementType type, ArrayRef<int64_t> shape) {
   return result + elementName(type).str();
 }
 
+bool mlir::bfly::equalBesidesLeadingOnes(ArrayRef<int64_t> a,
+                                         ArrayRef<int64_t> b) {
+  auto isOne = [](int64_t size) { return size == 1; };
+  return a.drop_while(isOne) == b.drop_while(isOne);
+}
+
 SmallVector<int64_t> mlir::bfly::unflatten(int64_t position,
                                            ArrayRef<int64_t> shape) {
   SmallVector<int64_t> indices(shape.size());

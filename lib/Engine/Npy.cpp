@@ -172,25 +172,27 @@ Expected<HostArray> mlir::bfly::readNpy(StringRef path,
 }
 
 Error mlir::bfly::writeNpy(StringRef path, const HostArray &array) {
-  return writeFileAtomically(path, [&](raw_ostream &os) {
-    std::string header = ("{'descr': '" + encodeType(array.elementType()) +
-                          "', 'fortran_order': False, 'shape': (")
-                             .str();
-    for (int64_t size : array.shape())
-      header += std::to_string(size) + (array.rank() == 1 ? "," : ", ");
-    if (array.rank() > 1)
-      header.resize(header.size() - 2);
-    header += "), }";
-    // Spaces and a line end, so that the data starts at a multiple of 64.
-    size_t before = kMagic.size() + 4;
-    header.resize(alignTo(before + header.size() + 1, 64) - before - 1, ' ');
-    header += '\n';
-    char prefix[4] = {1, 0};
-    support::endian::write16le(prefix + 2,
-                               static_cast<uint16_t>(header.size()));
-    os << kMagic << StringRef(prefix, sizeof(prefix)) << header;
-    os.write(static_cast<const char *>(array.data()),
-             static_cast<size_t>(array.sizeInBytes()));
-    return Error::success();
-  });
+  return writeFileAtomically(
+      path, [&](raw_ostream &os) { return writeNpy(os, array); });
+}
+
+Error mlir::bfly::writeNpy(raw_ostream &os, const HostArray &array) {
+  std::string header = ("{'descr': '" + encodeType(array.elementType()) +
+                        "', 'fortran_order': False, 'shape': (")
+                           .str();
+  for (int64_t size : array.shape())
+    header += std::to_string(size) + (array.rank() == 1 ? "," : ", ");
+  if (array.rank() > 1)
+    header.resize(header.size() - 2);
+  header += "), }";
+  // Spaces and a line end, so that the data starts at a multiple of 64.
+  size_t before = kMagic.size() + 4;
+  header.resize(alignTo(before + header.size() + 1, 64) - before - 1, ' ');
+  header += '\n';
+  char prefix[4] = {1, 0};
+  support::endian::write16le(prefix + 2, static_cast<uint16_t>(header.size()));
+  os << kMagic << StringRef(prefix, sizeof(prefix)) << header;
+  os.write(static_cast<const char *>(array.data()),
+           static_cast<size_t>(array.sizeInBytes()));
+  return Error::success();
 }

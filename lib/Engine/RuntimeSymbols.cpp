@@ -8,16 +8,14 @@
 #include "ForeignCode.h"
 
 #include "bfly-cuda.h"
+#include "bfly-runtime.h"
 #include "bfly/Engine/HalfPrecision.h"
 #include "llvm/ADT/bit.h"
-
-#include <math.h>
 
 using namespace mlir::bfly;
 
 // Declared by name alone: their prototypes are libomp's own business.
 #define BFLY_OPENMP_FUNCTIONS(X)                                               \
-  X(__kmpc_barrier)                                                            \
   X(__kmpc_critical)                                                           \
   X(__kmpc_dispatch_fini_4u)                                                   \
   X(__kmpc_dispatch_fini_8u)                                                   \
@@ -35,7 +33,6 @@ using namespace mlir::bfly;
   X(__kmpc_for_static_fini)                                                    \
   X(__kmpc_for_static_init_4u)                                                 \
   X(__kmpc_for_static_init_8u)                                                 \
-  X(__kmpc_fork_call)                                                          \
   X(__kmpc_fork_call_if)                                                       \
   X(__kmpc_global_thread_num)                                                  \
   X(__kmpc_master)                                                             \
@@ -47,48 +44,6 @@ using namespace mlir::bfly;
   X(omp_get_max_threads)                                                       \
   X(omp_get_num_threads)                                                       \
   X(omp_get_thread_num)
-
-// The C library's functions that LLVM makes of its intrinsics, and those that
-// -bfly-call-math-library calls; each for double, and for float with an "f".
-#define BFLY_UNARY_FUNCTIONS(X)                                                \
-  X(acos)                                                                      \
-  X(acosh)                                                                     \
-  X(asin)                                                                      \
-  X(asinh)                                                                     \
-  X(atan)                                                                      \
-  X(atanh)                                                                     \
-  X(cbrt)                                                                      \
-  X(ceil)                                                                      \
-  X(cos)                                                                       \
-  X(cosh)                                                                      \
-  X(erf)                                                                       \
-  X(erfc)                                                                      \
-  X(exp)                                                                       \
-  X(exp2)                                                                      \
-  X(expm1)                                                                     \
-  X(fabs)                                                                      \
-  X(floor)                                                                     \
-  X(log)                                                                       \
-  X(log10)                                                                     \
-  X(log1p)                                                                     \
-  X(log2)                                                                      \
-  X(nearbyint)                                                                 \
-  X(rint)                                                                      \
-  X(round)                                                                     \
-  X(roundeven)                                                                 \
-  X(sin)                                                                       \
-  X(sinh)                                                                      \
-  X(sqrt)                                                                      \
-  X(tan)                                                                       \
-  X(tanh)                                                                      \
-  X(trunc)
-#define BFLY_BINARY_FUNCTIONS(X)                                               \
-  X(atan2)                                                                     \
-  X(copysign)                                                                  \
-  X(fmax)                                                                      \
-  X(fmin)                                                                      \
-  X(fmod)                                                                      \
-  X(pow)
 
 extern "C" {
 #define DECLARE(name) void name();
@@ -115,13 +70,16 @@ static float extendF16(_Float16 value) {
 }
 
 const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
-  static const llvm::StringMap<void *> symbols = {
+  // Never destroyed: calls may be under way when the process ends.
+  static const llvm::StringMap<void *> &symbols = *[] {
+    auto *symbols = new llvm::StringMap<void *>{
 #define ENTRY(name) {#name, reinterpret_cast<void *>(&name)},
-      // clang-format off
+        // clang-format off
       BFLY_OPENMP_FUNCTIONS(ENTRY)
       ENTRY(_mlir_memref_to_llvm_alloc)
       ENTRY(_mlir_memref_to_llvm_aligned_alloc)
       ENTRY(_mlir_memref_to_llvm_free)
+      ENTRY(bflyRuntimeFail)
       ENTRY(memrefCopy)
       ENTRY(mgpuModuleLoad)
       ENTRY(mgpuModuleLoadJIT)
@@ -156,32 +114,22 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(bflyCudaTensorMap)
       ENTRY(bflyCudaFft)
       ENTRY(bflyCudaLinear)
-#define MATH(name, type, ...)                                                  \
-  {#name, reinterpret_cast<void *>(static_cast<type (*)(__VA_ARGS__)>(&::name))},
-#define UNARY(name) MATH(name, double, double) MATH(name##f, float, float)
-#define BINARY(name)                                                           \
-  MATH(name, double, double, double) MATH(name##f, float, float, float)
-      BFLY_UNARY_FUNCTIONS(UNARY)
-      BFLY_BINARY_FUNCTIONS(BINARY)
-      MATH(fma, double, double, double, double)
-      MATH(fmaf, float, float, float, float)
-      MATH(ldexp, double, double, int)
-      MATH(ldexpf, float, float, int)
-      MATH(sincos, void, double, double *, double *)
-      MATH(sincosf, void, float, float *, float *)
-#undef BINARY
-#undef UNARY
-#undef MATH
-  // clang-format on
+    // clang-format on
 #undef ENTRY
-                                                              {"__truncdfbf2",
-                                                               reinterpret_cast<
-                                                                   void *>(
-                                                                   &truncateToBF16)},
-      {"__truncsfbf2", reinterpret_cast<void *>(&truncateFloatToBF16)},
-      {"__truncdfhf2", reinterpret_cast<void *>(&truncateToF16)},
-      {"__truncsfhf2", reinterpret_cast<void *>(&truncateFloatToF16)},
-      {"__extendhfsf2", reinterpret_cast<void *>(&extendF16)},
-  };
+                                                        {"__truncdfbf2",
+                                                         reinterpret_cast<
+                                                             void *>(
+                                                             &truncateToBF16)},
+        // Regions that can fail.
+        {"__kmpc_fork_call", reinterpret_cast<void *>(&bflyRuntimeFork)},
+        {"__kmpc_barrier", reinterpret_cast<void *>(&bflyRuntimeBarrier)},
+        {"__truncsfbf2", reinterpret_cast<void *>(&truncateFloatToBF16)},
+        {"__truncdfhf2", reinterpret_cast<void *>(&truncateToF16)},
+        {"__truncsfhf2", reinterpret_cast<void *>(&truncateFloatToF16)},
+        {"__extendhfsf2", reinterpret_cast<void *>(&extendF16)},
+    };
+    addMathSymbols(*symbols);
+    return symbols;
+  }();
   return symbols;
 }

@@ -192,8 +192,34 @@ Error Safetensors::checkLayout() const {
   return Error::success();
 }
 
+/// What a file is that is given for a safetensors file more often than not.
+static StringRef nameOtherFormat(StringRef bytes, StringRef name) {
+  StringRef ending = name.rsplit('.').second;
+  bool isCheckpoint =
+      ending == "pth" || ending == "pt" || ending == "bin" || ending == "ckpt";
+  if (bytes.starts_with("PK\x03\x04") && ending == "npz")
+    return "is an archive of NumPy's; convert it with "
+           "safetensors.numpy.save_file";
+  if (bytes.starts_with("PK\x03\x04") ||
+      (bytes.starts_with("\x80") && isCheckpoint) ||
+      (isCheckpoint && bytes.contains("ustar")))
+    return "is a PyTorch checkpoint; convert it with "
+           "safetensors.torch.save_file";
+  if (bytes.starts_with("\x93NUMPY"))
+    return "is an array of NumPy's (.npy); convert it with "
+           "safetensors.numpy.save_file";
+  if (bytes.starts_with("\x89HDF\r\n"))
+    return "is an HDF5 file, not one of safetensors";
+  if (bytes.starts_with("GGUF"))
+    return "is a GGUF file, not one of safetensors";
+  return "";
+}
+
 Error Safetensors::parseFile() {
   StringRef bytes = file->getBuffer();
+  StringRef other = nameOtherFormat(bytes.take_front(1024), fileName());
+  if (!other.empty())
+    return makeError(other);
   if (bytes.size() < 8)
     return makeError("is truncated: a safetensors file has at least 8 bytes");
   uint64_t length = support::endian::read64le(bytes.data());

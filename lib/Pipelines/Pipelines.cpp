@@ -141,6 +141,7 @@ static void buildLLVM(OpPassManager &manager) {
   memory.useGenericFunctions = true;
   manager.addPass(createFinalizeMemRefToLLVMConversionPass(memory));
   manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(createLowerChecksPass());
   manager.addPass(createConvertOpenMPToLLVMPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createConvertFuncToLLVMPass());
@@ -234,6 +235,7 @@ static void buildHost(OpPassManager &manager) {
   manager.addPass(createConvertIndexToLLVMPass());
   manager.addPass(createGpuToLLVMConversionPass());
   manager.addPass(createUseDeviceMemoryPass());
+  manager.addPass(createLowerChecksPass());
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createConvertFuncToLLVMPass());
   manager.addPass(createCheckLoweredPass());

@@ -87,7 +87,13 @@ def compile(
         raise BflyError(f"text_or_path: text or a path is expected, got {type(text_or_path).__name__}")
     if not handle:
         raise failure()
-    return Kernel(handle, device or "cpu")
+    again = {"threads": threads, "allow_foreign_calls": bool(allow_foreign_calls), **options}
+    return Kernel(handle, device or "cpu", again)
+
+
+def _compile_again(text, device, function, settings):
+    """What a pickled kernel becomes: a kernel of this process."""
+    return compile(text, device, function, name=f"<pickled {function}>", **settings)
 
 
 def _text(value, name):
@@ -109,15 +115,19 @@ def _option(key, value):
 class Kernel:
     """A compiled function, made by `compile`. It may be called from several threads at once.
 
+    Kernels do not change, so that a copy is the kernel itself. A pickle holds the function's text and the options, and
+    compiles them where it is loaded.
+
     name, device             text
     inputs, parameters, results   tuples of `Value`
     """
 
-    def __init__(self, handle, device):
+    def __init__(self, handle, device, settings):
         lib = library()
-        self._handle = handle
-        # Runs at exit too, before the library goes; a call holds `self`, so never during one.
-        weakref.finalize(self, lib.bfly_kernel_destroy, handle)
+        self._handle, self._settings = handle, settings
+        # Not at exit, when other threads may still be in a call: the process gives everything back. A call holds `self`,
+        # so never during one.
+        weakref.finalize(self, lib.bfly_kernel_destroy, handle).atexit = False
         self.name = lib.bfly_kernel_name(handle).decode()
         self.device = device
         kind, _, ordinal = device.partition(":")
@@ -144,6 +154,15 @@ class Kernel:
             values.append((info.name.decode(), tuple(info.shape[: info.rank]), info.dtype, bool(info.is_scalar)))
         return values
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        return _compile_again, (self.ir("mixer"), self.device, self.name, self._settings)
+
     def __repr__(self):
         inputs, parameters, results = (
             [(name, _arrays.type_string(shape, dtype)) for name, shape, dtype, _ in infos] for infos in self._infos
@@ -167,16 +186,22 @@ class Kernel:
             self._report = json.loads(_library.take_text(library().bfly_kernel_report(self._handle)))
         return self._report
 
-    def __call__(self, *arrays, parameters=None, out=None, stream=None):
+    def __call__(
+        self, *arrays, parameters=None, out=None, stream=None, parameter_types="exact", ignore_unknown=False
+    ):
         """Runs the function.
 
         arrays      its inputs, in order: contiguous arrays of NumPy, torch or another library with DLPack, which are
                     read where they lie; numbers for inputs that are numbers.
-        parameters  a mapping from the name of each parameter to its array.
+        parameters  a mapping from the name of each parameter to its array. Ones at the front of a shape do not count:
+                    (1, 1, 8) is taken for (8), and the other way round.
         out         arrays for the results, which are filled and returned: one, or a sequence if there are several.
                     They must not overlap anything else.
         stream      on a GPU, the stream to run on, as an address or as torch's or cupy's; None: the one that the
                     library of the first GPU array works on now, else the default stream.
+        parameter_types  for parameters of another floating-point type than the kernel's: "exact", an error; "widen",
+                    converted where every value stays what it is (f16 and bf16 to f32, f32 to f64); "round", converted.
+        ignore_unknown  skip parameters that the kernel does not have, as a file of a whole model holds.
 
         Returns the result, of the library that the first array is from (NumPy if there is none), or a tuple of several.
         BflyError names the argument that does not fit.
@@ -185,9 +210,14 @@ class Kernel:
         are on the GPU this returns before the work is done, as torch's and cupy's functions do; errors of kernels show
         up in a later call.
         """
-        return self._run(arrays, parameters, out, None, stream)
+        if parameter_types not in ("exact", "widen", "round"):
+            raise BflyError(f'parameter_types: {parameter_types!r}, expected "exact", "widen" or "round"')
+        if ignore_unknown and hasattr(parameters, "keys"):
+            known = {info[0] for info in self._infos[_library.PARAMETER]}
+            parameters = {name: parameters[name] for name in parameters.keys() if name in known}
+        return self._run(arrays, parameters, out, None, stream, parameter_types)
 
-    def _run(self, arrays, parameters, out, names, stream=None):
+    def _run(self, arrays, parameters, out, names, stream=None, types="exact"):
         """__call__, with what messages call the inputs (None: as the engine does)."""
         if self._torch_calls is not None:
             result = self._torch_calls.run(arrays, parameters, out, stream)
@@ -203,7 +233,7 @@ class Kernel:
             _arrays.view_number(array, info[2], name, stream) if info[3] else _arrays.view(array, name, stream)
             for array, info, name in zip(arrays, inputs, names)
         ]
-        weights = self._parameters(parameters, needed, stream)
+        weights = self._parameters(parameters, needed, stream, types)
         for name, one, info in zip(names, views, inputs):
             self._check(name, one, info)
         for one, info in zip(weights, needed):
@@ -270,7 +300,7 @@ class Kernel:
                 return _arrays.current_stream(array, self._number)
         return 0
 
-    def _parameters(self, given, needed, stream):
+    def _parameters(self, given, needed, stream, types):
         given = {} if given is None else given
         if not hasattr(given, "keys"):
             raise BflyError(f"parameters: a mapping from names to arrays is expected, got {type(given).__name__}")
@@ -282,7 +312,14 @@ class Kernel:
         if extra:
             known = ", ".join(map(repr, names)) or "none"
             raise BflyError(f"parameters: {', '.join(map(repr, extra))} unknown; {self.name} has {known}")
-        return [_arrays.view(given[name], f"parameter {name!r}", stream) for name in names]
+        views = []
+        for name, shape, dtype, _ in needed:
+            label = f"parameter {name!r}"
+            one = _arrays.convert(_arrays.view(given[name], label, stream), dtype, types, label)
+            if one.shape != shape and _arrays.without_leading_ones(one.shape) == _arrays.without_leading_ones(shape):
+                one.shape = shape
+            views.append(one)
+        return views
 
     def _outputs(self, given, shapes, stream):
         results = self._infos[_library.RESULT]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """libbfly by ctypes: the declarations of bfly/Engine/CAPI.h, loaded when first needed."""
 
+import atexit
 import ctypes
 import functools
 import os
@@ -79,6 +80,7 @@ _FUNCTIONS = {
         [c_char_p, c_double, POINTER(c_double), POINTER(c_double), POINTER(c_double)],
     ),
     "bfly_measure_ceilings": (None, [c_int32, c_double, POINTER(c_double), POINTER(c_double)]),
+    "bfly_shutdown": (None, [c_double]),
 }
 
 
@@ -110,10 +112,14 @@ def _load():
     version = library.bfly_version().decode()
     if tuple(int(part) for part in version.split(".")[:2]) != VERSION:
         raise BflyError(f"{path} has version {version}, but this package is for {VERSION[0]}.{VERSION[1]}")
+    # Daemon threads may be in a call while the interpreter and then the library's own data go.
+    atexit.register(library.bfly_shutdown, 10.0)
     return library
 
 
 _lock = threading.Lock()
+# A fork may come while another thread holds it.
+os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.Lock()))
 
 
 def library():

@@ -57,8 +57,96 @@ static void *call(void *argument) {
   return NULL;
 }
 
+/* Nothing that a caller can get wrong is worse than an error. */
+static void misuse(const bfly_kernel *kernel);
+
 static void expectError(int status) {
   printf("%d: %s\n", status, bfly_last_error());
+}
+
+static void misuse(const bfly_kernel *kernel) {
+  printf("misuse\n");
+  float x[4] = {1, 2, 3, 4}, w[2] = {10, 100}, y[4] = {0};
+  const int64_t shape[2] = {2, 2}, negative[2] = {-1, 2},
+                huge[2] = {INT64_MAX, 2}, least[2] = {INT64_MIN, 2};
+  int64_t room[2];
+  int64_t *rooms[1] = {room}, *none[1] = {NULL};
+  bfly_array input = array(x, shape, 2), parameter = array(w, shape, 1),
+             result = array(y, shape, 2);
+  bfly_value_info info;
+  expectError(bfly_compile(NULL, 3, NULL, NULL) ? 0 : -1);
+  expectError(bfly_compile(text, SIZE_MAX, NULL, NULL) ? 0 : -1);
+  expectError(bfly_compile_file(NULL, NULL) ? 0 : -1);
+  bfly_compile_options options = {0};
+  options.threads = -1;
+  expectError(bfly_compile(text, strlen(text), NULL, &options) ? 0 : -1);
+  options.threads = INT32_MAX;
+  expectError(bfly_compile(text, strlen(text), NULL, &options) ? 0 : -1);
+  expectError(bfly_kernel_name(NULL) ? 0 : -1);
+  expectError((int)bfly_kernel_num_values(NULL, BFLY_INPUT));
+  expectError((int)bfly_kernel_num_values(kernel, (bfly_value_kind)3));
+  expectError((int)bfly_kernel_num_values(kernel, (bfly_value_kind)-1));
+  expectError(bfly_kernel_value(kernel, (bfly_value_kind)99, 0, &info));
+  expectError(bfly_kernel_value(kernel, BFLY_INPUT, 0, NULL));
+  expectError(bfly_kernel_value(kernel, BFLY_INPUT, -1, &info));
+  expectError(bfly_kernel_ir(NULL, "mixer") ? 0 : -1);
+  expectError(bfly_kernel_ir(kernel, NULL) ? 0 : -1);
+  expectError(bfly_kernel_report(NULL) ? 0 : -1);
+  expectError(bfly_kernel_result_shapes(NULL, &input, 1, &parameter, 1, rooms));
+  expectError(bfly_kernel_result_shapes(kernel, NULL, 1, &parameter, 1, rooms));
+  expectError(bfly_kernel_result_shapes(kernel, &input, SIZE_MAX, &parameter, 1,
+                                        rooms));
+  expectError(
+      bfly_kernel_result_shapes(kernel, &input, 1, &parameter, 1, NULL));
+  expectError(
+      bfly_kernel_result_shapes(kernel, &input, 1, &parameter, 1, none));
+  bfly_array wrong = input;
+  const int64_t *const shapes[] = {negative, least, huge, NULL};
+  for (int i = 0; i < 4; ++i) {
+    wrong.shape = shapes[i];
+    if (i != 2) /* No result is allocated here. */
+      expectError(
+          bfly_kernel_result_shapes(kernel, &wrong, 1, &parameter, 1, rooms));
+    expectError(
+        bfly_kernel_run(kernel, &wrong, 1, &parameter, 1, &result, 1, NULL));
+  }
+  wrong.shape = shape;
+  const int32_t ranks[] = {-1, INT32_MIN, 65, INT32_MAX};
+  for (int i = 0; i < 4; ++i) {
+    wrong.rank = ranks[i];
+    expectError(
+        bfly_kernel_result_shapes(kernel, &wrong, 1, &parameter, 1, rooms));
+    expectError(
+        bfly_kernel_run(kernel, &wrong, 1, &parameter, 1, &result, 1, NULL));
+  }
+  expectError(
+      bfly_kernel_run(NULL, &input, 1, &parameter, 1, &result, 1, NULL));
+  expectError(
+      bfly_kernel_run(kernel, NULL, 1, &parameter, 1, &result, 1, NULL));
+  expectError(bfly_kernel_run(kernel, &input, 1, NULL, 1, &result, 1, NULL));
+  expectError(bfly_kernel_run(kernel, &input, 1, &parameter, 1, NULL, 1, NULL));
+  wrong = input;
+  wrong.dtype = -1;
+  expectError(
+      bfly_kernel_run(kernel, &wrong, 1, &parameter, 1, &result, 1, NULL));
+  wrong.dtype = BFLY_F32;
+  wrong.device_type = 0;
+  expectError(
+      bfly_kernel_run(kernel, &wrong, 1, &parameter, 1, &result, 1, NULL));
+  double rates[2];
+  expectError(bfly_measure_device("cpu", 0, NULL, NULL, NULL));
+  expectError(bfly_measure_device("cpu", -1, rates, rates + 1, NULL));
+  expectError(bfly_measure_device("cpu", 1e300, rates, rates + 1, NULL));
+  bfly_measure_ceilings(-1, 0.01, rates, rates + 1);
+  printf("%g %g\n", rates[0], rates[1]);
+  bfly_measure_ceilings(1, 0.01, NULL, NULL);
+  bfly_free(NULL);
+  /* A parameter may have ones at the front. */
+  const int64_t ones[3] = {1, 1, 2};
+  parameter = array(w, ones, 3);
+  int status =
+      bfly_kernel_run(kernel, &input, 1, &parameter, 1, &result, 1, NULL);
+  printf("ones %d: %g %g\n", status, y[0], y[3]);
 }
 
 int main(void) {
@@ -129,6 +217,7 @@ int main(void) {
       bfly_kernel_run(kernel, &input, 1, &parameter, 1, &input, 1, NULL));
   expectError(bfly_kernel_run(kernel, &input, 1, &parameter, 1, &result, 1, x));
   expectError(bfly_kernel_ir(kernel, "ptx") ? 0 : -1);
+  misuse(kernel);
   bfly_kernel_destroy(kernel);
 
   bfly_compile_options options = {0};

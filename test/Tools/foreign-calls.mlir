@@ -7,7 +7,7 @@
 
 // What is not called does not count.
 // RUN: not bfly-run %s --function=assembly 2>&1 | FileCheck %s --check-prefix=ASM
-// ASM: error: 'llvm.inline_asm' runs foreign code, which is not allowed
+// ASM: error: 'llvm.inline_asm' is not allowed in a program that nobody vouches for; --allow-foreign-calls takes it
 
 // A symbol that is nowhere.
 // RUN: sed s/getppid/nowhere_at_all/ %s > %t.mlir

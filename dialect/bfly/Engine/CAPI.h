@@ -5,7 +5,8 @@
  *
  * Every function may be called from any thread, and a kernel may run on several
  * threads at once. A function that fails returns NULL or -1, and then
- * bfly_last_error() says why. Text is UTF-8. Strings that a function returns as
+ * bfly_last_error() says why; so does one that gets NULL where something is
+ * needed, and one on whose input the compiler crashes. Text is UTF-8. Strings that a function returns as
  * `char *` belong to the caller, who frees them with bfly_free; `const char *`
  * belongs to the library or the kernel.
  */
@@ -149,7 +150,8 @@ BFLY_API int bfly_kernel_run(const bfly_kernel *kernel,
 
 /* What this machine can do with so many threads (0: all), measured for about
  * `seconds` each: bytes per second that a copy of large arrays reads and
- * writes, and f32 operations per second. */
+ * writes, and f32 operations per second. Both 0 for threads or seconds (0 to
+ * 3600) that cannot be. */
 BFLY_API void bfly_measure_ceilings(int32_t threads, double seconds,
                                     double *bytes_per_second,
                                     double *flops_per_second);
@@ -165,6 +167,11 @@ BFLY_API int bfly_measure_device(const char *device, double seconds,
 /* 0 if this machine has the device and kernels can be compiled for it, else -1
  * and a reason. */
 BFLY_API int bfly_open_device(const char *device);
+
+/* For a process that is about to end while other threads may be in this
+ * library: waits for their calls, `seconds` at most, and holds up the calls
+ * that they begin later until the process is gone. This thread may go on. */
+BFLY_API void bfly_shutdown(double seconds);
 
 #ifdef __cplusplus
 }

@@ -65,8 +65,9 @@ struct SourceOptions {
   /// Take MLIR's bytecode as well. Its reader trusts what it reads: only for
   /// files from people that one trusts.
   bool allowBytecode = false;
-  /// Compile functions that call code outside of their module, hold inline
-  /// assembly, or run code when they are loaded.
+  /// Compile functions that hold anything but what is known to be harmless:
+  /// calls of code outside of their module, assembly, addresses, accesses that
+  /// nothing bounds. Indices are not checked then.
   bool allowForeignCalls = false;
   /// The largest file, in bytes.
   uint64_t maxBytes = uint64_t(1) << 30;
@@ -164,6 +165,7 @@ private:
   parse(std::unique_ptr<llvm::MemoryBuffer> buffer,
         const SourceOptions &options);
   llvm::Error prepare();
+  llvm::Error checkBounds(ModuleOp module, bool onGPU) const;
   llvm::Error runPasses(ModuleOp module, llvm::StringRef level,
                         const CompileSettings &settings) const;
 

@@ -12,13 +12,10 @@
 #include <memory>
 #include <vector>
 
-namespace mlir {
-class ExecutionEngine;
-} // namespace mlir
-
 namespace mlir::bfly {
 
 class Executable;
+class Jit;
 class StagedArrays;
 
 /// An array of the caller's, row-major without gaps, wherever it is.
@@ -115,13 +112,12 @@ public:
 
 private:
   friend class Invocation;
-  Executable() = default;
+  Executable();
 
   Signature interface;
   CompileSettings compileSettings;
   llvm::json::Array kernelLaunches;
-  std::unique_ptr<ExecutionEngine> engine;
-  void (*entry)(void **) = nullptr;
+  std::unique_ptr<Jit> jit;
 };
 
 } // namespace mlir::bfly

@@ -12,8 +12,10 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace llvm {
 class Twine;
@@ -38,11 +40,35 @@ std::string formatBytes(uint64_t bytes);
 llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
 openRegularFile(llvm::StringRef path);
 
-/// Writes a file so that nobody ever sees a part of it: `write` fills a
-/// temporary file in the same folder, which then takes the name `path`. Where
-/// anything fails the temporary file is removed and what was at `path` stays
-/// as it was. Symbolic links are followed and permissions kept. A device or a
-/// pipe is written to directly.
+/// All of standard input, named "<stdin>"; an error beyond `maxBytes`.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+readStandardInput(uint64_t maxBytes);
+
+/// Files that appear together or not at all. Each is written to a temporary
+/// file in its own folder; once all are, they take their names. Where anything
+/// fails the temporary files are removed and what was there stays as it was.
+/// Symbolic links are followed and permissions kept. Devices and pipes, which
+/// cannot be renamed over, are written to after all the files and before the
+/// first takes its name.
+class OutputFiles {
+public:
+  using Writer = std::function<llvm::Error(llvm::raw_ostream &)>;
+
+  OutputFiles();
+  /// Removes what was not committed.
+  ~OutputFiles();
+
+  /// Writes the temporary file. `write` may be called by `commit` alone.
+  llvm::Error add(llvm::StringRef path, Writer write);
+  llvm::Error commit();
+
+private:
+  struct File;
+  void discard();
+  std::vector<std::unique_ptr<File>> files;
+};
+
+/// The same for a single file: nobody ever sees a part of it.
 llvm::Error
 writeFileAtomically(llvm::StringRef path,
                     llvm::function_ref<llvm::Error(llvm::raw_ostream &)> write);

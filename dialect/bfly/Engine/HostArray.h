@@ -37,6 +37,10 @@ llvm::Expected<int64_t> checkedSizeInBytes(ElementType type,
 /// "2x8x4xf32", as in MLIR's types; a scalar is "f32".
 std::string formatType(ElementType type, llvm::ArrayRef<int64_t> shape);
 
+/// Whether two shapes are the same but for ones at the front.
+bool equalBesidesLeadingOnes(llvm::ArrayRef<int64_t> a,
+                             llvm::ArrayRef<int64_t> b);
+
 /// The indices of the element at `position` in row-major order.
 llvm::SmallVector<int64_t> unflatten(int64_t position,
                                      llvm::ArrayRef<int64_t> shape);

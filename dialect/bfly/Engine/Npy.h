@@ -38,6 +38,7 @@ llvm::Expected<HostArray> parseNpy(llvm::MemoryBufferRef file,
 
 /// Writes a .npy file of version 1, all of it or nothing.
 llvm::Error writeNpy(llvm::StringRef path, const HostArray &array);
+llvm::Error writeNpy(llvm::raw_ostream &os, const HostArray &array);
 
 } // namespace mlir::bfly
 

@@ -475,6 +475,81 @@ def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::Func
   ];
 }
 
+def CheckBoundsPass : Pass<"bfly-check-bounds", "::mlir::func::FuncOp"> {
+  let summary = "Let no access leave its array";
+  let description = [{
+    Proves of every index, slice and allocation that it is within its array, from
+    the loops and conditions around it, the ranges of integers and the sizes of
+    arrays. Where that fails, a `cf.assert` is put before the access, which
+    `-bfly-lower-checks` makes an error of the call. Two arguments may have to be
+    of one size for that; this is asserted once, where the function begins.
+
+    Memory that is used after it was freed, freed twice, left behind by its stack
+    or not to be written is refused, as is an access that cannot be checked where
+    it is: on a GPU, or in the region of one of bfly's operations.
+
+    The engine runs it on what it was given, unless `--allow-foreign-calls`.
+
+    Before:
+    ```mlir
+    func.func @row(%table: tensor<50x8xf32>, %i: index) -> f32 {
+      %c3 = arith.constant 3 : index
+      %0 = tensor.extract %table[%i, %c3] : tensor<50x8xf32>
+      return %0 : f32
+    }
+    ```
+    After:
+    ```mlir
+    func.func @row(%table: tensor<50x8xf32>, %i: index) -> f32 {
+      %c3 = arith.constant 3 : index
+      %c50 = arith.constant 50 : index
+      %0 = arith.cmpi ult, %i, %c50 : index
+      cf.assert %0, "row.mlir:3:8: 'tensor.extract' leaves its array"
+      %1 = tensor.extract %table[%i, %c3] : tensor<50x8xf32>
+      return %1 : f32
+    }
+    ```
+  }];
+  let options = [
+    Option<"onGPU", "on-gpu", "bool", "false",
+           "loops become kernels of a GPU, in which nothing can fail">
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::cf::ControlFlowDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def LowerChecksPass : Pass<"bfly-lower-checks", "::mlir::ModuleOp"> {
+  let summary = "Make a failed assertion an error of the call";
+  let description = [{
+    A `cf.assert` that fails calls `bflyRuntimeFail` with its message, which ends
+    the call of compiled code and not the process. Upstream's lowering aborts.
+
+    Before:
+    ```mlir
+    func.func @f(%ok: i1) {
+      cf.assert %ok, "it is not"
+      return
+    }
+    ```
+    After:
+    ```mlir
+    llvm.mlir.global internal constant @bfly_check_0("it is not\00")
+    llvm.func @bflyRuntimeFail(!llvm.ptr)
+    func.func @f(%ok: i1) {
+      cf.cond_br %ok, ^bb1, ^bb2
+    ^bb1:
+      return
+    ^bb2:
+      %0 = llvm.mlir.addressof @bfly_check_0 : !llvm.ptr
+      llvm.call @bflyRuntimeFail(%0) : (!llvm.ptr) -> ()
+      llvm.unreachable
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 def EraseMemorySpacesPass : Pass<"bfly-erase-memory-spaces", "::mlir::func::FuncOp"> {
   let summary = "Run a GPU's plan on a CPU: all memory is the host's";
   let description = [{

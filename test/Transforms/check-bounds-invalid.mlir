@@ -1,0 +1,70 @@
+// RUN: bfly-opt %s -split-input-file -bfly-check-bounds -verify-diagnostics
+// RUN: not bfly-opt %s -split-input-file -bfly-check-bounds=on-gpu 2>&1 | FileCheck %s --check-prefix=GPU
+
+func.func @twice() {
+  %m = memref.alloc() : memref<8xf32>
+  memref.dealloc %m : memref<8xf32>
+  // expected-error @+1 {{'memref.dealloc' uses memory that was freed; --allow-foreign-calls runs it unchecked}}
+  memref.dealloc %m : memref<8xf32>
+  return
+}
+
+// -----
+
+func.func @in_a_loop() {
+  %m = memref.alloc() : memref<8xf32>
+  affine.for %i = 0 to 2 {
+    // expected-error @+1 {{'memref.dealloc' frees what this block has not allocated}}
+    memref.dealloc %m : memref<8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @stack(%c: i1) -> f32 {
+  %c0 = arith.constant 0 : index
+  %m = scf.if %c -> memref<8xf32> {
+    // expected-error @+1 {{'memref.alloca' leaves the block that its memory is of}}
+    %a = memref.alloca() : memref<8xf32>
+    scf.yield %a : memref<8xf32>
+  } else {
+    %a = memref.alloc() : memref<8xf32>
+    scf.yield %a : memref<8xf32>
+  }
+  %0 = memref.load %m[%c0] : memref<8xf32>
+  return %0 : f32
+}
+
+// -----
+
+func.func @input(%x: memref<8xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %v = memref.subview %x[4] [4] [1] : memref<8xf32> to memref<4xf32, strided<[1], offset: 4>>
+  // expected-error @+1 {{'affine.store' writes to an input}}
+  affine.store %zero, %v[0] : memref<4xf32, strided<[1], offset: 4>>
+  return
+}
+
+// -----
+
+func.func @layout(%x: memref<8xf32, strided<[?], offset: ?>>) {
+  // expected-error @+1 {{'memref.cast' promises a layout that nothing proves}}
+  %0 = memref.cast %x : memref<8xf32, strided<[?], offset: ?>> to memref<8xf32, strided<[2], offset: ?>>
+  return
+}
+
+// -----
+
+// On a GPU nothing can fail in a kernel.
+// GPU: error: 'tensor.extract' is not proven to stay within its array and cannot be checked on a GPU; --allow-foreign-calls runs it unchecked
+func.func @lookup(%table: tensor<50xf32>, %rows: tensor<64xindex>) -> tensor<64xf32> {
+  %e = tensor.empty() : tensor<64xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%rows : tensor<64xindex>) outs(%e : tensor<64xf32>) {
+  ^bb0(%row: index, %unused: f32):
+    %v = tensor.extract %table[%row] : tensor<50xf32>
+    linalg.yield %v : f32
+  } -> tensor<64xf32>
+  return %y : tensor<64xf32>
+}

@@ -1,0 +1,231 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a module may hold that nobody vouches for: each class that is refused, each that runs, and indices out of bounds."""
+
+import numpy as np
+import pytest
+
+import bfly
+
+
+def program(body, before="", arguments="%x: tensor<8xf32>"):
+    """A function of one result, tensor<1xf32>, which `body` leaves in %r as f32."""
+    return f"""{before}
+func.func @f({arguments}) -> tensor<1xf32> {{
+  %c0 = arith.constant 0 : index
+  %one = arith.constant 1.0 : f32
+  {body}
+  %y = tensor.from_elements %r : tensor<1xf32>
+  return %y : tensor<1xf32>
+}}
+"""
+
+
+RETURN_ONE = "%r = arith.constant 1.0 : f32"
+POINTER = "%c = llvm.mlir.constant(64 : i64) : i64\n%p = llvm.inttoptr %c : i64 to !llvm.ptr\n"
+ALLOC = "%m = memref.alloc() : memref<8xf32>\n"
+LOAD = "\n%r = memref.load %m[%c0] : memref<8xf32>"
+
+REFUSED = {
+    "global": (
+        program(
+            "%p = llvm.mlir.addressof @system : !llvm.ptr\n%r = llvm.call %p(%p) : !llvm.ptr, (!llvm.ptr) -> f32",
+            "llvm.mlir.global external @system() : i8",
+        ),
+        "foreign symbol 'system'",
+    ),
+    "weak global": (
+        program("%p = llvm.mlir.addressof @s : !llvm.ptr\n%r = llvm.load %p : !llvm.ptr -> f32", "llvm.mlir.global weak @s(1.0 : f32) : f32"),
+        "'llvm.mlir.global'",
+    ),
+    "declaration": (program("%r = func.call @getenv() : () -> f32", "func.func private @getenv() -> f32"), "foreign symbol 'getenv'"),
+    "llvm function": (
+        program("%r = llvm.call @g() : () -> f32", "llvm.func @g() -> f32 { %0 = llvm.mlir.constant(1.0 : f32) : f32\n llvm.return %0 : f32 }"),
+        "'llvm.func'",
+    ),
+    "inttoptr": (program(POINTER + "%r = llvm.load %p : !llvm.ptr -> f32"), "'llvm.mlir.constant'|'llvm.inttoptr'"),
+    "alloca": (
+        program("%n = arith.constant 1 : i64\n%p = llvm.alloca %n x f32 : (i64) -> !llvm.ptr\n%r = llvm.load %p : !llvm.ptr -> f32"),
+        "'llvm.alloca'",
+    ),
+    "assembly": (program('%r = llvm.inline_asm "nop", "=x" : () -> f32'), "'llvm.inline_asm'"),
+    "module assembly": ("module attributes {llvm.module_asm = [\"nop\"]} {" + program(RETURN_ONE) + "}", "the attribute 'llvm.module_asm'"),
+    "intrinsic": (program('%r = llvm.call_intrinsic "llvm.sqrt.f32"(%one) : (f32) -> f32'), "'llvm.call_intrinsic'"),
+    "LLVM's arithmetic": (program("%r = llvm.fadd %one, %one : f32"), "'llvm.fadd'"),
+    "data layout": ("module attributes {dlti.dl_spec = #dlti.dl_spec<index = 32 : i64>} {" + program(RETURN_ONE) + "}", "the attribute 'dlti.dl_spec'"),
+    "linkage": (program(RETURN_ONE).replace("-> tensor<1xf32> {", "-> tensor<1xf32> attributes {llvm.linkage = #llvm.linkage<weak>} {"), "the attribute 'llvm.linkage'"),
+    "passthrough": (program(RETURN_ONE).replace("-> tensor<1xf32> {", '-> tensor<1xf32> attributes {passthrough = [["target-cpu", "x"]]} {'), "the attribute 'passthrough'"),
+    "argument": (program(RETURN_ONE).replace("%x: tensor<8xf32>", "%x: tensor<8xf32> {llvm.noalias}"), "the attribute 'llvm.noalias'"),
+    "result": (program(RETURN_ONE).replace("-> tensor<1xf32> {", "-> (tensor<1xf32> {llvm.signext}) {"), "the attribute 'llvm.signext'"),
+    "omp": (program("omp.barrier\n" + RETURN_ONE), "'omp.barrier'"),
+    "gpu": (program("gpu.barrier\n" + RETURN_ONE), "'gpu.barrier'"),
+    "nvvm": (program("nvvm.barrier0\n" + RETURN_ONE), "'nvvm.barrier"),
+    "gpu module": ("module attributes {gpu.container_module} {" + program(RETURN_ONE, "gpu.module @k { gpu.func @g() kernel { gpu.return } }").replace("%one = ", "gpu.launch_func @k::@g blocks in (%c0, %c0, %c0) threads in (%c0, %c0, %c0)\n%one = ") + "}", "the attribute 'gpu.container_module'"),
+    "cast": (program("%i = builtin.unrealized_conversion_cast %one : f32 to i32\n%j = builtin.unrealized_conversion_cast %i : i32 to f32\n%r = arith.addf %j, %one : f32"), "'builtin.unrealized_conversion_cast'"),
+    "function values": (
+        program("%g = func.constant @g : () -> f32\n%r = func.call_indirect %g() : () -> f32", "func.func private @g() -> f32 { %0 = arith.constant 1.0 : f32\n return %0 : f32 }"),
+        "'func.constant'",
+    ),
+    "address": (program(ALLOC + "%i = memref.extract_aligned_pointer_as_index %m : memref<8xf32> -> index\n%j = arith.index_cast %i : index to i32\n%r = arith.sitofp %j : i32 to f32"), "'memref.extract_aligned_pointer_as_index'"),
+    "reinterpret": (program(ALLOC + "%n = memref.reinterpret_cast %m to offset: [0], sizes: [800], strides: [1] : memref<8xf32> to memref<800xf32>\n%r = memref.load %n[%c0] : memref<800xf32>"), "'memref.reinterpret_cast'"),
+    "view": (program("%b = memref.alloc() : memref<8xi8>\n%n = memref.view %b[%c0][] : memref<8xi8> to memref<800xf32>\n%r = memref.load %n[%c0] : memref<800xf32>"), "'memref.view'"),
+    "unranked": (program(ALLOC + "%u = memref.cast %m : memref<8xf32> to memref<*xf32>\n%n = memref.cast %u : memref<*xf32> to memref<800xf32>\n%r = memref.load %n[%c0] : memref<800xf32>"), r"memref<\*xf32>"),
+    "segment": (program("%m = memref.alloc() : memref<8xf32, 257>\n%r = memref.load %m[%c0] : memref<8xf32, 257>"), "memref<8xf32, 257"),
+    "buffer of buffers": (program("%m = memref.alloc() : memref<8xmemref<8xf32>>\n" + RETURN_ONE), "memref<8xmemref<8xf32>>"),
+    "atomic": (program(ALLOC + "%r = memref.atomic_rmw addf %one, %m[%c0] : (f32, memref<8xf32>) -> f32"), "'memref.atomic_rmw'"),
+    "foreign buffer": (program("%m = memref.get_global @g : memref<8xf32>" + LOAD, "memref.global @g : memref<8xf32>"), "foreign symbol 'g'"),
+    "empty buffer": (program("%m = memref.get_global @g : memref<8xf32>" + LOAD, "memref.global @g : memref<8xf32> = uninitialized"), "'memref.global' without a value"),
+    "stack": (program("%n = tensor.dim %x, %c0 : tensor<8xf32>\n%m = memref.alloca(%n) : memref<?xf32>\n%r = memref.load %m[%c0] : memref<?xf32>"), "'memref.alloca' of a dynamic size"),
+    "tensor's buffer": (program("%m = bufferization.to_buffer %x : tensor<8xf32> to memref<8xf32>" + LOAD), "'bufferization.to_buffer'"),
+    "promised alignment": (program(ALLOC + "%a = memref.assume_alignment %m, 4096 : memref<8xf32>" + LOAD), "'memref.assume_alignment'"),
+    "aligned access": (program(ALLOC + "%r = memref.load %m[%c0] {alignment = 4096 : i64} : memref<8xf32>"), "'memref.load' with this alignment"),
+    "gather": (program("%i = arith.constant dense<[[900]]> : tensor<1x1xindex>\n%g = tensor.gather %x[%i] gather_dims([0]) : (tensor<8xf32>, tensor<1x1xindex>) -> tensor<1xf32>\n%r = tensor.extract %g[%c0] : tensor<1xf32>"), "'tensor.gather'"),
+    "reduction": (program("%c1 = arith.constant 1 : index\n%r = scf.parallel (%i) = (%c0) to (%c1) step (%c1) init (%one) -> f32 {\n scf.reduce(%one : f32) {\n ^bb0(%a: f32, %b: f32):\n %s = arith.addf %a, %b : f32\n scf.reduce.return %s : f32\n }\n }"), "'scf.parallel' with a reduction|'scf.reduce.return'"),
+    "freed twice": (program(ALLOC + "memref.store %one, %m[%c0] : memref<8xf32>\nmemref.dealloc %m : memref<8xf32>\nmemref.dealloc %m : memref<8xf32>\n" + RETURN_ONE), "uses memory that was freed"),
+    "used after its end": (program(ALLOC + "memref.dealloc %m : memref<8xf32>" + LOAD), "'memref.load' uses memory that was freed"),
+    "freed through a view": (program(ALLOC + "%v = memref.subview %m[4] [4] [1] : memref<8xf32> to memref<4xf32, strided<[1], offset: 4>>\nmemref.dealloc %v : memref<4xf32, strided<[1], offset: 4>>\n" + RETURN_ONE), "'memref.dealloc' frees what this block has not allocated"),
+    "constant": (program("%m = memref.get_global @g : memref<8xf32>\nmemref.store %one, %m[%c0] : memref<8xf32>\n" + RETURN_ONE, "memref.global \"private\" constant @g : memref<8xf32> = dense<1.0>"), "'memref.store' writes to a constant"),
+    "promised layout": (program(ALLOC + "%v = memref.cast %m : memref<8xf32> to memref<8xf32, strided<[?], offset: ?>>\n%w = memref.cast %v : memref<8xf32, strided<[?], offset: ?>> to memref<8xf32, strided<[100], offset: ?>>\n%r = memref.load %w[%c0] : memref<8xf32, strided<[100], offset: ?>>"), "promises a layout"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    text, message = REFUSED[name]
+    with pytest.raises(bfly.BflyError, match=message) as raised:
+        bfly.compile(text)
+    assert "<text>:" in str(raised.value) or "foreign" in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_an_input_is_not_written():
+    text = """func.func @f(%x: memref<8xf32>, %y: memref<8xf32> {bufferize.result}) {
+      %0 = affine.load %x[0] : memref<8xf32>
+      affine.store %0, %x[1] : memref<8xf32>
+      affine.store %0, %y[0] : memref<8xf32>
+      return
+    }"""
+    with pytest.raises(bfly.BflyError, match="'affine.store' writes to an input"):
+        bfly.compile(text)
+
+
+ALLOWED = {
+    "arith, math, complex": "%a = math.exp %one : f32\n%z = complex.create %a, %one : complex<f32>\n%r = complex.abs %z : complex<f32>",
+    "tensor": "%r = tensor.extract %x[%c0] : tensor<8xf32>",
+    "scf": "%c8 = arith.constant 8 : index\n%c1 = arith.constant 1 : index\n%r = scf.for %i = %c0 to %c8 step %c1 iter_args(%s = %one) -> f32 {\n%v = tensor.extract %x[%i] : tensor<8xf32>\n%t = arith.addf %s, %v : f32\nscf.yield %t : f32\n}",
+    "memory": ALLOC + "memref.store %one, %m[%c0] : memref<8xf32>" + LOAD + "\nmemref.dealloc %m : memref<8xf32>",
+    "affine": ALLOC + "affine.for %i = 0 to 8 { affine.store %one, %m[7 - %i] : memref<8xf32> }" + LOAD,
+    "assertion": "%ok = arith.constant true\ncf.assert %ok, \"fine\"\n" + RETURN_ONE,
+    "vector": "%v = vector.broadcast %one : f32 to vector<4xf32>\n%r = vector.reduction <add>, %v : vector<4xf32> into f32",
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_allowed(name):
+    kernel = bfly.compile(program(ALLOWED[name]))
+    assert np.isfinite(kernel(np.ones(8, np.float32))).all()
+
+
+def test_a_constant_buffer_is_read():
+    text = program("%m = memref.get_global @g : memref<8xf32>" + LOAD, "memref.global \"private\" constant @g : memref<8xf32> = dense<3.0>")
+    assert bfly.compile(text)(np.ones(8, np.float32))[0] == 3
+
+
+# Indices that only data knows ---------------------------------------------------------------------------------------
+
+BY_INDEX = {
+    "tensor.extract": "%r = tensor.extract %x[%i] : tensor<8xf32>",
+    "tensor.insert": "%t = tensor.insert %one into %x[%i] : tensor<8xf32>\n%r = tensor.extract %t[%i] : tensor<8xf32>",
+    "memref.load": ALLOC + "%r = memref.load %m[%i] : memref<8xf32>",
+    "memref.store": ALLOC + "memref.store %one, %m[%i] : memref<8xf32>\n" + RETURN_ONE,
+    "affine.load": ALLOC + "%r = affine.load %m[symbol(%i)] : memref<8xf32>",
+    "affine.store": ALLOC + "affine.store %one, %m[symbol(%i)] : memref<8xf32>\n" + RETURN_ONE,
+    "memref.subview": ALLOC + "%v = memref.subview %m[%i] [1] [1] : memref<8xf32> to memref<1xf32, strided<[1], offset: ?>>\n%r = memref.load %v[%c0] : memref<1xf32, strided<[1], offset: ?>>",
+    "scf.for": "%c1 = arith.constant 1 : index\n%n = arith.addi %i, %c1 : index\n%r = scf.for %j = %c0 to %n step %c1 iter_args(%s = %one) -> f32 {\n%v = tensor.extract %x[%j] : tensor<8xf32>\n%t = arith.addf %s, %v : f32\nscf.yield %t : f32\n}",
+}
+
+
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_an_index_out_of_bounds_is_an_error(name):
+    kernel = bfly.compile(program(BY_INDEX[name], arguments="%x: tensor<8xf32>, %i: index"))
+    x = np.ones(8, np.float32)
+    for index in (0, 7):
+        kernel(x, index)
+    for index in (8, 1 << 40, (1 << 63) - 2, *(() if name == "scf.for" else (-1, -(1 << 63)))):
+        with pytest.raises(bfly.BflyError, match=r"function 'f' failed on cpu: <text>:\d+:\d+: '[a-z_.]+' leaves its array"):
+            kernel(x, index)
+    assert np.isfinite(kernel(x, 3)).all()
+
+
+def test_a_slice_that_data_places_is_refused():
+    body = "%s = tensor.extract_slice %x[%i] [1] [1] : tensor<8xf32> to tensor<1xf32>\n%r = tensor.extract %s[%c0] : tensor<1xf32>"
+    with pytest.raises(bfly.BflyError, match="<text>:.*tensor.extract_slice"):
+        bfly.compile(program(body, arguments="%x: tensor<8xf32>, %i: index"))
+
+
+@pytest.mark.parametrize("count", [-1, 1 << 61, (1 << 62) + 1, -(1 << 63)])
+def test_memory_of_any_size(count):
+    body = "%m = memref.alloc(%i) : memref<?xf32>\nmemref.store %one, %m[%c0] : memref<?xf32>\n%r = memref.load %m[%c0] : memref<?xf32>"
+    kernel = bfly.compile(program(body, arguments="%x: tensor<8xf32>, %i: index"))
+    x = np.ones(8, np.float32)
+    assert kernel(x, 5)[0] == 1
+    with pytest.raises(bfly.BflyError, match="'memref.alloc' leaves its array|out of memory"):
+        kernel(x, count)
+    with pytest.raises(bfly.BflyError, match="'memref.store' leaves its array"):
+        kernel(x, 0)
+
+
+@pytest.mark.parametrize("name", ["divsi", "remsi", "divui", "remui", "floordivsi", "ceildivsi"])
+def test_a_division_by_zero_is_an_error(name):
+    body = f"%n = arith.index_cast %i : index to i64\n%m = arith.constant {-(1 << 63)} : i64\n%q = arith.{name} %m, %n : i64\n%r = arith.sitofp %q : i64 to f32"
+    kernel = bfly.compile(program(body, arguments="%x: tensor<8xf32>, %i: index"))
+    x = np.ones(8, np.float32)
+    kernel(x, 3)
+    for divisor in (0, *((-1,) if name.endswith("si") else ())):
+        with pytest.raises(bfly.BflyError, match=f"'arith.{name}' divides by zero, or overflows"):
+            kernel(x, divisor)
+
+
+LOOKUP = """
+func.func @lookup(%table: tensor<50x16xf32>, %rows: tensor<?x64xi64>) -> tensor<?x64x16xf32> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %rows, %c0 : tensor<?x64xi64>
+  %e = tensor.empty(%n) : tensor<?x64x16xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(b, t, d) -> (b, t)>, affine_map<(b, t, d) -> (b, t, d)>],
+      iterator_types = ["parallel", "parallel", "parallel"]} ins(%rows : tensor<?x64xi64>) outs(%e : tensor<?x64x16xf32>) {
+  ^bb0(%row: i64, %unused: f32):
+    %r = arith.index_cast %row : i64 to index
+    %d = linalg.index 2 : index
+    %v = tensor.extract %table[%r, %d] : tensor<50x16xf32>
+    linalg.yield %v : f32
+  } -> tensor<?x64x16xf32>
+  return %y : tensor<?x64x16xf32>
+}
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_lookup_in_a_loop(threads):
+    """A thread of several fails; the others, and the process, go on."""
+    rng = np.random.default_rng(7)
+    kernel = bfly.compile(LOOKUP, threads=threads)
+    table = rng.standard_normal((50, 16)).astype(np.float32)
+    rows = rng.integers(0, 50, (32, 64))
+    np.testing.assert_array_equal(kernel(table, rows), table[rows])
+    for place, row in (((0, 0), 50), ((31, 63), -1), ((17, 5), 1 << 40)):
+        bad = rows.copy()
+        bad[place] = row
+        with pytest.raises(bfly.BflyError, match="'lookup' failed on cpu: <text>:11:.*'tensor.extract' leaves its array"):
+            kernel(table, bad)
+        np.testing.assert_array_equal(kernel(table, rows), table[rows])
+
+
+def test_what_is_proven_is_not_checked():
+    text = LOOKUP.replace("%r = arith.index_cast %row : i64 to index", """%low = arith.constant 0 : i64
+    %high = arith.constant 49 : i64
+    %a = arith.maxsi %row, %low : i64
+    %b = arith.minsi %a, %high : i64
+    %r = arith.index_cast %b : i64 to index""")
+    assert "cf.assert" in bfly.compile(LOOKUP).ir("network")
+    assert "cf.assert" not in bfly.compile(text).ir("network")
+    assert "cf.assert" not in bfly.compile(LOOKUP, allow_foreign_calls=True).ir("network")
