@@ -39,7 +39,7 @@ static bool isAllowedOperation(StringRef name) {
       // Functions, parameters and constants.
       "builtin.module", "func.func", "func.call", "func.return",
       "ml_program.global", "ml_program.global_load",
-      "ml_program.global_load_const", "ub.poison",
+      "ml_program.global_load_const",
       // bfly, but for the parts of a GPU's kernel.
       "bfly.attention_stage", "bfly.bin", "bfly.butterfly_attention",
       "bfly.dft", "bfly.fft", "bfly.fold_weights", "bfly.ifft", "bfly.kernel",

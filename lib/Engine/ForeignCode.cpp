@@ -99,9 +99,9 @@ llvm::Error mlir::bfly::checkTranslated(const llvm::Module &module) {
   for (const llvm::GlobalVariable &global : module.globals()) {
     if (global.isDeclaration() && !global.use_empty())
       return refuse("the foreign variable '" + global.getName() + "'");
-    if (global.isThreadLocal() || global.hasSection() ||
-        global.isExternallyInitialized())
-      return refuse("the variable '" + global.getName() + "' in a section");
+    if (global.isThreadLocal() || global.isExternallyInitialized())
+      return refuse("the variable '" + global.getName() +
+                    "' of a thread or a loader");
   }
   for (const llvm::Function &function : module) {
     StringRef name = function.getName();
@@ -112,8 +112,8 @@ llvm::Error mlir::bfly::checkTranslated(const llvm::Module &module) {
         return refuse("a call of '" + name + "'");
       continue;
     }
-    if (function.hasSection() || function.hasPersonalityFn() ||
-        function.hasFnAttribute("target-cpu") ||
+    // What loads a GPU's kernels has a section of its own.
+    if (function.hasPersonalityFn() || function.hasFnAttribute("target-cpu") ||
         function.hasFnAttribute("target-features"))
       return refuse("the function '" + name + "' with attributes of a target");
     for (const llvm::BasicBlock &block : function)

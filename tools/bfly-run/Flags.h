@@ -15,11 +15,14 @@ namespace mlir::bfly {
 
 enum class BenchmarkFormat { Console, JSON };
 
+/// What may be done to a parameter of another type than the module's.
+enum class ParameterTypes { Exact, Widen, Round };
+
 struct Flags {
   llvm::cl::OptionCategory category{"Options"};
-  llvm::cl::opt<std::string> source{llvm::cl::cat(category),
-                                    llvm::cl::Positional, llvm::cl::Required,
-                                    llvm::cl::desc("<model.mlir>")};
+  llvm::cl::opt<std::string> source{
+      llvm::cl::cat(category), llvm::cl::Positional, llvm::cl::Required,
+      llvm::cl::desc("<model.mlir>, or - for stdin")};
   llvm::cl::opt<std::string> function{
       llvm::cl::cat(category), "function", llvm::cl::value_desc("name"),
       llvm::cl::desc("the function to run; the only public one if there is "
@@ -37,6 +40,21 @@ struct Flags {
       llvm::cl::value_desc("file.safetensors"),
       llvm::cl::desc("where the module's parameters are, by name; "
                      "repeatable")};
+  llvm::cl::opt<ParameterTypes> parameterTypes{
+      llvm::cl::cat(category), "parameter-types",
+      llvm::cl::init(ParameterTypes::Exact),
+      llvm::cl::desc("parameters of another floating-point type:"),
+      llvm::cl::values(
+          clEnumValN(ParameterTypes::Exact, "exact", "are an error"),
+          clEnumValN(ParameterTypes::Widen, "widen",
+                     "are converted where every value stays what it is: f16 "
+                     "and bf16 to f32, f32 to f64"),
+          clEnumValN(ParameterTypes::Round, "round",
+                     "are converted, rounded where they have to be"))};
+  llvm::cl::opt<bool> ignoreUnknownParameters{
+      llvm::cl::cat(category), "ignore-unknown-parameters",
+      llvm::cl::desc("skip what is in the files of --parameters and not in the "
+                     "module")};
   llvm::cl::list<std::string> outputs{
       llvm::cl::cat(category), "output", llvm::cl::value_desc("@y.npy"),
       llvm::cl::desc("where a result goes, once for each result; empty to drop "

@@ -11,12 +11,11 @@
 #include "Progress.h"
 #include "bfly-runtime.h"
 #include "bfly/Engine/ArrayLiteral.h"
+#include "bfly/Engine/CrashGuard.h"
 #include "bfly/Engine/Executable.h"
 #include "bfly/Engine/FileIO.h"
 #include "bfly/Engine/Npy.h"
 #include "bfly/Schedule/Launches.h"
-#include "llvm/Support/CrashRecoveryContext.h"
-#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <chrono>
@@ -26,17 +25,22 @@
 using namespace llvm;
 using namespace mlir::bfly;
 
-/// Runs `body`, in which upstream's code may crash on hostile input, with a
-/// stack of its own. True if it came back.
-static bool survives(function_ref<void()> body) {
-  return CrashRecoveryContext().RunSafelyOnThread(body, 64u << 20);
-}
-
 /// A crash leaves nothing that could be cleaned up.
 [[noreturn]] static void stop(const Twine &message) {
   errs() << "error: " << message << "\n";
   outs().flush();
   _exit(1);
+}
+
+/// The source: a file, or standard input for "-".
+static Expected<std::unique_ptr<Program>>
+readProgram(const SourceOptions &options) {
+  if (flags().source != "-")
+    return Program::parseFile(flags().source, options);
+  auto text = readStandardInput(options.maxBytes);
+  if (!text)
+    return text.takeError();
+  return Program::parseText((*text)->getBuffer(), "<stdin>", options);
 }
 
 /// Prints IR, at the levels that were asked for.
@@ -142,23 +146,33 @@ shapesOf(ArrayRef<HostArray> arrays) {
   return shapes;
 }
 
-static Error writeReport(const json::Object &report) {
+/// Adds the report to what is written, if it was asked for.
+static Error addReport(OutputFiles &files, const json::Object &report) {
   if (!flags().report.getNumOccurrences())
     return Error::success();
-  return writeFileAtomically(flags().report, [&](raw_ostream &os) {
+  return files.add(flags().report, [&](raw_ostream &os) {
     os << formatv("{0:2}", json::Value(json::Object(report))) << "\n";
     return Error::success();
   });
 }
 
+/// All files or none.
 static Error writeOutputs(ArrayRef<std::string> paths,
                           ArrayRef<HostArray> results,
                           const json::Object &report) {
-  for (auto [path, result] : zip(paths, results))
-    if (!path.empty())
-      if (Error error = writeNpy(path, result))
-        return error;
-  return writeReport(report);
+  OutputFiles files;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (paths[i].empty())
+      continue;
+    const HostArray *result = &results[i];
+    if (Error error = files.add(paths[i], [result](raw_ostream &os) {
+          return writeNpy(os, *result);
+        }))
+      return error;
+  }
+  if (Error error = addReport(files, report))
+    return error;
+  return files.commit();
 }
 
 /// The report of what is not run: with what the assembler says of a GPU's
@@ -175,7 +189,7 @@ static Error reportWithoutRun(const Program &program, const Signature &function,
     return launches.takeError();
   if (settings.device.kind == Device::Kind::CUDA)
     addLaunches(*report, std::move(*launches));
-  return writeReport(*report);
+  return writeOutputs({}, {}, *report);
 }
 
 static Error run() {
@@ -195,17 +209,18 @@ static Error run() {
   // Filled in by the thread that survives.
   std::unique_ptr<Program> program;
   Error failure = Error::success();
-  if (!survives([&] {
-        ErrorAsOutParameter checked(failure);
-        auto parsed = Program::parseFile(flags().source, options);
-        if (parsed)
-          program = std::move(*parsed);
-        else
-          failure = parsed.takeError();
-      }))
-    stop(flags().source +
-         ": the parser failed on this file: there is too little memory, "
-         "or bfly has a bug");
+  std::string why;
+  if (!survives(
+          [&] {
+            ErrorAsOutParameter checked(failure);
+            auto parsed = readProgram(options);
+            if (parsed)
+              program = std::move(*parsed);
+            else
+              failure = parsed.takeError();
+          },
+          why))
+    stop(flags().source + ": " + crashMessage("the parser", why));
   if (failure)
     return failure;
   auto selected = program->function(flags().function);
@@ -214,15 +229,15 @@ static Error run() {
   const Signature &function = **selected;
 
   if (!flags().printLevels.empty()) {
-    if (!survives([&] {
-          ErrorAsOutParameter checked(failure);
-          failure = printLevels(*program, function, settings);
-          if (!failure && flags().inputs.empty())
-            failure = reportWithoutRun(*program, function, settings);
-        }))
-      stop(flags().source +
-           ": the compiler failed on this file: there is too little "
-           "memory, or bfly has a bug");
+    if (!survives(
+            [&] {
+              ErrorAsOutParameter checked(failure);
+              failure = printLevels(*program, function, settings);
+              if (!failure && flags().inputs.empty())
+                failure = reportWithoutRun(*program, function, settings);
+            },
+            why))
+      stop(flags().source + ": " + crashMessage("the compiler", why));
     if (failure || flags().inputs.empty())
       return failure;
   }
@@ -236,7 +251,9 @@ static Error run() {
   auto inputs = readInputs(flags().inputs, function);
   if (!inputs)
     return inputs.takeError();
-  auto parameters = Parameters::read(flags().parameters, *program, function);
+  auto parameters =
+      Parameters::read(flags().parameters, *program, function,
+                       flags().parameterTypes, flags().ignoreUnknownParameters);
   if (!parameters)
     return parameters.takeError();
   auto sizes =
@@ -251,17 +268,18 @@ static Error run() {
 
   std::unique_ptr<Executable> executable;
   double compileSeconds = 0;
-  if (!survives([&] {
-        ErrorAsOutParameter checked(failure);
-        auto compiled = compile(*program, function, settings, compileSeconds);
-        if (compiled)
-          executable = std::move(*compiled);
-        else
-          failure = compiled.takeError();
-      }))
-    stop(flags().source +
-         ": the compiler failed on this file: there is too little "
-         "memory, or bfly has a bug");
+  if (!survives(
+          [&] {
+            ErrorAsOutParameter checked(failure);
+            auto compiled =
+                compile(*program, function, settings, compileSeconds);
+            if (compiled)
+              executable = std::move(*compiled);
+            else
+              failure = compiled.takeError();
+          },
+          why))
+    stop(flags().source + ": " + crashMessage("the compiler", why));
   if (failure)
     return failure;
 
@@ -279,12 +297,14 @@ static Error run() {
   if (!call)
     return call.takeError();
   {
-    // An index out of bounds is the function's own fault.
+    // What foreign code does is its own fault.
     Progress progress("running " + function.name);
-    if (!CrashRecoveryContext().RunSafely([&] {
-          ErrorAsOutParameter checked(failure);
-          failure = call->run();
-        }))
+    if (!survivesHere(
+            [&] {
+              ErrorAsOutParameter checked(failure);
+              failure = call->run();
+            },
+            why))
       stop(flags().source + ": function '" + function.name + "' crashed");
   }
   if (failure)
@@ -327,17 +347,12 @@ static Error run() {
 
 int bflyRunMain(int argc, char **argv) {
   // Errors that have nobody to return to are still one line and exit code 1.
-  install_fatal_error_handler(
-      [](void *, const char *reason, bool) { stop(reason); });
-  install_bad_alloc_error_handler(
-      [](void *, const char *, bool) { stop("out of memory"); });
   std::set_new_handler([] {
     static const char message[] = "error: out of memory\n";
     ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
     (void)written;
     _exit(1);
   });
-  CrashRecoveryContext::Enable();
   parseFlags(argc, argv);
   Error error = run();
   outs().flush();
