@@ -33,7 +33,7 @@ Network mlir::bfly::inspect(KernelOp kernel) {
     };
     auto setTransform = [&](int64_t tokens) {
       if (network.hasTransform && network.transformTokens != tokens)
-        network.otherTokens = tokens;
+        network.otherTokens = network.transformTokens;
       network.hasTransform = true;
       network.transformTokens = tokens;
     };

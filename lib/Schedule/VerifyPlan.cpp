@@ -26,8 +26,7 @@ static LogicalResult verifyKinds(KernelOp kernel, const Network &network) {
 }
 
 /// The words that mean the same for every kernel of a machine.
-static LogicalResult verifyWords(KernelOp kernel, const Network &network,
-                                 const Machine &machine) {
+static LogicalResult verifyWords(KernelOp kernel, const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
   if (!machine.isGPU() && plan.getThreads())
     return refuse(kernel, "threads", plan.getThreads())
@@ -35,11 +34,6 @@ static LogicalResult verifyWords(KernelOp kernel, const Network &network,
   if (machine.isGPU() && !plan.getThreads())
     return kernel.emitKernelError()
            << "has a plan without threads, which a GPU's blocks have";
-  bool hasChoice = !machine.isGPU() && network.stages;
-  if (!hasChoice && plan.getParallel() != "tile")
-    return refuse(kernel, "parallel", plan.getParallel())
-           << "only attention on a CPU has a choice, this kernel takes "
-              "\"tile\"";
   for (GroupAttr group : plan.getGroups()) {
     Place place = group.getPlace();
     bool isCache =
@@ -47,8 +41,9 @@ static LogicalResult verifyWords(KernelOp kernel, const Network &network,
     bool exists = place == Place::Memory ||
                   (machine.isGPU() ? place == Place::Shared : isCache);
     if (!exists)
-      return refuse(kernel, "a group in", stringifyPlace(place))
-             << "\"" << machine.name << "\" has "
+      return kernel.emitKernelError()
+             << "has a plan with a group in " << stringifyPlace(place) << "; \""
+             << machine.name << "\" has "
              << (machine.isGPU() ? "shared and memory"
                                  : "l1, l2, l3 and memory");
   }
@@ -113,7 +108,7 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
            << machine.name << '"';
   Network network = inspect(kernel);
   if (failed(verifyKinds(kernel, network)) ||
-      failed(verifyWords(kernel, network, machine)))
+      failed(verifyWords(kernel, machine)))
     return failure();
   int64_t tokens = network.transformTokens;
   // Other lengths have no passes of their own on a GPU.

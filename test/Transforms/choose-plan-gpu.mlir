@@ -125,15 +125,3 @@ func.func @cache_of_a_gpu(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
   }
   return %y : tensor<4x8x64xf32>
 }
-
-// -----
-
-func.func @parallel_of_a_gpu(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan with parallel = "batch"; only attention on a CPU has a choice, this kernel takes "tile"}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [8], groups = [<0 to 0 in shared>], parallel = "batch", threads = 256> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
-    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
-    bfly.yield %r : tensor<4x8x64xf32>
-  }
-  return %y : tensor<4x8x64xf32>
-}

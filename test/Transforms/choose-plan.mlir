@@ -141,18 +141,6 @@ func.func @threads_of_a_cpu(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
 
 // -----
 
-func.func @parallel(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan with parallel = "batch"; only attention on a CPU has a choice, this kernel takes "tile"}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "batch"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
-    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
-    bfly.yield %r : tensor<4x8x64xf32>
-  }
-  return %y : tensor<4x8x64xf32>
-}
-
-// -----
-
 func.func @place(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
   // expected-error @below {{has a plan with a group in shared; "cpu" has l1, l2, l3 and memory}}
   %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in shared>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {

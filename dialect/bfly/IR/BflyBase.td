@@ -154,8 +154,8 @@ def Bfly_PlanAttr : Bfly_Attr<"Plan", "plan"> {
     - `groups`: which stages share a place, in order, from the first to the last;
       of a transform one, or the first pass and the rest; none where there are
       neither passes nor stages;
-    - `parallel`: the loop that is spread over the machine, `tile`, or for
-      attention on a CPU also `batch`;
+    - `parallel`: the loop that is spread over the machine, `batch` or `tile`,
+      where there is a choice: for attention on a CPU;
     - `threads`: of a block, on a GPU, which needs the word, and no other.
 
     A plan that does not fit its machine or its kernel is refused, by
