@@ -1,7 +1,7 @@
 // Code from outside the module runs only where that is allowed.
 
 // RUN: not bfly-run %s --function=call 2>&1 | FileCheck %s
-// CHECK: foreign-calls.mlir:[[@LINE+12]]:1: error: foreign symbol 'getppid' is used, which is not allowed
+// CHECK: foreign-calls.mlir:[[@LINE+13]]:1: error: foreign symbol 'getppid' is used, which is not allowed
 // RUN: bfly-run %s --function=call --allow-foreign-calls | FileCheck %s --check-prefix=CALL
 // CALL: result[0]: 1xi32={{[0-9]+}}
 
