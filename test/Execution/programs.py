@@ -270,15 +270,14 @@ def butterfly_problem(rng, batch, n, d, heads, form, shared, dtype):
     )
 
 
-def definition_error(problem, heads, dtype, weights, scale, oracle):
-    """The error of the definition evaluated in a type: the largest of several orders of its sums, which say nothing of
-    the order, since of scores that saturate a single one may be lucky."""
+def definition_errors(problem, heads, dtype, weights, scale, oracle):
+    """Errors of the definition evaluated in a type, in several orders of its sums: it says nothing of the order, and of
+    scores that saturate a single one may be lucky."""
     x, wq, wk = problem
     d = x.shape[2]
     dh = d // heads
     rng = np.random.default_rng(0)
-    worst = 0.0
-    for trial in range(1 if dtype in ("bf16", "f16") else 8):
+    for trial in range(1 if dtype in ("bf16", "f16") else 40):
         # Channels in another order within their head.
         order = rng.permutation(dh) if trial else np.arange(dh)
         every = np.concatenate([head * dh + order for head in range(heads)])
@@ -286,8 +285,7 @@ def definition_error(problem, heads, dtype, weights, scale, oracle):
         turned = x[:, :, every], *(w[..., inner, :][..., inner] for w in (wq, wk))
         with np.errstate(all="ignore"):
             rounded = reference.butterfly_attention_rounded(*turned, heads, dtype, weights, scale)
-        worst = max(worst, reference.error(rounded, oracle[:, :, every]))
-    return worst
+        yield reference.error(rounded, oracle[:, :, every])
 
 
 def check_butterfly(out, problem, heads, form, dtype, scale=None, fused=True):
@@ -299,9 +297,11 @@ def check_butterfly(out, problem, heads, form, dtype, scale=None, fused=True):
     oracle = evaluate(*problem, heads, weights, scale)
     # The definition in a type may have a NaN; what it defines has none, nor may the result.
     assert np.isfinite(reference.load(out))[np.isfinite(oracle)].all()
-    definition = definition_error(problem, heads, dtype, weights, scale, oracle)
     wrong = reference.error(out, oracle)
-    limit = reference.bound("butterfly_attention", dtype, x.shape[1], definition, fused)
+    for definition in definition_errors(problem, heads, dtype, weights, scale, oracle):
+        limit = reference.bound("butterfly_attention", dtype, x.shape[1], definition, fused)
+        if wrong <= limit:
+            return
     assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}"
 
 

@@ -155,7 +155,7 @@ def plans(draw, machine, kind, n):
     named = choose(st.just(machine), st.sampled_from(["cpu", "sm_90a", "abacus"]))
     lanes = choose(st.sampled_from([1, 2, 3, 4, 7, 8, 16, 32]), st.sampled_from([0, -1, 100, 1024, 1025]))
     tile = choose(st.sampled_from([1, 2, 3, 5, 16, 31, 128, 256]), st.sampled_from([0, 1 << 21, 1 << 40, (1 << 63) - 1]))
-    parallel = choose(st.sampled_from(["tile", "tile", "batch"] if stages else ["tile"]), st.sampled_from(["batch", "no"]))
+    parallel = choose(st.sampled_from(["tile", "tile", "batch"]), st.sampled_from(["batch", "no"]))
     threads = st.sampled_from([128, 256, 512] if stages else [32, 64, 96, 256, 512, 1024])
     threads = choose(threads if on_a_gpu else st.none(), st.sampled_from([None, 33, 64, 1024, 2048, -32]))
     return (
