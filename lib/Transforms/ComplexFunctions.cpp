@@ -213,6 +213,20 @@ struct ExpandAngle : PartsPattern<complex::AngleOp, ExpandAngle> {
   }
 };
 
+/// -i log((w + iz) / sqrt((w + iz) (w - iz))): the product does not cancel
+/// where z^2 + w^2 would.
+struct ExpandAtan2 : PartsPattern<complex::Atan2Op, ExpandAtan2> {
+  using PartsPattern::PartsPattern;
+  static Parts expand(RegisterArith &arith, Operation *, ArrayRef<Parts> x) {
+    Parts z = x[0], w = x[1];
+    Parts plus = {arith.sub(w.re, z.im), arith.add(w.im, z.re)};
+    Parts minus = {arith.add(w.re, z.im), arith.sub(w.im, z.re)};
+    Parts root = squareRoot(arith, multiplyParts(arith, plus, minus));
+    Parts log = logarithm(arith, divideParts(arith, plus, root));
+    return {log.im, arith.neg(log.re)};
+  }
+};
+
 struct ExpandSign : PartsPattern<complex::SignOp, ExpandSign> {
   using PartsPattern::PartsPattern;
   static Parts expand(RegisterArith &arith, Operation *, ArrayRef<Parts> x) {
@@ -364,8 +378,8 @@ Value mlir::bfly::absOfParts(RegisterArith &arith, Parts x) {
 }
 
 void mlir::bfly::populateComplexFunctionPatterns(RewritePatternSet &patterns) {
-  patterns.add<ExpandAbs, ExpandAngle, ExpandCos, ExpandExp, ExpandExpm1,
-               ExpandLog, ExpandLog1p, ExpandPow, ExpandPowi, ExpandRsqrt,
-               ExpandSign, ExpandSin, ExpandSqrt, ExpandTan, ExpandTanh>(
-      patterns.getContext());
+  patterns.add<ExpandAbs, ExpandAngle, ExpandAtan2, ExpandCos, ExpandExp,
+               ExpandExpm1, ExpandLog, ExpandLog1p, ExpandPow, ExpandPowi,
+               ExpandRsqrt, ExpandSign, ExpandSin, ExpandSqrt, ExpandTan,
+               ExpandTanh>(patterns.getContext());
 }

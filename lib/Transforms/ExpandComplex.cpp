@@ -9,10 +9,10 @@
 // that a loop around it vectorises.
 //
 // Sums and products are here, exponentials, roots and powers in
-// ComplexFunctions.cpp; comparisons and atan2 are upstream's, which are built
-// of these. Products are the textbook's: no branch recovers infinities from
-// NaNs, and none leaves out the zero of a real factor, which has a say in the
-// sign of a zero and so in the side of a branch cut.
+// ComplexFunctions.cpp; comparisons are upstream's. Products are the
+// textbook's: no branch recovers infinities from NaNs, and none leaves out the
+// zero of a real factor, which has a say in the sign of a zero and so in the
+// side of a branch cut.
 
 #include "bfly/Transforms/Passes.h"
 

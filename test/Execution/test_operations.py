@@ -89,9 +89,9 @@ def tensor_text(case, kind):
     f, p, y = (f"tensor<{shape}xcomplex<{kind}>>", f"tensor<{SHAPE[2]}x{kind}>", f"tensor<{shape}x{stored}>")
     return f"""#whole = affine_map<(i, j, k) -> (i, j, k)>
 func.func @f(%f: {f}, %q: {p}) -> {y} {{
-  %e = tensor.empty() : {y}
+  %made = tensor.empty() : {y}
   %y = linalg.generic {{indexing_maps = [#whole, affine_map<(i, j, k) -> (k)>, #whole],
-      iterator_types = ["parallel", "parallel", "parallel"]}} ins(%f, %q : {f}, {p}) outs(%e : {y}) {{
+      iterator_types = ["parallel", "parallel", "parallel"]}} ins(%f, %q : {f}, {p}) outs(%made : {y}) {{
   ^bb0(%z: complex<{kind}>, %p: {kind}, %old: {stored}):
       %zero = arith.constant 0.0 : {kind}
       %a = complex.re %z : complex<{kind}>

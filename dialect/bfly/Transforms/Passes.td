@@ -776,7 +776,7 @@ def ExpandTablesPass : Pass<"bfly-expand-tables", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
-def ExpandIntegerMathPass : InterfacePass<"bfly-expand-integer-math", "::mlir::FunctionOpInterface"> {
+def ExpandIntegerMathPass : Pass<"bfly-expand-integer-math", "::mlir::func::FuncOp"> {
   let summary = "Integer operations that would trap, or have no value";
   let description = [{
     What NumPy says of them, on every machine: a / 0 and a mod 0 are 0, and the
