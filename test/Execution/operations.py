@@ -117,8 +117,13 @@ def real_operations():
 WIDTH, BITS = 32, (1 << 32) - 1  # of the integers that are counted in
 
 
+def complex_expm1(z):
+    """NumPy's own, and log1p, cancel near 0."""
+    x, y = z.real, z.imag
+    return np.expm1(x) * np.cos(y) - 2 * np.sin(y / 2) ** 2 + 1j * np.exp(x) * np.sin(y)
+
+
 def complex_log1p(z):
-    """NumPy's own cancels near 0."""
     x, y = z.real, z.imag
     near = np.log1p(x * (2 + x) + y * y) / 2
     return np.where(np.abs(z) < 0.5, near, np.log(np.abs(1 + z))) + 1j * np.arctan2(y, 1 + x)
@@ -135,7 +140,7 @@ def complex_operations():
         return np.where(z == 0, z, z / np.where(z == 0, 1, np.abs(z)))
 
     for name, oracle in (
-        ("conj", np.conj), ("cos", np.cos), ("exp", np.exp), ("expm1", np.expm1), ("log", np.log), ("log1p", complex_log1p),
+        ("conj", np.conj), ("cos", np.cos), ("exp", np.exp), ("expm1", complex_expm1), ("log", np.log), ("log1p", complex_log1p),
         ("neg", np.negative), ("rsqrt", lambda z: 1 / np.sqrt(z)), ("sign", sign), ("sin", np.sin), ("sqrt", np.sqrt),
         ("tan", np.tan), ("tanh", np.tanh),
     ):  # fmt: skip
@@ -306,6 +311,17 @@ def arith_operations():
         yield Operation("arith.cmpi", text, of, result="I", domain="small")
     text = "%t = arith.cmpf olt, %a, %b : T\n      %r = arith.select %t, %a, %b : T"
     yield Operation("arith.select", text, lambda a, b, c: np.where(a < b, a, b), ulps=0)
+
+
+def complex_corners(rng, shape, smallest):
+    """Complex numbers where functions cancel, overflow or have a cut, by what they are."""
+    a, b = rng.standard_normal(shape), rng.standard_normal(shape)
+    yield "tiny", (a + 1j * b) * 10.0 ** rng.uniform(smallest, smallest / 2, shape)
+    yield "near 0", (a + 1j * b) * 10.0 ** rng.uniform(-10, -1, shape)
+    yield "real", 3 * a + 0j
+    yield "imaginary", 0 * a + 3j * b
+    yield "large", (a + 1j * b) * 10.0 ** rng.uniform(0, 2, shape)
+    yield "of absolute value 1", np.exp(1j * b) * (1 + a * 1e-6)
 
 
 HALF_ULP = {"f16": 2.0**14, "bf16": 2.0**17}  # of f32's ulps

@@ -160,6 +160,19 @@ def test_operation(case, kind, place, plan, rng):
     check(case, kind, run(kernel, z, p), oracle(case, z, p))
 
 
+FUNCTIONS = [case for case in operations.complex_operations() if " %z : C" in case.text and case.ulps == 4]
+
+
+@pytest.mark.parametrize("kind", ("f32", "f64"))
+@pytest.mark.parametrize("case", FUNCTIONS, ids=names(FUNCTIONS))
+def test_complex_corners(case, kind, rng):
+    kernel = bfly.compile(region_text(case, kind))
+    p = np.ones(SHAPE[2], np.float32 if kind == "f32" else np.float64)
+    for _, z in operations.complex_corners(rng, SHAPE, -30 if kind == "f32" else -250):
+        z = z.astype(np.complex64 if kind == "f32" else np.complex128)
+        check(case, kind, kernel(z, p), oracle(case, z, p))
+
+
 @pytest.mark.skipif(not OPT.exists(), reason="there is no bfly-opt")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", ("f32", "f64"))
