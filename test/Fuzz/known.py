@@ -6,18 +6,9 @@ may be left out."""
 import re
 
 # (kind, way, the program's text, reason), each but the last a pattern.
-PROGRAMS = [
-    (r"upstream|unplaced", r"", r"linalg\.softmax", "linalg.softmax is neither lowered nor refused by us"),
-    (r"upstream|unplaced", r"", r"math\.erf", "math.erf is taken for a foreign function"),
-    (r"upstream|unplaced", r"", r"scf\.for", "a loop around layers is not bufferized"),
-    (r"wrong", r"", r"bfly\.spectrum_map", "a map of half a spectrum depends on what it is fused with"),
-    (r"wrong", r"a drawn plan", r"", "a last radix of 2 is wrong on a CPU"),
-]
+PROGRAMS = []
 # Wrong uses that end the process.
-MISUSE = {
-    "c_api": "NULL and sizes that are no sizes are not looked at in the C API",
-    "copy": "a copy of a kernel frees what it shares",
-}
+MISUSE = {}
 
 
 def reason(kind, way, text):

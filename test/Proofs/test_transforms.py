@@ -188,10 +188,7 @@ def plans():
 
 
 @pytest.mark.parametrize("n, radices, groups", list(plans()))
-def test_plans_written_by_hand(n, radices, groups, request):
-    if len(groups) == 1 and len(radices) > 1 and radices[-1] == 2:
-        # TODO: upstream's canonicalisation folds ((-i) mod 4) floordiv 2 wrongly.
-        request.applymarker(pytest.mark.xfail(reason="a last radix of 2 is wrong", strict=False))
+def test_plans_written_by_hand(n, radices, groups):
     text = transform_text(n, "f64", "f64")
     schedule = print_after(text, "-bfly-compile=to=schedule")
     begin = schedule.index("plan <")
