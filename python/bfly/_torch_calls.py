@@ -26,7 +26,8 @@ class TorchCalls:
         self._handle, self._infos, self._number = handle, infos, number
         self._names = [info[0] for info in infos[1]]
         values = [info for kind in infos for info in kind]
-        self._possible = not any(is_number for *_, is_number in values)
+        # With no array there is nothing that says whose results are wanted.
+        self._possible = bool(infos[0] or infos[1]) and not any(is_number for *_, is_number in values)
         self._local = threading.local()  # the arrays that are told to the C API: a set for each thread
         self._shapes = {}  # the results' shapes for the dynamic sizes of inputs and parameters
 

@@ -342,7 +342,7 @@ def runs_alike(function, parameters):
 
 
 # What a GPU's kernels refuse by name is none of their failures.
-REFUSALS = re.compile(r"f64, which runs on a CPU|which does not run on a GPU")
+REFUSALS = re.compile(r"f64, which runs on a CPU|which does not run on a GPU|must be a kernel of its own: cuFFT")
 
 
 def compile(text, fuse=True, plan="cpu", **options):

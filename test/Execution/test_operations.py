@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import operations
 import pytest
-from programs import run
+from programs import PLANS, compile, run
 
 import bfly
 
@@ -19,7 +19,6 @@ OPT = Path(os.environ.get("BFLY_BUILD_DIR", Path(__file__).resolve().parents[2] 
 SHAPE = (2, 8, 19)  # vectors and what is left of them
 
 CASES = [*operations.real_operations(), *operations.complex_operations(), *operations.arith_operations()]
-PLANS = {"cpu": {}, "gpu": {"target": "sm_90a", "emulate": True}}
 
 
 def is_complex(case):
@@ -156,7 +155,7 @@ def test_operation(case, kind, place, plan, rng):
         pytest.skip(f"no {case.name} of {kind}")
     text = PLACES[place](case, kind)
     z, p = draw(case, kind, rng)
-    kernel = bfly.compile(text, **PLANS[plan])
+    kernel = compile(text, plan=plan)
     check(case, kind, run(kernel, z, p), oracle(case, z, p))
 
 
@@ -166,7 +165,7 @@ FUNCTIONS = [case for case in operations.complex_operations() if " %z : C" in ca
 @pytest.mark.parametrize("kind", ("f32", "f64"))
 @pytest.mark.parametrize("case", FUNCTIONS, ids=names(FUNCTIONS))
 def test_complex_corners(case, kind, rng):
-    kernel = bfly.compile(region_text(case, kind))
+    kernel = compile(region_text(case, kind))
     p = np.ones(SHAPE[2], np.float32 if kind == "f32" else np.float64)
     for _, z in operations.complex_corners(rng, SHAPE, -30 if kind == "f32" else -250):
         z = z.astype(np.complex64 if kind == "f32" else np.complex128)
