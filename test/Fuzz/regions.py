@@ -21,7 +21,7 @@ class Region:
 
     def op(self, text, function, is_complex):
         self.count += 1
-        name = f"%r{self.count}"
+        name = f"%in{self.count}"
         self.lines.append(f"    {name} = {text}")
 
         def cached(env):
@@ -136,7 +136,7 @@ class Region:
         else:
             limit = self.rng.randrange(0, 9)
             self.count += 1
-            name = f"%r{self.count}"
+            name = f"%in{self.count}"
             self.lines.append(f"    {name} = arith.constant {limit} : index")
             test, t = self.op(f"arith.cmpi ult, %k, {name} : index", lambda env: env["%k"] < limit, False)
         self.reals.pop()
