@@ -10,13 +10,14 @@
 //
 // Sums and products are here, exponentials, roots and powers in
 // ComplexFunctions.cpp; comparisons are upstream's. Products are the
-// textbook's: no branch recovers infinities from NaNs, and none leaves out the
-// zero of a real factor, which has a say in the sign of a zero and so in the
-// side of a branch cut.
+// textbook's: no branch recovers infinities from NaNs. The zero of a real
+// factor has a say in the sign of a zero and so in the side of a branch cut; it
+// is left out where nothing is read that could tell.
 
 #include "bfly/Transforms/Passes.h"
 
 #include "ComplexParts.h"
+#include "ZeroSigns.h"
 #include "bfly/IR/Bfly.h"
 #include "mlir/Conversion/ComplexToStandard/ComplexToStandard.h"
 #include "mlir/IR/Matchers.h"
@@ -110,10 +111,19 @@ struct ExpandConj : PartsPattern<complex::ConjOp, ExpandConj> {
   }
 };
 
+/// On a product by a real number, of which the sign of a zero does not matter.
+constexpr StringLiteral kRealFactor = "bfly.real_factor";
+
 struct ExpandMul : PartsPattern<complex::MulOp, ExpandMul> {
   using PartsPattern::PartsPattern;
-  static Parts expand(RegisterArith &arith, Operation *, ArrayRef<Parts> x) {
+  static Parts expand(RegisterArith &arith, Operation *op, ArrayRef<Parts> x) {
     Parts a = x[0], b = x[1];
+    if (op->hasAttr(kRealFactor)) {
+      if (isZero(a.im))
+        std::swap(a, b);
+      if (isZero(b.im))
+        return {arith.mul(a.re, b.re), arith.mul(a.im, b.re)};
+    }
     return {arith.sub(arith.mul(a.re, b.re), arith.mul(a.im, b.im)),
             arith.add(arith.mul(a.re, b.im), arith.mul(a.im, b.re))};
   }
@@ -205,6 +215,11 @@ struct ExpandComplexPass
 
   void runOnOperation() override {
     MLIRContext *context = &getContext();
+    // Before anything is expanded: what reads a product shows then.
+    getOperation()->walk([&](complex::MulOp op) {
+      if (!signOfZeroMatters(op))
+        op->setAttr(kRealFactor, UnitAttr::get(context));
+    });
     RewritePatternSet patterns(context);
     populateComplexToStandardConversionPatterns(patterns);
     populateComplexFunctionPatterns(patterns);

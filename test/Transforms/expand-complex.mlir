@@ -122,3 +122,32 @@ func.func @bits(%a: f32, %b: f32) -> i64 {
   %i = complex.bitcast %z : complex<f32> to i64
   return %i : i64
 }
+
+// The zero of a real factor is multiplied only where somebody may see the sign of the zero that results.
+// CHECK-LABEL: func @gain
+// CHECK-COUNT-2: arith.mulf
+// CHECK-NOT: arith.mulf
+// CHECK: return
+func.func @gain(%x: complex<f32>, %g: f32, %m: memref<1xf32>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %w = complex.create %g, %zero : complex<f32>
+  %y = complex.mul %x, %w : complex<f32>
+  %re = complex.re %y : complex<f32>
+  %im = complex.im %y : complex<f32>
+  %sum = arith.addf %re, %im : f32
+  memref.store %sum, %m[%c0] : memref<1xf32>
+  return
+}
+
+// CHECK-LABEL: func @gain_of_a_spectrum
+// CHECK-COUNT-4: arith.mulf
+// CHECK: return
+func.func @gain_of_a_spectrum(%x: complex<f32>, %g: f32, %m: memref<1xcomplex<f32>>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %w = complex.create %g, %zero : complex<f32>
+  %y = complex.mul %x, %w : complex<f32>
+  memref.store %y, %m[%c0] : memref<1xcomplex<f32>>
+  return
+}

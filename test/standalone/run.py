@@ -73,7 +73,7 @@ def load_test(path, name):
 
 def identity(value, name, index, ids=None):
     """A parameter's part of the test's name, as pytest writes it."""
-    given = ids(value) if callable(ids) else ids[index] if ids is not None else None
+    given = ids(value) if callable(ids) else list(ids)[index] if ids is not None else None
     if given is not None:
         value = given
     if isinstance(value, float | int | str | None):
