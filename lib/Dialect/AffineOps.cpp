@@ -165,6 +165,15 @@ int64_t LibraryTransformOp::getTokens() {
   return (isRealTarget() ? getTarget() : getSource()).getType().getDimSize(1);
 }
 
+void LibraryTransformOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getSourceMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getTargetMutable());
+  // cuFFT computes in place of what is half a spectrum.
+  if (isRealTarget())
+    effects.emplace_back(MemoryEffects::Write::get(), &getSourceMutable());
+}
+
 LogicalResult LibraryTransformOp::verify() {
   MemRefType source = getSource().getType(), target = getTarget().getType();
   for (MemRefType type : {source, target})

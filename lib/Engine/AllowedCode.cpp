@@ -126,9 +126,6 @@ static std::string refuseForm(Operation *op) {
   } else if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
     if (!alloca.getDynamicSizes().empty())
       return "of a dynamic size";
-  } else if (auto expand = dyn_cast<memref::ExpandShapeOp>(op)) {
-    if (!expand.getResultType().hasStaticShape())
-      return "of a dynamic size";
   } else if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
     if (loop.getNumReductions())
       return "with a reduction";

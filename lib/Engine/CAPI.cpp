@@ -3,15 +3,14 @@
 
 #include "bfly/Engine/CAPI.h"
 
+#include "CAPIArrays.h"
 #include "InFlight.h"
-#include "bfly-cuda.h"
 #include "bfly/Engine/CrashGuard.h"
 #include "bfly/Engine/Executable.h"
 #include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
-#include <cmath>
 #include <cstring>
 #include <mutex>
 
@@ -19,26 +18,10 @@ using namespace mlir;
 using namespace mlir::bfly;
 using llvm::Twine;
 
-static_assert(BFLY_F64 == int(ElementType::F64) &&
-                  BFLY_F32 == int(ElementType::F32) &&
-                  BFLY_BF16 == int(ElementType::BF16) &&
-                  BFLY_F16 == int(ElementType::F16) &&
-                  BFLY_C64 == int(ElementType::C64) &&
-                  BFLY_C128 == int(ElementType::C128) &&
-                  BFLY_I64 == int(ElementType::I64) &&
-                  BFLY_I32 == int(ElementType::I32) &&
-                  BFLY_I16 == int(ElementType::I16) &&
-                  BFLY_I8 == int(ElementType::I8) &&
-                  BFLY_U8 == int(ElementType::U8) &&
-                  BFLY_I1 == int(ElementType::I1),
-              "the header's numbers are fixed");
-
-/// The header's shapes, which have -1 for dynamic sizes.
-using Shapes = std::vector<SmallVector<int64_t, 4>>;
-
 struct bfly_kernel {
   std::unique_ptr<Program> program;
   std::unique_ptr<Executable> executable;
+  /// The header's shapes, which have -1 for dynamic sizes.
   Shapes shapes[3];
   /// Held while the program is lowered once more.
   std::mutex mutex;
@@ -66,7 +49,10 @@ struct bfly_kernel {
 
 static thread_local std::string lastError;
 
-/// Keeps an error for bfly_last_error.
+void mlir::bfly::keepError(std::string message) {
+  lastError = std::move(message);
+}
+
 static void keep(llvm::Error error) { lastError = toString(std::move(error)); }
 
 static char *copyText(StringRef text) {
@@ -175,8 +161,7 @@ guardedText(const bfly_kernel *kernel,
   return nullptr;
 }
 
-/// Whether `pointer` is there; else bfly_last_error says that `name` is NULL.
-static bool isGiven(const void *pointer, StringRef name) {
+bool mlir::bfly::isGiven(const void *pointer, StringRef name) {
   if (!pointer)
     lastError = (name + " is NULL").str();
   return pointer;
@@ -187,102 +172,6 @@ static bool isKind(int kind) {
     return true;
   lastError = "there is no kind " + std::to_string(kind) + " of values";
   return false;
-}
-
-/// The shape of a caller's array.
-static llvm::Expected<ArrayRef<int64_t>> shapeOf(const bfly_array &array,
-                                                 const Twine &name) {
-  if (array.rank < 0 || array.rank > static_cast<int64_t>(kMaxRank))
-    return makeError(name + " has rank " + Twine(array.rank) +
-                     ", but ranks are from 0 to " + Twine(kMaxRank));
-  if (array.rank > 0 && !array.shape)
-    return makeError(name + " has no shape");
-  ArrayRef<int64_t> shape(array.shape, array.rank);
-  for (int64_t size : shape)
-    if (size < 0)
-      return makeError(name + " has a size of " + Twine(size));
-  return shape;
-}
-
-/// The shape that a caller's array is taken in. Those of parameters come from
-/// files, in which ones at the front come and go.
-static ArrayRef<int64_t> fitShape(ArrayRef<int64_t> shape,
-                                  const ValueInfo &info, StringRef kind) {
-  bool fits =
-      kind == "parameters" && equalBesidesLeadingOnes(shape, info.shape);
-  return fits ? ArrayRef<int64_t>(info.shape) : shape;
-}
-
-/// An error unless there are as many arrays as values.
-static llvm::Error checkCount(const bfly_array *arrays, size_t count,
-                              ArrayRef<ValueInfo> infos, StringRef kind) {
-  if (count == infos.size() && (!count || arrays))
-    return llvm::Error::success();
-  return makeError(Twine(infos.size()) + " " + kind + " are needed, but " +
-                   Twine(arrays ? count : 0) + " were given");
-}
-
-static llvm::Expected<Shapes> shapesOf(const bfly_array *arrays, size_t count,
-                                       ArrayRef<ValueInfo> infos,
-                                       StringRef kind) {
-  if (llvm::Error error = checkCount(arrays, count, infos, kind))
-    return std::move(error);
-  Shapes shapes;
-  for (size_t i = 0; i < count; ++i) {
-    auto shape = shapeOf(arrays[i], infos[i].name);
-    if (!shape)
-      return shape.takeError();
-    shapes.emplace_back(fitShape(*shape, infos[i], kind));
-  }
-  return shapes;
-}
-
-/// The caller's array as the engine has it. `name` is what errors call it.
-static llvm::Expected<ArrayView> borrow(const bfly_array &array,
-                                        const Twine &name) {
-  if (array.dtype < BFLY_F64 || array.dtype > BFLY_I1)
-    return makeError(name + " has dtype " + Twine(array.dtype) +
-                     ", which is none");
-  auto shape = shapeOf(array, name);
-  if (!shape)
-    return shape.takeError();
-  ArrayView view;
-  if (array.device_type == BFLY_CUDA)
-    view.device = {Device::Kind::CUDA, array.device_id};
-  else if (array.device_type != BFLY_CPU)
-    return makeError(name + " is on a device of type " +
-                     Twine(array.device_type) +
-                     ", which is neither a CPU nor a CUDA device");
-  view.type = static_cast<ElementType>(array.dtype);
-  view.shape = *shape;
-  auto bytes = checkedSizeInBytes(view.type, view.shape);
-  if (!bytes)
-    return makeError(name + ": " + toString(bytes.takeError()));
-  // No elements may come with any pointer, none at all included.
-  alignas(16) static char empty[16];
-  if (!array.data && *bytes > 0)
-    return makeError(name + " has no data");
-  view.data = *bytes > 0 ? array.data : empty;
-  // Checks the alignment.
-  auto borrowed = HostArray::borrow(view.type, view.shape, view.data, *bytes);
-  if (!borrowed)
-    return makeError(name + ": " + toString(borrowed.takeError()));
-  return view;
-}
-
-static llvm::Error borrowAll(const bfly_array *arrays, size_t count,
-                             ArrayRef<ValueInfo> infos, StringRef kind,
-                             std::vector<ArrayView> &result) {
-  if (llvm::Error error = checkCount(arrays, count, infos, kind))
-    return error;
-  for (size_t i = 0; i < count; ++i) {
-    auto array = borrow(arrays[i], infos[i].name);
-    if (!array)
-      return array.takeError();
-    array->shape = fitShape(array->shape, infos[i], kind);
-    result.push_back(*array);
-  }
-  return llvm::Error::success();
 }
 
 static llvm::Error run(const bfly_kernel &kernel, const bfly_array *inputs,
@@ -438,73 +327,6 @@ int bfly_kernel_run(const bfly_kernel *kernel, const bfly_array *inputs,
   InFlight call;
   llvm::Error error = run(*kernel, inputs, num_inputs, parameters,
                           num_parameters, results, num_results, stream);
-  if (!error)
-    return 0;
-  keep(std::move(error));
-  return -1;
-}
-
-/// Why nothing can be measured so; an hour is more than anybody waits.
-static bool canMeasure(int32_t threads, double seconds,
-                       const double *bytes_per_second,
-                       const double *flops_per_second) {
-  if (threads < 0 || threads > 4096)
-    lastError = "threads is " + std::to_string(threads) +
-                ", but has to be from 0 to 4096";
-  else if (!(seconds >= 0 && seconds <= 3600))
-    lastError = "seconds has to be from 0 to 3600";
-  else
-    return isGiven(bytes_per_second, "bytes_per_second") &&
-           isGiven(flops_per_second, "flops_per_second");
-  return false;
-}
-
-void bfly_measure_ceilings(int32_t threads, double seconds,
-                           double *bytes_per_second, double *flops_per_second) {
-  if (!canMeasure(threads, seconds, bytes_per_second, flops_per_second)) {
-    for (double *rate : {bytes_per_second, flops_per_second})
-      if (rate)
-        *rate = 0;
-    return;
-  }
-  InFlight call;
-  *bytes_per_second = bflyRuntimeCopyBandwidth(threads, seconds);
-  *flops_per_second = bflyRuntimePeakFlops(threads, seconds);
-}
-
-int bfly_measure_device(const char *device, double seconds,
-                        double *bytes_per_second, double *flops_per_second,
-                        double *matrix_flops_per_second) {
-  if (!canMeasure(0, seconds, bytes_per_second, flops_per_second))
-    return -1;
-  InFlight call;
-  auto parsed = Device::parse(device ? device : "cpu");
-  llvm::Error error = parsed ? parsed->open() : parsed.takeError();
-  if (error) {
-    keep(std::move(error));
-    return -1;
-  }
-  double matrix = 0;
-  if (parsed->kind == Device::Kind::CPU) {
-    bfly_measure_ceilings(0, seconds, bytes_per_second, flops_per_second);
-  } else if (bflyCudaCopyBandwidth(parsed->ordinal, seconds,
-                                   bytes_per_second) ||
-             bflyCudaPeakFlops(parsed->ordinal, seconds, flops_per_second)) {
-    lastError = bflyCudaLastError();
-    return -1;
-  } else if (bflyCudaPeakMatrixFlops(parsed->ordinal, seconds, &matrix)) {
-    // cuBLASLt need not be there.
-    matrix = 0;
-  }
-  if (matrix_flops_per_second)
-    *matrix_flops_per_second = matrix;
-  return 0;
-}
-
-int bfly_open_device(const char *device) {
-  InFlight call;
-  auto parsed = Device::parse(device ? device : "cpu");
-  llvm::Error error = parsed ? parsed->open() : parsed.takeError();
   if (!error)
     return 0;
   keep(std::move(error));

@@ -20,6 +20,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -311,6 +312,12 @@ llvm::Expected<SizeRules> Program::sizeRules(const Signature &function) const {
     return makeError(name + ": function '" + function.name +
                      "' has results of unknown size");
   return std::move(*inferred.rules);
+}
+
+bool Program::usesStack() const {
+  return (*module)
+      ->walk([](memref::AllocaOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
 }
 
 llvm::Expected<std::string> Program::ir(const Signature &function,

@@ -32,8 +32,9 @@ Executable::create(const Program &program, const Signature &function,
     return std::move(error);
 
   DiagnosticCollector diagnostics(lowered->get()->getContext());
-  auto jit = Jit::create(lowered->get(), function.name,
-                         program.options().allowForeignCalls);
+  auto jit =
+      Jit::create(lowered->get(), function.name,
+                  program.options().allowForeignCalls, program.usesStack());
   if (!jit)
     return diagnostics.take(
         (program.sourceName() + ": function '" + function.name +

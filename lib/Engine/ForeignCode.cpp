@@ -10,7 +10,9 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/IR/InstrTypes.h"
+#include "llvm/Analysis/ValueTracking.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
 
 #include <dlfcn.h>
@@ -123,4 +125,20 @@ llvm::Error mlir::bfly::checkTranslated(const llvm::Module &module) {
             return refuse("assembly");
   }
   return llvm::Error::success();
+}
+
+void mlir::bfly::freezeStackLoads(llvm::Module &module) {
+  SmallVector<llvm::LoadInst *> loads;
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function))
+      if (auto *load = dyn_cast<llvm::LoadInst>(&instruction))
+        if (isa<llvm::AllocaInst>(
+                llvm::getUnderlyingObject(load->getPointerOperand())))
+          loads.push_back(load);
+  for (llvm::LoadInst *load : loads) {
+    auto *frozen =
+        new llvm::FreezeInst(load, "", std::next(load->getIterator()));
+    load->replaceUsesWithIf(
+        frozen, [&](llvm::Use &use) { return use.getUser() != frozen; });
+  }
 }

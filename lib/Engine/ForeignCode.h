@@ -31,6 +31,10 @@ llvm::Error checkLowered(ModuleOp lowered, bool allowForeignCalls);
 /// but its own functions and runtimeSymbols().
 llvm::Error checkTranslated(const llvm::Module &module);
 
+/// Gives what is read of the stack before it was written a value, any one, but
+/// the same to all who use it: a check of an index and the access behind it.
+void freezeStackLoads(llvm::Module &module);
+
 /// Adds the mathematical library's functions.
 void addMathSymbols(llvm::StringMap<void *> &symbols);
 

@@ -134,8 +134,10 @@ Jit::~Jit() {
     llvm::consumeError(jit->deinitialize(jit->getMainJITDylib()));
 }
 
-llvm::Expected<std::unique_ptr<Jit>>
-Jit::create(ModuleOp lowered, StringRef function, bool allowForeignCalls) {
+llvm::Expected<std::unique_ptr<Jit>> Jit::create(ModuleOp lowered,
+                                                 StringRef function,
+                                                 bool allowForeignCalls,
+                                                 bool freezesStack) {
   auto machine = hostMachine();
   if (!machine)
     return machine.takeError();
@@ -146,9 +148,12 @@ Jit::create(ModuleOp lowered, StringRef function, bool allowForeignCalls) {
                      "' cannot be translated to LLVM's IR");
   module->setDataLayout((*machine)->createDataLayout());
   module->setTargetTriple((*machine)->getTargetTriple());
-  if (!allowForeignCalls)
+  if (!allowForeignCalls) {
     if (llvm::Error error = checkTranslated(*module))
       return std::move(error);
+    if (freezesStack)
+      freezeStackLoads(*module);
+  }
   llvm::Function *callee =
       module->getFunction(("_mlir_ciface_" + function).str());
   if (!callee)

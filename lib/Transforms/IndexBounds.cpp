@@ -303,6 +303,8 @@ std::optional<Linear> IndexBounds::getSize(Value shaped, unsigned dim) {
     return operand(alloc.getDynamicSizes());
   if (auto empty = dyn_cast_or_null<tensor::EmptyOp>(op))
     return operand(empty.getDynamicSizes());
+  if (auto expand = dyn_cast_or_null<memref::ExpandShapeOp>(op))
+    return operand(expand.getOutputShape());
   if (auto view = dyn_cast_or_null<memref::SubViewOp>(op)) {
     llvm::SmallBitVector dropped = view.getDroppedDims();
     for (auto [position, size] : llvm::enumerate(view.getMixedSizes())) {

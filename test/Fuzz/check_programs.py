@@ -5,7 +5,7 @@
     check_programs.py FIRST COUNT   seeds FIRST … FIRST + COUNT - 1, a line of JSON for each
     check_programs.py SEED          one, in words, with its text
 
-A line has "seed", "checked" (how many ways it ran right), "refused" (messages by way), "findings" and "known" (reasons).
+A line has "seed", "checked" (how many ways it ran right), "refused" (messages by way) and "findings".
 What the driver (fuzz.py) sees of a process that dies is the seed of the line that is missing."""
 
 import itertools
@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "Execution"))
 
 from generate import generate  # noqa: E402
 from guarded import guarded  # noqa: E402
-from known import reason  # noqa: E402
 from program import EPSILON, is_complex  # noqa: E402
 
 import bfly  # noqa: E402
@@ -98,15 +97,11 @@ class Check:
         self.program = generate(seed)
         self.text = self.program.text()
         self.exact, self.limits = tolerances(self.program)
-        self.checked, self.refused, self.findings, self.known = 0, {}, [], []
+        self.checked, self.refused, self.findings = 0, {}, []
         self.where = itertools.cycle(("end", "begin"))
 
     def find(self, way, kind, message):
-        why = reason(kind, way, self.text)
-        if why:
-            self.known.append(why)
-        else:
-            self.findings.append({"way": way, "kind": kind, "message": message[:500]})
+        self.findings.append({"way": way, "kind": kind, "message": message[:500]})
 
     def attempt(self, way, text, **options):
         """Compiles and runs; the kernel, or None."""
@@ -202,7 +197,6 @@ def main():
         check = Check(seed)
         check.run()
         line = {"seed": seed, "checked": check.checked, "refused": check.refused, "findings": check.findings}
-        line["known"] = check.known
         print(json.dumps(line | {"seconds": round(time.monotonic() - begin, 2)}), flush=True)
 
 

@@ -96,8 +96,6 @@ def run_worker(script, part, first, seconds, environment, findings):
 def count(part, entry, findings):
     findings.counts[part] += 1
     findings.counts[f"{part}, ways that ran"] += entry["checked"]
-    for why in entry.get("known", ()):
-        findings.counts[f"{part}, known: {why}"] += 1
     for message in entry["refused"].values():
         findings.refused[re.sub(r"\d+|'[^']*'|\([^()]*\)", "_", message)[:160]] += 1
     for finding in entry["findings"]:

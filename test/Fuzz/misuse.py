@@ -14,8 +14,6 @@ import threading
 
 import numpy as np
 
-from known import MISUSE
-
 import bfly
 from bfly import _library
 
@@ -121,10 +119,10 @@ class Case:
             attempt(lambda: self.call(kernel))
         attempt(lambda: kernel.ir(self.rng.choice(["network", "gpu", "llvm", self.anything()])))
         attempt(lambda: kernel.report)
-        copies = [] if "copy" in MISUSE else [copy.copy, copy.deepcopy, pickle.dumps]
+        copies = [copy.copy, copy.deepcopy, pickle.dumps]
         attempt(lambda: self.rng.choice([*copies, repr, hash, bool])(kernel))
         if self.rng.random() < 0.2:
-            other = None if "copy" in MISUSE else attempt(lambda: copy.copy(kernel))
+            other = attempt(lambda: copy.copy(kernel))
             threads = [threading.Thread(target=lambda: attempt(lambda: self.call(kernel))) for _ in range(3)]
             for thread in threads:
                 thread.start()
@@ -226,7 +224,7 @@ def main():
         case = Case(seed)
         findings = []
         try:
-            attempt(case.python if seed % 2 or "c_api" in MISUSE else case.c_api)
+            attempt(case.python if seed % 2 else case.c_api)
         except Exception as error:  # noqa: BLE001, which is what is looked for
             findings.append({"way": "python" if seed % 2 else "C", "kind": type(error).__name__, "message": str(error)})
         print(json.dumps({"seed": seed, "checked": 1, "refused": {}, "findings": findings}), flush=True)

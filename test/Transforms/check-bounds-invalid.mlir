@@ -68,3 +68,28 @@ func.func @lookup(%table: tensor<50xf32>, %rows: tensor<64xindex>) -> tensor<64x
   } -> tensor<64xf32>
   return %y : tensor<64xf32>
 }
+
+// -----
+
+func.func @two_unknown_parts(%x: memref<?xf32>, %m: index, %n: index) {
+  // expected-error @+1 {{'memref.expand_shape' has sizes that nothing proves}}
+  %0 = memref.expand_shape %x [[0, 1]] output_shape [%m, %n] : memref<?xf32> into memref<?x?xf32>
+  return
+}
+
+// -----
+
+// An inverse transform to real numbers computes in its source.
+func.func @inverse(%f: memref<?x501x32xcomplex<f32>>, %y: memref<?x1000x32xf32> {bufferize.result}) {
+  // expected-error @+1 {{'bfly.library_transform' writes to an input}}
+  bfly.library_transform inverse %f to %y : memref<?x501x32xcomplex<f32>> to memref<?x1000x32xf32>
+  return
+}
+
+// -----
+
+// The other transforms do not.
+func.func @forward(%x: memref<4x1000x32xf32>, %f: memref<4x501x32xcomplex<f32>> {bufferize.result}) {
+  bfly.library_transform %x to %f : memref<4x1000x32xf32> to memref<4x501x32xcomplex<f32>>
+  return
+}

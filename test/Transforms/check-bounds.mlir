@@ -124,3 +124,58 @@ func.func @memory(%n: index, %x: memref<20xf32>) {
   }
   return
 }
+
+// -----
+
+// What an operation promises of its operands proves nothing, and is taken back.
+// CHECK-LABEL: func.func @promises
+// CHECK-NEXT:    arith.constant
+// CHECK-NEXT:    arith.constant
+// CHECK:         arith.addi %{{.*}}, %{{.*}} : index
+// CHECK-NEXT:    arith.divsi %{{.*}}, %{{.*}} : index
+// CHECK:         arith.addf %{{.*}}, %{{.*}} fastmath<contract> : f32
+// CHECK:         cf.assert %{{.*}}, {{.*}}'memref.load'
+func.func @promises(%x: memref<8xf32>, %i: index, %a: f32) -> f32 {
+  %large = arith.constant 9223372036854775807 : index
+  %step = arith.constant 1152921504606846976 : index
+  %0 = arith.addi %i, %large overflow<nsw> : index
+  %1 = arith.divsi %0, %step exact : index
+  %2 = arith.addf %a, %a fastmath<nnan,ninf,contract> : f32
+  %3 = memref.load %x[%1] : memref<8xf32>
+  %4 = arith.addf %2, %3 : f32
+  return %4 : f32
+}
+
+// -----
+
+// The parts of a size: proven, checked.
+// CHECK-LABEL: func.func @parts
+// CHECK:         memref.expand_shape
+// CHECK-DAG:     %[[COUNT:.*]] = arith.divui
+// CHECK-DAG:     %[[REST:.*]] = arith.remui
+// CHECK:         cf.assert %{{.*}}, {{.*}}'memref.expand_shape'
+// CHECK-NEXT:    memref.expand_shape
+// CHECK-NOT:     cf.assert
+func.func @parts(%x: memref<?x6xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %d = memref.dim %x, %c0 : memref<?x6xf32>
+  %0 = memref.expand_shape %x [[0], [1, 2]] output_shape [%d, 2, 3] : memref<?x6xf32> into memref<?x2x3xf32>
+  %1 = memref.expand_shape %x [[0, 1], [2]] output_shape [%n, 4, 6] : memref<?x6xf32> into memref<?x4x6xf32>
+  return
+}
+
+// -----
+
+// An element of a vector that only data knows.
+// CHECK-LABEL: func.func @positions
+// CHECK:         vector.extract
+// CHECK:         cf.assert %{{.*}}, {{.*}}'vector.extract'
+// CHECK:         cf.assert %{{.*}}, {{.*}}'vector.insert'
+func.func @positions(%v: vector<8xf32>, %i: index, %a: f32) -> vector<8xf32> {
+  affine.for %j = 0 to 8 {
+    %0 = vector.extract %v[%j] : f32 from vector<8xf32>
+  }
+  %1 = vector.extract %v[%i] : f32 from vector<8xf32>
+  %2 = vector.insert %a, %v[%i] : f32 into vector<8xf32>
+  return %2 : vector<8xf32>
+}

@@ -142,6 +142,8 @@ BY_INDEX = {
     "affine.load": ALLOC + "%r = affine.load %m[symbol(%i)] : memref<8xf32>",
     "affine.store": ALLOC + "affine.store %one, %m[symbol(%i)] : memref<8xf32>\n" + RETURN_ONE,
     "memref.subview": ALLOC + "%v = memref.subview %m[%i] [1] [1] : memref<8xf32> to memref<1xf32, strided<[1], offset: ?>>\n%r = memref.load %v[%c0] : memref<1xf32, strided<[1], offset: ?>>",
+    "vector.extract": "%v = vector.broadcast %one : f32 to vector<8xf32>\n%r = vector.extract %v[%i] : f32 from vector<8xf32>",
+    "vector.insert": "%v = vector.broadcast %one : f32 to vector<8xf32>\n%w = vector.insert %one, %v[%i] : f32 into vector<8xf32>\n%r = vector.reduction <add>, %w : vector<8xf32> into f32",
     "scf.for": "%c1 = arith.constant 1 : index\n%n = arith.addi %i, %c1 : index\n%r = scf.for %j = %c0 to %n step %c1 iter_args(%s = %one) -> f32 {\n%v = tensor.extract %x[%j] : tensor<8xf32>\n%t = arith.addf %s, %v : f32\nscf.yield %t : f32\n}",
 }
 
@@ -176,15 +178,107 @@ def test_memory_of_any_size(count):
         kernel(x, 0)
 
 
-@pytest.mark.parametrize("name", ["divsi", "remsi", "divui", "remui", "floordivsi", "ceildivsi"])
-def test_a_division_by_zero_is_an_error(name):
-    body = f"%n = arith.index_cast %i : index to i64\n%m = arith.constant {-(1 << 63)} : i64\n%q = arith.{name} %m, %n : i64\n%r = arith.sitofp %q : i64 to f32"
+def test_parts_that_are_not_the_whole():
+    body = """%c7 = arith.constant 7 : index
+      %m = memref.alloc(%i) : memref<?xf32>
+      affine.for %j = 0 to %i {
+        affine.store %one, %m[%j] : memref<?xf32>
+      }
+      %h = arith.divui %i, %c7 : index
+      %e = memref.expand_shape %m [[0, 1]] output_shape [%h, 7] : memref<?xf32> into memref<?x7xf32>
+      %r = memref.load %e[%c0, %c0] : memref<?x7xf32>"""
     kernel = bfly.compile(program(body, arguments="%x: tensor<8xf32>, %i: index"))
     x = np.ones(8, np.float32)
-    kernel(x, 3)
-    for divisor in (0, *((-1,) if name.endswith("si") else ())):
-        with pytest.raises(bfly.BflyError, match=f"'arith.{name}' divides by zero, or overflows"):
-            kernel(x, divisor)
+    assert kernel(x, 14)[0] == 1
+    for size in (6, 15):
+        with pytest.raises(bfly.BflyError, match="'memref.expand_shape' leaves its array"):
+            kernel(x, size)
+
+
+@pytest.mark.parametrize("kind", ["scalar", "tensor", "vector", "linalg"])
+@pytest.mark.parametrize("name", ["divsi", "remsi", "divui", "remui", "floordivsi", "ceildivsi"])
+def test_a_division_by_zero_is_zero(name, kind):
+    """As NumPy has it: nothing traps, and the least number over -1 is itself."""
+    if kind == "tensor":
+        text = f"""func.func @f(%x: tensor<4xi64>, %y: tensor<4xi64>) -> tensor<4xi64> {{
+          %q = arith.{name} %x, %y : tensor<4xi64>
+          return %q : tensor<4xi64>
+        }}"""
+    elif kind == "linalg":
+        text = f"""func.func @f(%x: tensor<4xi64>, %y: tensor<4xi64>) -> tensor<4xi64> {{
+          %e = tensor.empty() : tensor<4xi64>
+          %r = linalg.map ins(%x, %y : tensor<4xi64>, tensor<4xi64>) outs(%e : tensor<4xi64>) (%a: i64, %b: i64, %c: i64) {{
+            %q = arith.{name} %a, %b : i64
+            linalg.yield %q : i64
+          }}
+          return %r : tensor<4xi64>
+        }}"""
+    elif kind == "vector":
+        text = f"""func.func @f(%x: memref<4xi64>, %y: memref<4xi64>, %z: memref<4xi64> {{bufferize.result}}) {{
+          %c0 = arith.constant 0 : index
+          %a = vector.load %x[%c0] : memref<4xi64>, vector<4xi64>
+          %b = vector.load %y[%c0] : memref<4xi64>, vector<4xi64>
+          %q = arith.{name} %a, %b : vector<4xi64>
+          vector.store %q, %z[%c0] : memref<4xi64>, vector<4xi64>
+          return
+        }}"""
+    else:
+        text = f"""func.func @f(%x: tensor<4xi64>, %y: tensor<4xi64>) -> tensor<4xi64> {{
+          %c0 = arith.constant 0 : index
+          %c1 = arith.constant 1 : index
+          %c4 = arith.constant 4 : index
+          %e = tensor.empty() : tensor<4xi64>
+          %r = scf.for %i = %c0 to %c4 step %c1 iter_args(%t = %e) -> tensor<4xi64> {{
+            %a = tensor.extract %x[%i] : tensor<4xi64>
+            %b = tensor.extract %y[%i] : tensor<4xi64>
+            %q = arith.{name} %a, %b : i64
+            %u = tensor.insert %q into %t[%i] : tensor<4xi64>
+            scf.yield %u : tensor<4xi64>
+          }}
+          return %r : tensor<4xi64>
+        }}"""
+    least = -(1 << 63)
+    x, y = np.array([7, least, least, -7]), np.array([0, 0, -1, 2])
+    if name.endswith("ui"):
+        quotient = [0, 0, 0, ((1 << 64) - 7) // 2]
+        remainder = [0, 0, least, 1]  # a remainder by 0 is 0, too
+    else:
+        quotient = [0, 0, least, {"floordivsi": -4}.get(name, -3)]
+        remainder = [0, 0, 0, -1]
+    expected = remainder if name.startswith("rem") else quotient
+    np.testing.assert_array_equal(bfly.compile(text)(x, y), expected)
+
+
+PROMISES = {
+    # The largest sum that does not overflow is over 2^63 / 8 at most 7.
+    "a sum": "%j = arith.addi %i, %large overflow<nsw> : index\n%k = arith.divsi %j, %step : index",
+    "a sum of i64": "%n = arith.index_cast %i : index to i64\n%m = arith.constant 9223372036854775807 : i64\n%s = arith.addi %n, %m overflow<nsw> : i64\n%d = arith.constant 1152921504606846976 : i64\n%q = arith.divsi %s, %d : i64\n%k = arith.index_cast %q : i64 to index",
+}
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_a_promise_proves_nothing(name):
+    body = "%large = arith.constant 9223372036854775807 : index\n%step = arith.constant 1152921504606846976 : index\n" + PROMISES[name]
+    kernel = bfly.compile(program(body + "\n%r = tensor.extract %x[%k] : tensor<8xf32>", arguments="%x: tensor<8xf32>, %i: index"))
+    x = np.arange(8, dtype=np.float32)
+    assert kernel(x, 0)[0] == 7 and kernel(x, -(1 << 62))[0] == 3
+    with pytest.raises(bfly.BflyError, match="'tensor.extract' leaves its array"):
+        kernel(x, 1)
+
+
+@pytest.mark.parametrize("element", ["index", "f32"])
+def test_what_a_stack_holds_before_it_is_written(element):
+    """Any value, but one: where it is an index, it is inside or an error."""
+    to_index = {
+        "index": "%k = memref.load %m[%i] : memref<4xindex>",
+        "f32": "%v = memref.load %m[%i] : memref<4xf32>\n%n = arith.fptosi %v : f32 to i64\n%k = arith.index_cast %n : i64 to index",
+    }[element]
+    kernel = bfly.compile(program(f"%m = memref.alloca() : memref<4x{element}>\n{to_index}\n%r = tensor.extract %x[%k] : tensor<8xf32>", arguments="%x: tensor<8xf32>, %i: index"))
+    x = np.arange(8, dtype=np.float32)
+    try:
+        assert kernel(x, 1)[0] in x
+    except bfly.BflyError as error:
+        assert "'tensor.extract' leaves its array" in str(error)
 
 
 LOOKUP = """

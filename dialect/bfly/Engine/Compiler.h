@@ -148,6 +148,9 @@ public:
   llvm::Expected<llvm::json::Array>
   launches(const Signature &function, const CompileSettings &settings) const;
 
+  /// Whether the source has memory on the stack.
+  bool usesStack() const;
+
   /// What messages call the source.
   llvm::StringRef sourceName() const { return name; }
 

@@ -144,7 +144,8 @@ def Bfly_TileProductOp : Bfly_Op<"tile_product"> {
   let hasVerifier = 1;
 }
 
-def Bfly_LibraryTransformOp : Bfly_Op<"library_transform"> {
+def Bfly_LibraryTransformOp : Bfly_Op<"library_transform",
+    [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "A Fourier transform of any length, by the machine's library";
   let description = [{
         T[b,k,c] = sum_n S[b,n,c] e^(-2 pi i n k / N)
@@ -177,8 +178,8 @@ def Bfly_LibraryTransformOp : Bfly_Op<"library_transform"> {
     ```
   }];
   let arguments = (ins
-      Arg<MemRefRankOf<[Bfly_ComputeFloat, Bfly_Complex], [3]>, "S", [MemRead, MemWrite]>:$source,
-      Arg<MemRefRankOf<[Bfly_ComputeFloat, Bfly_Complex], [3]>, "T", [MemWrite]>:$target,
+      Arg<MemRefRankOf<[Bfly_ComputeFloat, Bfly_Complex], [3]>, "S">:$source,
+      Arg<MemRefRankOf<[Bfly_ComputeFloat, Bfly_Complex], [3]>, "T">:$target,
       UnitAttr:$inverse);
   let results = (outs);
   let assemblyFormat = [{

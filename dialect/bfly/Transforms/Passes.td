@@ -484,6 +484,10 @@ def CheckBoundsPass : Pass<"bfly-check-bounds", "::mlir::func::FuncOp"> {
     `-bfly-lower-checks` makes an error of the call. Two arguments may have to be
     of one size for that; this is asserted once, where the function begins.
 
+    What an operation promises of its operands (`overflow<nsw>`, `exact`,
+    `fastmath<nnan>`) proves nothing and is taken back: where a promise is
+    broken, a check and the access behind it need not see the same number.
+
     Memory that is used after it was freed, freed twice, left behind by its stack
     or not to be written is refused, as is an access that cannot be checked where
     it is: on a GPU, or in the region of one of bfly's operations.
