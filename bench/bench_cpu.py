@@ -202,7 +202,13 @@ def dense_products(options):
     """bfly.linear, weights packed at each call, beside the same product by OpenBLAS: a list of rows."""
     rng = np.random.default_rng(0)
     rows = []
-    for count, inner, outer in ((64, 256, 256), (512, 512, 512), (4096, 256, 1024), (4096, 1024, 256), (2048, 1024, 4096)):
+    for count, inner, outer in (
+        (64, 256, 256),
+        (512, 512, 512),
+        (4096, 256, 1024),
+        (4096, 1024, 256),
+        (2048, 1024, 4096),
+    ):
         x = rng.standard_normal((count, inner), np.float32)
         w = rng.standard_normal((outer, inner), np.float32) / np.float32(inner**0.5)
         text = (
@@ -269,7 +275,9 @@ def compile_times(options):
     ):
         text = texts(1, n, d, 4 * d, options.heads)[op]
         seconds = [timed_compile(text, options.threads)[1] for _ in range(5)]
-        rows.append({"op": op, "tokens": n, "channels": d, "least_s": min(seconds), "median_s": statistics.median(seconds)})
+        rows.append(
+            {"op": op, "tokens": n, "channels": d, "least_s": min(seconds), "median_s": statistics.median(seconds)}
+        )
         print(f"compile {op:20} N = {n:6}: {min(seconds):.3f} s", flush=True)
     return rows
 

@@ -96,7 +96,12 @@ def machine(device):
     info = {"python": platform.python_version(), "numpy": np.__version__, "bfly": bfly.version()}
     if device.startswith("cuda"):
         query = "name,driver_version,memory.total,clocks.max.sm,power.limit"
-        command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader", f"--id={device.partition(':')[2] or 0}"]
+        command = [
+            "nvidia-smi",
+            f"--query-gpu={query}",
+            "--format=csv,noheader",
+            f"--id={device.partition(':')[2] or 0}",
+        ]
         try:
             told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().split(", ")
             info |= dict(zip(("card", "driver", "memory", "clock", "power"), told))
@@ -222,7 +227,9 @@ class Shape:
     def rival(self, label, function, sets, oracle=None, floor=None, compiled=False):
         """A function of torch's. One that has to be compiled is left out when time is short."""
         if compiled and (not self.options.compile or time.monotonic() > self.options.deadline):
-            self.notes.add(f"{self.title}: {label}: left out, {'as asked' if not self.options.compile else 'no time left'}")
+            self.notes.add(
+                f"{self.title}: {label}: left out, {'as asked' if not self.options.compile else 'no time left'}"
+            )
             return
         row = {}
 
@@ -359,7 +366,9 @@ def bench_butterfly(options, clock, notes):
     rows = []
     for batch, n, d, heads in SMALL_BUTTERFLY_SHAPES if options.small else BUTTERFLY_SHAPES:
         dtype, stages, dh = "bf16", n.bit_length() - 1, d // heads
-        shape = Shape(options, clock, notes, op="butterfly", dtype=dtype, batch=batch, tokens=n, channels=d, heads=heads)
+        shape = Shape(
+            options, clock, notes, op="butterfly", dtype=dtype, batch=batch, tokens=n, channels=d, heads=heads
+        )
         function = butterfly(n, heads)
         forms = {"dense": (stages, d, d), "per head": (stages, heads, dh, dh)}
         sets = oracle = None
@@ -454,7 +463,7 @@ def bench_alone(options):
                     wrong = reference.error(out[:1], reference.spectral_filter(*first), floor)
                     return wrong, reference.bound("spectral_filter", dtype, n)
 
-                what = dict(op="filter", dtype=dtype, batch=batch, tokens=n, channels=d, contender="bfly")
+                what = {"op": "filter", "dtype": dtype, "batch": batch, "tokens": n, "channels": d, "contender": "bfly"}
                 text = _mixers.filter_text((batch, n, d), hidden, dtype)
                 rows += measure_alone(options, what, text, arrays, check)
                 options.save(rows)
@@ -473,7 +482,7 @@ def bench_alone(options):
                     limit = reference.bound("butterfly_attention", dtype, n, reference.error(rounded, oracle))
                     return reference.error(out[:1], oracle), limit
 
-                what = dict(op="butterfly", dtype=dtype, batch=batch, tokens=n, channels=d, heads=heads)
+                what = {"op": "butterfly", "dtype": dtype, "batch": batch, "tokens": n, "channels": d, "heads": heads}
                 what["contender"] = f"bfly, {form}"
                 text = _mixers.attention_text((batch, n, d), shape, dtype, heads)
                 rows += measure_alone(options, what, text, arrays, check)

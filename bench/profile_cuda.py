@@ -101,11 +101,14 @@ def profile(number):
 
 def main():
     parser = argparse.ArgumentParser(description="Counters of the mixers' kernels, by Nsight Compute.")
-    parser.add_argument("--output", type=Path, help="file for the results; bench/results/profile-<date>.json unless given")
+    parser.add_argument(
+        "--output", type=Path, help="file for the results; bench/results/profile-<date>.json unless given"
+    )
     parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case is not None:
-        return call(options.case)
+        call(options.case)
+        return
     import bench_cuda  # and torch with it, which a profiled process is better without
 
     if shutil.which("ncu") is None:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Turns the results of bench_cuda.py, profile_cuda.py and bench_cpu.py into tables.
 
-    python bench/table.py                        the newest of each in bench/results as bench/RESULTS.md
-    python bench/table.py FILE... --output -     these files, to standard output
+python bench/table.py                        the newest of each in bench/results as bench/RESULTS.md
+python bench/table.py FILE... --output -     these files, to standard output
 """
 
 import argparse

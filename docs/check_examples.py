@@ -34,6 +34,7 @@ SEPARATOR = "// -----\n"
 @dataclass
 class Example:
     """One block of IR, and the argument types that make it parse."""
+
     where: str
     text: str
     types: dict = field(default_factory=dict)
@@ -63,8 +64,13 @@ class Example:
             return f"module {{\n{self.text}}}\n"
         arguments = ", ".join(f"{name}: {type}" for name, type in self.types.items() if name not in self.results)
         types = ", ".join(self.types[name] for name in self.results)
-        end = "" if re.search(r"^return\b", self.text, re.M) else \
-            f"return {', '.join(self.results)} : {types}\n" if self.results else "return\n"
+        end = (
+            ""
+            if re.search(r"^return\b", self.text, re.M)
+            else f"return {', '.join(self.results)} : {types}\n"
+            if self.results
+            else "return\n"
+        )
         result = f" -> ({types})" if self.results and end else ""
         return f"module {{ func.func @example({arguments}){result} {{\n{self.text}{end}}} }}\n"
 
@@ -72,7 +78,7 @@ class Example:
 def blocks(text):
     """(heading, IR) of the ```mlir blocks; a heading is the last word before the block if that ends in a colon."""
     for match in re.finditer(r"^( *)```mlir\n(.*?)^ *```", text, re.M | re.S):
-        before = re.search(r"(\w+):\s*$", text[:match.start()])
+        before = re.search(r"(\w+):\s*$", text[: match.start()])
         lines = match[2].splitlines()
         indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
         yield before and before[1], "".join(line[indent:] + "\n" for line in lines)
@@ -91,10 +97,13 @@ def settle(examples):
             starts.append(line)
             modules.append(example.module())
             line += modules[-1].count("\n") + 1
-        errors = run(["bfly-opt", "-split-input-file", "-allow-unregistered-dialect", "-o", "/dev/null"],
-                     SEPARATOR.join(modules)).stderr
-        found = [(int(line), int(column), message) for line, column, message in
-                 re.findall(r"^<stdin>:(\d+):(\d+): error: (.*)$", errors, re.M)]
+        errors = run(
+            ["bfly-opt", "-split-input-file", "-allow-unregistered-dialect", "-o", "/dev/null"], SEPARATOR.join(modules)
+        ).stderr
+        found = [
+            (int(line), int(column), message)
+            for line, column, message in re.findall(r"^<stdin>:(\d+):(\d+): error: (.*)$", errors, re.M)
+        ]
         if errors and not found:
             sys.exit(f"bfly-opt: {errors}")
         again = []
@@ -103,15 +112,19 @@ def settle(examples):
             mine = [error for error in found if start <= error[0] < start + len(lines)]
             progress = False
             for line, column, message in mine:
-                here = lines[line - start][column - 1:]
+                here = lines[line - start][column - 1 :]
                 name = re.match(r"%\w+(#\d+)?", here)
-                if clash := re.match(r"use of value '(%[\w#]+)' expects different type than prior uses: "
-                                     r"'(.*)' vs '(.*)'$", message):
+                if clash := re.match(
+                    r"use of value '(%[\w#]+)' expects different type than prior uses: "
+                    r"'(.*)' vs '(.*)'$",
+                    message,
+                ):
                     name, expected, prior = clash.groups()
                     # Of a group of results the parser names the group; the first that is open is meant.
                     if name not in example.types:
-                        name = next((n for n in example.types
-                                     if n.startswith(f"{name}#") and example.types[n] == "none"), name)
+                        name = next(
+                            (n for n in example.types if n.startswith(f"{name}#") and example.types[n] == "none"), name
+                        )
                     # An argument is declared before it is used, a result is returned after it is made.
                     right = prior if name in example.results else expected
                     if example.types.get(name) == "none" and right != "none":
@@ -199,8 +212,10 @@ def main():
     if flags.verbose:
         for example in examples:
             print(f"--- {example.where}\n{example.module()}")
-    print(f"{len(examples)} examples, {len(operation_names)} operations, {len(transformations)} passes with before and "
-          f"after: {len(wrong)} wrong")
+    print(
+        f"{len(examples)} examples, {len(operation_names)} operations, {len(transformations)} passes with before and "
+        f"after: {len(wrong)} wrong"
+    )
     return int(bool(wrong))
 
 

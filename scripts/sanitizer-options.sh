@@ -1,5 +1,6 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# shellcheck shell=bash
 #
 # Sourced by what runs programs of a build with BFLY_SANITIZE. Switched off is what is wrong about a program whose
 # libraries are not instrumented, and nothing else:

@@ -1,6 +1,7 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """lit configuration: tools from the build, FileCheck and not from LLVM."""
+
 import os
 
 import lit.formats
@@ -11,8 +12,7 @@ config.suffixes = [".mlir", ".test"]
 config.excludes = ["Inputs", "Execution", "Proofs", "Fuzz", "python", "unit", "CMakeLists.txt"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.bfly_build_dir, "test")
-path = os.pathsep.join([os.path.join(config.bfly_build_dir, "bin"),
-                        config.llvm_tools_dir, config.environment["PATH"]])
+path = os.pathsep.join([os.path.join(config.bfly_build_dir, "bin"), config.llvm_tools_dir, config.environment["PATH"]])
 config.environment["PATH"] = path
 config.substitutions.append(("%bad", os.path.join(config.test_exec_root, "bad")))
 config.substitutions.append(("%bfly_libs", os.path.join(config.bfly_build_dir, "lib")))

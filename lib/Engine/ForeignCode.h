@@ -23,8 +23,9 @@ namespace mlir::bfly {
 llvm::Error checkNoForeignCode(ModuleOp source);
 
 /// An error at the first function of a lowered module that compiled code would
-/// call and that is neither of the runtime nor of the mathematical library (with
-/// foreign calls allowed: that is nowhere in this process), or at a stack allocation that no stack holds.
+/// call and that is neither of the runtime nor of the mathematical library
+/// (with foreign calls allowed: that is nowhere in this process), or at a stack
+/// allocation that no stack holds.
 llvm::Error checkLowered(ModuleOp lowered, bool allowForeignCalls);
 
 /// A second wall, below MLIR: an error if a module of LLVM's leads to anything

@@ -10,8 +10,8 @@
 
 namespace mlir::bfly {
 
-/// Whether whoever reads `value`, a number, may tell 0 from -0: on the side of a
-/// branch cut, or in a spectrum that another kernel reads.
+/// Whether whoever reads `value`, a number, may tell 0 from -0: on the side of
+/// a branch cut, or in a spectrum that another kernel reads.
 bool signOfZeroMatters(Value value);
 
 } // namespace mlir::bfly

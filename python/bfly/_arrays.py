@@ -193,10 +193,10 @@ def _view_dlpack(array, name, stream=None):
     number = _NUMBER_OF_DLPACK.get((tensor.code, tensor.bits)) if tensor.lanes == 1 else None
     if number is None:
         raise BflyError(f"{name}: dtype {getattr(array, 'dtype', 'unknown')} is none that bfly has")
-    shape = tuple(tensor.shape[:tensor.ndim])
+    shape = tuple(tensor.shape[: tensor.ndim])
     if tensor.strides and math.prod(shape) > 0:
         stride = 1
-        for size, actual in zip(reversed(shape), reversed(tensor.strides[:tensor.ndim])):
+        for size, actual in zip(reversed(shape), reversed(tensor.strides[: tensor.ndim])):
             if size > 1 and actual != stride:
                 raise BflyError(f"{name}: not contiguous in row-major order; give {_bare(name)}.contiguous()")
             stride *= size
@@ -209,7 +209,14 @@ def _view_dlpack(array, name, stream=None):
 
 # The floating-point types that hold every value of a type.
 _WIDER = {"f16": ("f32", "f64"), "bf16": ("f32", "f64"), "f32": ("f64",), "complex<f32>": ("complex<f64>",)}
-_KINDS = {"f64": "real", "f32": "real", "f16": "real", "bf16": "real", "complex<f32>": "complex", "complex<f64>": "complex"}
+_KINDS = {
+    "f64": "real",
+    "f32": "real",
+    "f16": "real",
+    "bf16": "real",
+    "complex<f32>": "complex",
+    "complex<f64>": "complex",
+}
 
 
 def convert(one, dtype, types, name):
@@ -219,11 +226,13 @@ def convert(one, dtype, types, name):
     if have == want or types == "exact" or _KINDS.get(have) is None or _KINDS[have] != _KINDS.get(want):
         return one
     if types == "widen" and want not in _WIDER.get(have, ()):
-        raise BflyError(f"{name}: dtype {have} would be rounded to {want}; parameter_types=\"round\" does")
+        raise BflyError(f'{name}: dtype {have} would be rounded to {want}; parameter_types="round" does')
     if one.device[0] not in _HOST:
         raise BflyError(f"{name}: dtype {have}, expected {want}; what is on a GPU is not converted")
     size = math.prod(one.shape) * ITEM_SIZES[one.dtype]
-    memory = np.frombuffer((ctypes.c_char * size).from_address(one.data or 0), np.uint8) if size else np.empty(0, np.uint8)
+    memory = (
+        np.frombuffer((ctypes.c_char * size).from_address(one.data or 0), np.uint8) if size else np.empty(0, np.uint8)
+    )
     values = memory.view(numpy_dtype(one.dtype)).reshape(one.shape)
     if one.dtype == BF16:
         values = _bfloat16.to_float(values)
@@ -260,7 +269,7 @@ def numpy_dtype(number):
 
 
 def device_name(device):
-    """"cpu" or "cuda:1" of DLPack's pair."""
+    """ "cpu" or "cuda:1" of DLPack's pair."""
     kind, number = device
     if kind in _HOST:
         return "cpu"
@@ -347,7 +356,9 @@ def allocate_on_gpu(shape, dtype, example, number):
                 return cupy.empty(shape, dtype=numpy_name)
     except (RuntimeError, MemoryError) as error:  # torch's and cupy's errors of memory are such
         raise BflyError(f"no memory for a result {type_string(shape, dtype)}: {error}") from None
-    raise BflyError(f"out: needed for {TYPE_NAMES[dtype]} results on a GPU like {_kind(example)}: give an array to fill")
+    raise BflyError(
+        f"out: needed for {TYPE_NAMES[dtype]} results on a GPU like {_kind(example)}: give an array to fill"
+    )
 
 
 def like(array, dtype, example):

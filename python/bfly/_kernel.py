@@ -11,8 +11,8 @@ from collections import namedtuple
 from . import _arrays, _library
 from ._errors import BflyError
 from ._library import failure, library
-from ._torch_calls import TorchCalls
 from ._result_shapes import result_shapes
+from ._torch_calls import TorchCalls
 
 LEVELS = ("mixer", "network", "schedule", "affine", "gpu", "nvvm", "binary", "llvm")
 
@@ -186,9 +186,7 @@ class Kernel:
             self._report = json.loads(_library.take_text(library().bfly_kernel_report(self._handle)))
         return self._report
 
-    def __call__(
-        self, *arrays, parameters=None, out=None, stream=None, parameter_types="exact", ignore_unknown=False
-    ):
+    def __call__(self, *arrays, parameters=None, out=None, stream=None, parameter_types="exact", ignore_unknown=False):
         """Runs the function.
 
         arrays      its inputs, in order: contiguous arrays of NumPy, torch or another library with DLPack, which are
@@ -247,7 +245,9 @@ class Kernel:
         example = next((array for array in candidates if not isinstance(array, (int, float, complex))), None)
         on_gpu = self._number is not None and _arrays.is_on_gpu(example)
         if out is None and on_gpu:
-            made = [_arrays.allocate_on_gpu(shape, info[2], example, self._number) for shape, info in zip(shapes, results)]
+            made = [
+                _arrays.allocate_on_gpu(shape, info[2], example, self._number) for shape, info in zip(shapes, results)
+            ]
             result_views = [_arrays.view(array, info[0], stream) for array, info in zip(made, results)]
         elif out is None:
             made = [_arrays.allocate(shape, info[2]) for shape, info in zip(shapes, results)]

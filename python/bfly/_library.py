@@ -69,7 +69,10 @@ _FUNCTIONS = {
     "bfly_kernel_value": (c_int32, [c_void_p, c_int32, c_int64, POINTER(ValueInfo)]),
     "bfly_kernel_ir": (c_void_p, [c_void_p, c_char_p]),
     "bfly_kernel_report": (c_void_p, [c_void_p]),
-    "bfly_kernel_result_shapes": (c_int32, [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, POINTER(POINTER(c_int64))]),
+    "bfly_kernel_result_shapes": (
+        c_int32,
+        [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, POINTER(POINTER(c_int64))],
+    ),
     "bfly_kernel_run": (
         c_int32,
         [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, POINTER(Array), c_size_t, c_void_p],

@@ -4,7 +4,6 @@
 
 import ctypes
 
-from . import _library
 from ._library import failure, library
 
 

@@ -79,11 +79,8 @@ def cache_size(value):
 
 def duration(seconds):
     """Seconds as ns, µs, ms or s, with three digits."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            break
-    else:
-        unit, size = "ns", 1e-9
+    units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    unit, size = next((pair for pair in units if seconds >= pair[1]), ("ns", 1e-9))
     value = seconds / size
     return f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
 
@@ -375,7 +372,9 @@ class Picture:
         machine = report.machine
         if "multiprocessors" in machine:
             facts.append(f"{machine.get('name', '')}, {machine['multiprocessors']} multiprocessors")
-            facts += [f"{cache_size(machine[c])} {name}" for c, name in (("shared", "shared"), ("l2", "L2")) if c in machine]
+            facts += [
+                f"{cache_size(machine[c])} {name}" for c, name in (("shared", "shared"), ("l2", "L2")) if c in machine
+            ]
         elif machine:
             facts.append(f"{machine.get('name', '')}, {machine.get('threads', '?')} threads")
             facts.append(f"{machine.get('lanes', '?')} lanes")
@@ -482,7 +481,9 @@ class Picture:
                 lines.append(f"{plan.get('tile')} channels a slab, {plan.get('lanes')} lanes")
         if plan:
             over = {"batch": "sequences", "tile": "tiles"}.get(plan.get("parallel"), plan.get("parallel"))
-            lines.append(f"parallel over {over}" + (f", {plan['threads']} threads a block" if "threads" in plan else ""))
+            lines.append(
+                f"parallel over {over}" + (f", {plan['threads']} threads a block" if "threads" in plan else "")
+            )
         lines += self.launch(step)
         lines.append(f"{quantity(step.bytes, 'B')} moved, {quantity(step.flops, 'flop')}")
         for line in lines:
@@ -538,7 +539,7 @@ class Picture:
         canvas.text(store.x + store.width / 2 - 6, top - 16, "y", 13, INK, "middle", font_style="italic")
 
         stages = [column for column in columns if column.kind == "stage"]
-        for number, column in enumerate(stages):
+        for column in stages:
             attention = step.kind == "attention"
             index = column.radix_pass if attention else column.radix_pass[1]
             color = KINDS["attention"] if attention else PASSES[index % 2]
@@ -694,7 +695,7 @@ class Picture:
             self.y += 6
             label = step.label() + (f"  × {step.count}" if step.count > 1 else "")
             canvas.text(left - 14, self.y + 17, label, 12.5, step.color, "end", "bold")
-            for seconds, color, what in ((step.memory, MEMORY, "memory"), (step.arithmetic, ARITHMETIC, "arithmetic")):
+            for seconds, color in ((step.memory, MEMORY), (step.arithmetic, ARITHMETIC)):
                 width = (right - left) * seconds * step.count / longest
                 bound = seconds == step.seconds
                 canvas.box(left, self.y, max(width, 1.5), 11.0, color, 2.5, opacity=None if bound else 0.55)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Prints a report of bfly-run (--report) as a table, one kernel a line; docs/report.md says what the fields mean.
 
-    python -m bfly.report report.json"""
+python -m bfly.report report.json"""
 
 import argparse
 import json
@@ -42,7 +42,10 @@ def text(report):
         )
         launch = kernel.get("launch")
         if launch:
-            words = [f"{launch['threads']} threads a block", f"{launch['shared_bytes'] / 1024:.1f} KiB of shared memory"]
+            words = [
+                f"{launch['threads']} threads a block",
+                f"{launch['shared_bytes'] / 1024:.1f} KiB of shared memory",
+            ]
             if "registers" in launch:
                 words += [f"{launch['registers']} registers", f"{launch['local_bytes']} B spilled",
                           f"{launch['blocks_per_multiprocessor']} blocks a multiprocessor"]  # fmt: skip

@@ -10,10 +10,10 @@ import re
 
 import numpy as np
 import pytest
+from guarded import guarded
 
 import bfly
 from bfly import reference
-from guarded import guarded
 
 
 def compute(dtype):
@@ -128,9 +128,7 @@ def filter_text(batch, n, d, dtype, parameters, body, out=None):
     types = [tensor(*(sizes[dim] for dim in dims), of=of) for _, dims, of in parameters]
     x, y = tensor(batch, n, d, of=dtype), tensor(batch, n, d, of=out)
     arguments = "".join(f", %p_{name}: {of}" for (name, _, _), of in zip(parameters, types))
-    listed = ", ".join(
-        f"%p_{name}[{', '.join(dims)}] : {of}" for (name, dims, _), of in zip(parameters, types)
-    )
+    listed = ", ".join(f"%p_{name}[{', '.join(dims)}] : {of}" for (name, dims, _), of in zip(parameters, types))
     scalars = "".join(
         f", %{name}: {f'complex<{real}>' if of.startswith('complex') else real}" for name, _, of in parameters
     )

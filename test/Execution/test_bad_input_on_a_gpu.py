@@ -69,7 +69,9 @@ def test_a_kernel_that_does_not_fit():
         bfly.compile(text, device="cuda")
 
 
-@pytest.mark.skipif("BFLY_TEST_SANITIZED" in os.environ, reason="a call of the driver fails here, which memcheck reports")
+@pytest.mark.skipif(
+    "BFLY_TEST_SANITIZED" in os.environ, reason="a call of the driver fails here, which memcheck reports"
+)
 def test_too_little_memory():
     """What lies between two products is more than any card has."""
     wide = 1 << 20

@@ -58,7 +58,9 @@ def test_the_longest(rng, plan):
 
 @on_every_plan
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("d, heads", [(1, 1), (2, 1), (3, 3), (7, 1), (8, 8), (30, 5), (33, 3), (64, 1), (64, 8), (100, 4)])
+@pytest.mark.parametrize(
+    "d, heads", [(1, 1), (2, 1), (3, 3), (7, 1), (8, 8), (30, 5), (33, 3), (64, 1), (64, 8), (100, 4)]
+)
 def test_channels_and_heads(rng, d, heads, form, plan):
     check(rng, 2, 16, d, heads, form, "f32", plan=plan)
 
@@ -90,7 +92,9 @@ def test_scorings_of_a_gpu(rng, scoring, form, heads):
 
 def test_what_a_gpu_has_not():
     text = attention_text(2, 8, 8, 2, (3, 8, 8), "f32")
-    with pytest.raises(bfly.BflyError, match=r"attention_stage.* scores as chained, which does not run on a GPU; defin"):
+    with pytest.raises(
+        bfly.BflyError, match=r"attention_stage.* scores as chained, which does not run on a GPU; defin"
+    ):
         bfly.compile(text, scoring="chained", **PLANS["sm_90a"])
     with pytest.raises(bfly.BflyError, match="f64, which runs on a CPU; f32, bf16 and f16 run on a GPU"):
         bfly.compile(attention_text(1, 8, 8, 1, (3, 8, 8), "f64"), **PLANS["sm_90a"])

@@ -33,15 +33,21 @@ def constant(value, kind):
 
 @on_every_plan
 @pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("value, kind", [(SPLAT, "constant"), (DENSE, "constant"), (SPLAT, "global"), (DENSE, "global"), (SPLAT, "splat")])
+@pytest.mark.parametrize(
+    "value, kind", [(SPLAT, "constant"), (DENSE, "constant"), (SPLAT, "global"), (DENSE, "global"), (SPLAT, "splat")]
+)
 def test_a_weight_and_a_bias(plan, fuse, value, kind, x):
     head = f"ml_program.global private @w({value} : tensor<2x2xf32>) : tensor<2x2xf32>\n" if kind == "global" else ""
-    kernel = compile(f"""{head}func.func @f(%x: {X}) -> {X} {{
+    kernel = compile(
+        f"""{head}func.func @f(%x: {X}) -> {X} {{
   {constant(value, kind)}
   %b = arith.constant dense<3.0> : tensor<2xf32>
   %y = bfly.linear %x, %w bias(%b : tensor<2xf32>) : {X}, tensor<2x2xf32> -> {X}
   return %y : {X}
-}}""", plan=plan, fuse=fuse)
+}}""",
+        plan=plan,
+        fuse=fuse,
+    )
     close(run(kernel, x), x @ VALUES[value].T + 3)
 
 
@@ -49,7 +55,8 @@ def test_a_weight_and_a_bias(plan, fuse, value, kind, x):
 @pytest.mark.parametrize("fuse", [True, False])
 @pytest.mark.parametrize("value", [SPLAT, DENSE])
 def test_a_parameter_of_a_filter(plan, fuse, value, x):
-    kernel = compile(f"""func.func @f(%x: {X}) -> {X} {{
+    kernel = compile(
+        f"""func.func @f(%x: {X}) -> {X} {{
   %w = arith.constant {value} : tensor<2x2xf32>
   %y = bfly.spectral_filter %x params(%w[batch, channel] : tensor<2x2xf32>) : {X} -> {X} {{
   ^bb0(%b: complex<f32>, %k: index, %p: f32):
@@ -61,7 +68,10 @@ def test_a_parameter_of_a_filter(plan, fuse, value, x):
     bfly.yield %q : complex<f32>
   }}
   return %y : {X}
-}}""", plan=plan, fuse=fuse)
+}}""",
+        plan=plan,
+        fuse=fuse,
+    )
     spectrum = np.fft.fft(x, axis=1)
     gain = np.abs(spectrum) * VALUES[value][:, None]
     close(run(kernel, x), np.fft.ifft(spectrum * gain, axis=1).real)
@@ -71,18 +81,22 @@ def test_a_parameter_of_a_filter(plan, fuse, value, x):
 @pytest.mark.parametrize("value", [SPLAT, DENSE])
 def test_weights_of_attention(plan, value, x):
     listed = value.replace("dense<[[", "dense<[[[").replace("]]>", "]]]>")
-    kernel = compile(f"""func.func @f(%x: {X}) -> {X} {{
+    kernel = compile(
+        f"""func.func @f(%x: {X}) -> {X} {{
   %w = arith.constant {listed} : tensor<1x2x2xf32>
   %y = bfly.butterfly_attention %x, %w, %w heads(1) : {X}, tensor<1x2x2xf32>
   return %y : {X}
-}}""", plan=plan)
+}}""",
+        plan=plan,
+    )
     w = VALUES[value][None]
     close(run(kernel, x), reference.butterfly_attention(x, w, w, 1))
 
 
 @on_every_plan
 def test_weights_of_a_norm_and_an_input(plan):
-    kernel = compile(f"""func.func @f() -> ({X}, {X}) {{
+    kernel = compile(
+        f"""func.func @f() -> ({X}, {X}) {{
   %x = arith.constant dense<[[[1.0, 2.0], [3.0, 5.0], [0.0, 1.0], [2.0, 2.0]], [[1.0, 0.0], [0.0, 0.0], [7.0, 1.0], [1.0, 3.0]]]> : {X}
   %one = arith.constant dense<4.0> : {X}
   %w = arith.constant dense<2.0> : tensor<2xf32>
@@ -94,7 +108,9 @@ def test_weights_of_a_norm_and_an_input(plan):
     bfly.yield %q : complex<f32>
   }}
   return %y, %z : {X}, {X}
-}}""", plan=plan)
+}}""",
+        plan=plan,
+    )
     x = np.array([[[1, 2], [3, 5], [0, 1], [2, 2]], [[1, 0], [0, 0], [7, 1], [1, 3]]], np.float64)
     y, z = run(kernel)
     close(y, reference.layer_norm(x, np.full(2, 2.0), np.array([1.0, -1.0]), 1.0))

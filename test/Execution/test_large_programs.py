@@ -16,8 +16,12 @@ def test_many_operations_between_kernels(plan, rng):
     lines, value = [], "%x"
     for i in range(60):
         lines.append(f"%a{i} = arith.addf {value}, %x : {T}")
-        lines.append(f"%s{i} = tensor.extract_slice %a{i}[{i % 2}, 0, 0] [1, 4, 8] [1, 1, 1] : {T} to tensor<1x4x8xf32>")
-        lines.append(f"%i{i} = tensor.insert_slice %s{i} into %a{i}[0, 0, 0] [1, 4, 8] [1, 1, 1] : tensor<1x4x8xf32> into {T}")
+        lines.append(
+            f"%s{i} = tensor.extract_slice %a{i}[{i % 2}, 0, 0] [1, 4, 8] [1, 1, 1] : {T} to tensor<1x4x8xf32>"
+        )
+        lines.append(
+            f"%i{i} = tensor.insert_slice %s{i} into %a{i}[0, 0, 0] [1, 4, 8] [1, 1, 1] : tensor<1x4x8xf32> into {T}"
+        )
         value = f"%i{i}"
     body = "\n  ".join(lines)
     kernel = compile(f"func.func @f(%x: {T}) -> {T} {{\n  {body}\n  return {value} : {T}\n}}", plan=plan)
@@ -40,5 +44,7 @@ def test_a_bomb_of_calls_is_refused():
         for i in range(24)
     )
     text = text.replace("private @f0(", "@f0(") + f"func.func private @f24(%x: {T}) -> {T} {{\n  return %x : {T}\n}}"
-    with pytest.raises(bfly.BflyError, match="operations once the functions that it calls are inlined, more than 100000"):
+    with pytest.raises(
+        bfly.BflyError, match="operations once the functions that it calls are inlined, more than 100000"
+    ):
         bfly.compile(text)

@@ -8,7 +8,6 @@ from programs import compile, layer_parameters, layer_text, normal, on_every_pla
 
 from bfly import reference
 
-
 UNIT = {"f64": 2.0**-53, "f32": 2.0**-24, "bf16": 2.0**-9, "f16": 2.0**-12}
 
 
@@ -57,7 +56,9 @@ def check_16_bits(rng, out, x, parameters, dtype):
     one more rounding of what is stored moves it is its tolerance: modReLU keeps the phase of a bin that nearly vanishes,
     and the last norm magnifies a token whose channels nearly agree."""
     weights = [parameters[name] for name in layer_parameters(1, 1, norms=False)]
-    first, last = ([parameters[f"{norm}.{part}"] for part in ("weight", "bias")] for norm in ("input_norm", "output_norm"))
+    first, last = (
+        [parameters[f"{norm}.{part}"] for part in ("weight", "bias")] for norm in ("input_norm", "output_norm")
+    )
     x = reference.load(x)
 
     def moved(values, size):

@@ -93,6 +93,46 @@ def test_levels_of_a_gpu(rng, name):
         assert run(again, *arrays).tobytes() == expected.tobytes(), level
 
 
+def test_levels_of_what_a_library_transforms(rng):
+    """A transform of 12 tokens reads its input, which nothing may write to; the inverse works in a copy."""
+    kernel = compile(
+        """func.func @f(%x: tensor<?x12x8xf32>, %g: tensor<?x7x8xcomplex<f32>>) -> (tensor<?x7x8xcomplex<f32>>, tensor<?x12x8xf32>) {
+  %f = bfly.fft %x : tensor<?x12x8xf32> -> tensor<?x7x8xcomplex<f32>>
+  %y = bfly.ifft %g : tensor<?x7x8xcomplex<f32>> -> tensor<?x12x8xf32>
+  return %f, %y : tensor<?x7x8xcomplex<f32>>, tensor<?x12x8xf32>
+}""",
+        plan="sm_90a",
+    )
+    x, g = normal(rng, "f32", 3, 12, 8), normal(rng, "complex<f32>", 3, 7, 8)
+    assert kernel.ir("affine").count("bfly.library_transform") == 2
+    spectrum, back = run(kernel, x, g)
+    np.testing.assert_allclose(spectrum, np.fft.rfft(x, axis=1), atol=1e-5)
+    np.testing.assert_allclose(back, np.fft.irfft(g, n=12, axis=1), atol=1e-5)
+    for level in ("network", "schedule", "affine"):
+        again = run(again_at(kernel.ir(level), level, plan="sm_90a"), x, g)
+        assert again[0].tobytes() == spectrum.tobytes() and again[1].tobytes() == back.tobytes(), level
+
+
+def test_levels_of_windows_of_a_dynamic_batch(rng):
+    """Sizes of views are proved or checked: 2 n sequences of 4 tokens are n of 8."""
+    whole, halves = "tensor<?x8x4xf32>", "tensor<?x4x4xf32>"
+    kernel = compile(f"""func.func @windows(%x: {whole}) -> {whole} {{
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : {whole}
+  %y = tensor.expand_shape %x [[0], [1, 2], [3]] output_shape [%n, 2, 4, 4] : {whole} into tensor<?x2x4x4xf32>
+  %z = tensor.collapse_shape %y [[0, 1], [2], [3]] : tensor<?x2x4x4xf32> into {halves}
+  %f = bfly.layer_norm %z epsilon(1.0e-5) : {halves}
+  %u = tensor.expand_shape %f [[0, 1], [2], [3]] output_shape [%n, 2, 4, 4] : {halves} into tensor<?x2x4x4xf32>
+  %v = tensor.collapse_shape %u [[0], [1, 2], [3]] : tensor<?x2x4x4xf32> into {whole}
+  return %v : {whole}
+}}""")
+    x = normal(rng, "f32", 3, 8, 4)
+    expected = run(kernel, x)
+    assert "memref.expand_shape" in kernel.ir("affine")
+    for level in ("mixer", "network", "schedule", "affine"):
+        assert run(again_at(kernel.ir(level), level), x).tobytes() == expected.tobytes(), level
+
+
 def test_layer_levels_keep_parameters(rng):
     kernel = compile(layer_text(2, 20, 8, 8, "f32"))
     parameters = {name: normal(rng, "f32", *shape) for name, shape in layer_parameters(8, 8).items()}

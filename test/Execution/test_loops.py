@@ -68,7 +68,9 @@ def test_dynamic_count(options, rng):
 
 @plans
 def test_call_in_a_loop(options, rng):
-    private = f"func.func private @half(%x: {x_type()}) -> {x_type()} {{\n  {halve('%x', '%r')}\n  return %r : {x_type()}\n}}"
+    private = (
+        f"func.func private @half(%x: {x_type()}) -> {x_type()} {{\n  {halve('%x', '%r')}\n  return %r : {x_type()}\n}}"
+    )
     body = loop(f"%y = func.call @half(%a) : ({x_type()}) -> {x_type()}")
     x = normal(rng, "f32", B, N, D)
     kernel = bfly.compile(module(body, private=private), function="f", **options)

@@ -117,8 +117,20 @@ def degenerate():
     }}
     bfly.yield"""
         yield function(kernel(plan, loops, M), M)
-        yield function(kernel(plan, loops.replace("affine.parallel", "affine.for").replace("(%i, %j) = (0, 0) to (4, 8)", "%i = 0 to 4").replace("%j", "0"), M), M)
-        yield function(kernel(plan, f"""    %c0 = arith.constant 0 : index
+        yield function(
+            kernel(
+                plan,
+                loops.replace("affine.parallel", "affine.for")
+                .replace("(%i, %j) = (0, 0) to (4, 8)", "%i = 0 to 4")
+                .replace("%j", "0"),
+                M,
+            ),
+            M,
+        )
+        yield function(
+            kernel(
+                plan,
+                f"""    %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     scf.parallel (%i) = (%c0) to (%c1) step (%c1) {{
       scf.parallel (%t) = (%c0) to (%c1) step (%c1) {{
@@ -126,15 +138,21 @@ def degenerate():
         memref.store %v, %a[%t, %i, %c0] : {M}
       }}
     }}
-    bfly.yield""", M), M)
+    bfly.yield""",
+                M,
+            ),
+            M,
+        )
         yield function(kernel(plan, f"    memref.copy %a, %a : {M} to {M}\n    bfly.yield", M), M)
         # In a loop, a branch and a module within the module.
         looped = kernel(plan, f"    {FFT}").replace("%a = %x", "%a = %z")
-        yield function(f"""%c = arith.constant 1 : index
+        yield function(
+            f"""%c = arith.constant 1 : index
   %y = scf.for %i = %c to %c step %c iter_args(%z = %x) -> ({T}) {{
     {looped}
     scf.yield %y : {T}
-  }}""".replace("%y = bfly", "%w = bfly").replace("yield %y", "yield %w"))
+  }}""".replace("%y = bfly", "%w = bfly").replace("yield %y", "yield %w")
+        )
         yield "module { module @inner {\n" + function(kernel(plan, f"    {FFT}")) + "\n} }"
         yield f"""func.func @f(%x: {T}, %t: i1) -> {T} {{
   cf.cond_br %t, ^one, ^two
@@ -246,7 +264,9 @@ def check(arguments, texts):
         return
     for text in texts:
         result = run(arguments, text)
-        head = f"bfly-opt {' '.join(arguments)} on\n{text[:4000]}\nexits with {result.returncode}\n{result.stderr[-4000:]}"
+        head = (
+            f"bfly-opt {' '.join(arguments)} on\n{text[:4000]}\nexits with {result.returncode}\n{result.stderr[-4000:]}"
+        )
         assert result.returncode in (0, 1), head
         assert (result.returncode == 0) == ("error:" not in result.stderr), head
     raise AssertionError(f"{arguments} fails on all, and on none alone: {result.stderr[-4000:]}")
@@ -263,7 +283,9 @@ def test_pass(name):
 def test_spellings():
     """Every way of running passes that docs/passes.md shows."""
     text = (ROOT / "docs/passes.md").read_text()
-    commands = [line.split("layer.mlir", 1)[1] for line in text.splitlines() if line.startswith("    bfly-opt layer.mlir")]
+    commands = [
+        line.split("layer.mlir", 1)[1] for line in text.splitlines() if line.startswith("    bfly-opt layer.mlir")
+    ]
     assert len(commands) >= 3
     for command in commands:
         result = run(shlex.split(command), PROGRAMS[0])

@@ -154,7 +154,9 @@ def plans(draw, machine, kind, n):
         groups[0] = groups[0].split(" in ")[0] + " in memory>"
     named = choose(st.just(machine), st.sampled_from(["cpu", "sm_90a", "abacus"]))
     lanes = choose(st.sampled_from([1, 2, 3, 4, 7, 8, 16, 32]), st.sampled_from([0, -1, 100, 1024, 1025]))
-    tile = choose(st.sampled_from([1, 2, 3, 5, 16, 31, 128, 256]), st.sampled_from([0, 1 << 21, 1 << 40, (1 << 63) - 1]))
+    tile = choose(
+        st.sampled_from([1, 2, 3, 5, 16, 31, 128, 256]), st.sampled_from([0, 1 << 21, 1 << 40, (1 << 63) - 1])
+    )
     parallel = choose(st.sampled_from(["tile", "tile", "batch"]), st.sampled_from(["batch", "no"]))
     threads = st.sampled_from([128, 256, 512] if stages else [32, 64, 96, 256, 512, 1024])
     threads = choose(threads if on_a_gpu else st.none(), st.sampled_from([None, 33, 64, 1024, 2048, -32]))
@@ -176,7 +178,9 @@ KINDS = ["fft", "complex_fft", "ifft", "filter", "whole_filter", "dense", "per_h
 @st.composite
 def cases(draw, kinds=KINDS):
     machine, kind = draw(st.sampled_from(["cpu", "sm_90a"])), draw(st.sampled_from(kinds))
-    lengths = [2, 4, 8, 16, 64, 256] if kind in ("dense", "per_head") else [1, 2, 3, 4, 6, 8, 16, 30, 32, 37, 64, 96, 128]
+    lengths = (
+        [2, 4, 8, 16, 64, 256] if kind in ("dense", "per_head") else [1, 2, 3, 4, 6, 8, 16, 30, 32, 37, 64, 96, 128]
+    )
     n = draw(st.sampled_from(lengths))
     dtype = draw(st.sampled_from(["f32", "f64", "bf16"]))
     return machine, kind, n, dtype, draw(plans(machine, kind, n)), draw(st.integers(0, 2**32 - 1))
@@ -223,7 +227,9 @@ def test_a_last_radix_of_two():
     """The rows of mirror images are those of the digits turned around, which upstream folds wrongly where it can."""
     signal = np.array([1, 2, 3, 4], np.float32).reshape(1, 4, 1)
     x, f = tensor(1, 4, 1, of="f32"), tensor(1, 3, 1, of="complex<f32>")
-    plan = 'plan <machine = "cpu", lanes = 16, tile = 32, radices = [2, 2], groups = [<0 to 1 in l1>], parallel = "tile">'
+    plan = (
+        'plan <machine = "cpu", lanes = 16, tile = 32, radices = [2, 2], groups = [<0 to 1 in l1>], parallel = "tile">'
+    )
     body = f"""    %f = bfly.fft %a0 : {x} -> {f}
     %g = bfly.spectrum_map %f tokens(4) : {f} -> {f} {{
     ^bb0(%z: complex<f32>, %k: index):

@@ -88,7 +88,9 @@ def test_division_by_the_index(rng, operation, plan):
 {as_number("%q", "index")}"""
     k = np.arange(8)
     divisor = np.where(k, k, 1)
-    quotient = {"divui": 100 // divisor, "divsi": 100 // divisor, "ceildivui": -(-100 // divisor)}.get(operation, 100 % divisor)
+    quotient = {"divui": 100 // divisor, "divsi": 100 // divisor, "ceildivui": -(-100 // divisor)}.get(
+        operation, 100 % divisor
+    )
     wanted = np.where(k, quotient, 0)
     out = run(compile(map_text(8, body), plan=plan), normal(rng, "complex<f32>", 1, 8, 3))
     assert np.array_equal(out[0, :, 1].real, wanted)
@@ -165,12 +167,25 @@ def test_a_bin_by_its_index(rng, fuse, plan):
     %q = complex.div %z, %w : complex<f32>
 """
     x = normal(rng, "f32", 2, 8, 3)
-    y = run(compile(filter_text(8, number + "    %one = complex.constant [1.0 : f32, 0.0 : f32] : complex<f32>\n"
-                                "    %a = complex.mul %q, %one : complex<f32>"), fuse, plan), x)
+    y = run(
+        compile(
+            filter_text(
+                8,
+                number + "    %one = complex.constant [1.0 : f32, 0.0 : f32] : complex<f32>\n"
+                "    %a = complex.mul %q, %one : complex<f32>",
+            ),
+            fuse,
+            plan,
+        ),
+        x,
+    )
     assert not np.isfinite(y).any()
-    kept = number + """    %zero = arith.constant 0 : index
+    kept = (
+        number
+        + """    %zero = arith.constant 0 : index
     %first = arith.cmpi eq, %k, %zero : index
     %a = arith.select %first, %z, %q : complex<f32>"""
+    )
     y = run(compile(filter_text(8, kept), fuse, plan), x)
     exact = reference.fourier_filter(x, lambda f, k: f / np.where(k, k, 1))
     assert reference.error(y, exact) < 1e-6

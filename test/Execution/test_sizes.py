@@ -21,10 +21,13 @@ def sequences(rng, batch, n=4, d=2):
 @on_every_plan
 @pytest.mark.parametrize("batch", [0, 1, 3])
 def test_concatenation_is_as_large_as_its_parts(plan, batch, rng):
-    kernel = compile(f"""func.func @cat(%x: {X}, %y: {X}) -> {X} {{
+    kernel = compile(
+        f"""func.func @cat(%x: {X}, %y: {X}) -> {X} {{
   %c = tensor.concat dim(0) %x, %y, %x : ({X}, {X}, {X}) -> {X}
   return %c : {X}
-}}""", plan=plan)
+}}""",
+        plan=plan,
+    )
     x, y = sequences(rng, batch), sequences(rng, 2)
     np.testing.assert_array_equal(run(kernel, x, y), np.concatenate([x, y, x]))
 
@@ -32,7 +35,8 @@ def test_concatenation_is_as_large_as_its_parts(plan, batch, rng):
 @on_every_plan
 def test_windows_become_sequences_and_back(plan, rng):
     whole, halves = tensor(None, 8, 4, of="f32"), tensor(None, 4, 4, of="f32")
-    kernel = compile(f"""func.func @windows(%x: {whole}) -> ({halves}, {whole}) {{
+    kernel = compile(
+        f"""func.func @windows(%x: {whole}) -> ({halves}, {whole}) {{
   %c0 = arith.constant 0 : index
   %n = tensor.dim %x, %c0 : {whole}
   %y = tensor.expand_shape %x [[0], [1, 2], [3]] output_shape [%n, 2, 4, 4] : {whole} into tensor<?x2x4x4xf32>
@@ -41,7 +45,9 @@ def test_windows_become_sequences_and_back(plan, rng):
   %u = tensor.expand_shape %f [[0, 1], [2], [3]] output_shape [%n, 2, 4, 4] : {halves} into tensor<?x2x4x4xf32>
   %v = tensor.collapse_shape %u [[0], [1, 2], [3]] : tensor<?x2x4x4xf32> into {whole}
   return %f, %v : {halves}, {whole}
-}}""", plan=plan)
+}}""",
+        plan=plan,
+    )
     x = sequences(rng, 3, 8, 4)
     centred = x - x.mean(-1, keepdims=True)
     normed = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
@@ -52,14 +58,17 @@ def test_windows_become_sequences_and_back(plan, rng):
 
 @on_every_plan
 def test_a_slice_of_the_batch(plan, rng):
-    kernel = compile(f"""func.func @tail(%x: {X}) -> {X} {{
+    kernel = compile(
+        f"""func.func @tail(%x: {X}) -> {X} {{
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %n = tensor.dim %x, %c0 : {X}
   %m = arith.subi %n, %c1 : index
   %y = tensor.extract_slice %x[1, 0, 0] [%m, 4, 2] [1, 1, 1] : {X} to {X}
   return %y : {X}
-}}""", plan=plan)
+}}""",
+        plan=plan,
+    )
     x = sequences(rng, 5)
     np.testing.assert_array_equal(run(kernel, x), x[1:])
     assert run(kernel, x[:1]).shape == (0, 4, 2)
@@ -69,7 +78,8 @@ def test_a_slice_of_the_batch(plan, rng):
 
 @on_every_plan
 def test_several_dynamic_sizes(plan, rng):
-    kernel = compile("""func.func @outer(%x: tensor<?x?xf32>, %y: tensor<?xf32>) -> (tensor<?xf32>, tensor<?x?xf32>) {
+    kernel = compile(
+        """func.func @outer(%x: tensor<?x?xf32>, %y: tensor<?xf32>) -> (tensor<?xf32>, tensor<?x?xf32>) {
   %flat = tensor.collapse_shape %x [[0, 1]] : tensor<?x?xf32> into tensor<?xf32>
   %c0 = arith.constant 0 : index
   %m = tensor.dim %y, %c0 : tensor<?xf32>
@@ -84,7 +94,9 @@ def test_several_dynamic_sizes(plan, rng):
     linalg.yield %p : f32
   } -> tensor<?x?xf32>
   return %flat, %z : tensor<?xf32>, tensor<?x?xf32>
-}""", plan=plan)
+}""",
+        plan=plan,
+    )
     x, y = rng.standard_normal((3, 4)).astype(np.float32), rng.standard_normal(5).astype(np.float32)
     flat, product = run(kernel, x, y)
     np.testing.assert_array_equal(flat, x.reshape(-1))
@@ -94,11 +106,15 @@ def test_several_dynamic_sizes(plan, rng):
 @on_every_plan
 @pytest.mark.parametrize("fuse", [True, False])
 def test_two_layers_with_batches_of_their_own(plan, fuse, rng):
-    kernel = compile(f"""func.func @two(%x: {X}, %y: {X}) -> ({X}, {X}) {{
+    kernel = compile(
+        f"""func.func @two(%x: {X}, %y: {X}) -> ({X}, {X}) {{
   %a = bfly.layer_norm %x epsilon(1.0) : {X}
   %b = bfly.layer_norm %y epsilon(1.0) : {X}
   return %b, %a : {X}, {X}
-}}""", plan=plan, fuse=fuse)
+}}""",
+        plan=plan,
+        fuse=fuse,
+    )
     b, a = run(kernel, sequences(rng, 2), sequences(rng, 7))
     assert a.shape == (2, 4, 2) and b.shape == (7, 4, 2)
 
@@ -106,7 +122,8 @@ def test_two_layers_with_batches_of_their_own(plan, fuse, rng):
 @on_every_plan
 def test_a_parameter_of_another_batch_is_refused(plan, rng):
     p = tensor(None, 2, of="f32")
-    kernel = compile(f"""func.func @gain(%x: {X}, %g: {p}) -> {X} {{
+    kernel = compile(
+        f"""func.func @gain(%x: {X}, %g: {p}) -> {X} {{
   %y = bfly.spectral_filter %x params(%g[batch, channel] : {p}) : {X} -> {X} {{
   ^bb0(%bin: complex<f32>, %k: index, %gc: f32):
     %zero = arith.constant 0.0 : f32
@@ -115,7 +132,9 @@ def test_a_parameter_of_another_batch_is_refused(plan, rng):
     bfly.yield %a : complex<f32>
   }}
   return %y : {X}
-}}""", plan=plan)
+}}""",
+        plan=plan,
+    )
     x, g = sequences(rng, 3), rng.standard_normal((3, 2)).astype(np.float32)
     np.testing.assert_allclose(run(kernel, x, g), x * g[:, None], rtol=1e-5, atol=1e-5)
     with pytest.raises(bfly.BflyError, match="input 1 has batch 2, but input 0 has batch 3"):
@@ -195,13 +214,16 @@ def shape_programs(draw):
 def test_random_chains_of_shapes(plan, program, batches):
     lines, value, steps = program
     body = "\n  ".join(lines)
-    kernel = compile(f"""func.func @chain(%x: {X}) -> {X} {{
+    kernel = compile(
+        f"""func.func @chain(%x: {X}) -> {X} {{
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
   {body}
   return {value} : {X}
-}}""", plan=plan)
+}}""",
+        plan=plan,
+    )
     for batch in batches:
         x = np.arange(batch * 8, dtype=np.float32).reshape(batch, 4, 2)
         expected, fits = x, True

@@ -138,7 +138,9 @@ def test_more_elements_than_32_bits_count(mixer):
 
 def test_conjugated_lazily(rng):
     """A tensor whose memory is not what it stands for is refused, not read as it lies."""
-    kernel = bfly.compile(filter_text(1, 4, 8, "complex<f32>", [], "    %a = complex.neg %bin : COMPLEX"), device="cuda")
+    kernel = bfly.compile(
+        filter_text(1, 4, 8, "complex<f32>", [], "    %a = complex.neg %bin : COMPLEX"), device="cuda"
+    )
     x = torch.from_numpy(normal(rng, "complex<f32>", 1, 4, 8)).cuda()
     torch.testing.assert_close(kernel(x), -x)
     with pytest.raises(bfly.BflyError, match=r"^input 0: .*conj"):

@@ -89,9 +89,10 @@ void run(const Program &program, const Signature &function,
   std::vector<const HostArray *> given;
   for (const HostArray &array : arrays)
     given.push_back(&array);
-  auto results = (*executable)->allocateResults(
-      llvm::ArrayRef(given).take_front(inputs),
-      llvm::ArrayRef(given).slice(inputs, parameters - inputs));
+  auto results = (*executable)
+                     ->allocateResults(llvm::ArrayRef(given).take_front(inputs),
+                                       llvm::ArrayRef(given).slice(
+                                           inputs, parameters - inputs));
   if (!results)
     return check(results.takeError());
   std::vector<HostArray *> outputs;

@@ -187,9 +187,7 @@ class Around:
         if not y:
             return None
         first = [self.rng.randrange(a - b + 1) for a, b in zip(x.sizes, y.sizes)]
-        text = (
-            f"tensor.insert_slice {y.name} into {x.name}{first} {list(y.sizes)} [1, 1, 1] : {y.type} into {x.type}"
-        )
+        text = f"tensor.insert_slice {y.name} into {x.name}{first} {list(y.sizes)} [1, 1, 1] : {y.type} into {x.type}"
 
         def function(x, y):
             result = x.copy()

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "Execution"))
 
 from generate import generate  # noqa: E402
 from guarded import guarded  # noqa: E402
-from program import EPSILON, is_complex  # noqa: E402
+from program import EPSILON  # noqa: E402
 
 import bfly  # noqa: E402
 from bfly import reference  # noqa: E402

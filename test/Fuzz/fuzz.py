@@ -15,6 +15,7 @@ Of a finding, what is kept in FOLDER is the input; `programs` and `misuse` repea
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import json
 import os
 import queue
@@ -181,11 +182,8 @@ def run_libfuzzer(part, harness, corpus, out, seconds, seed, environment, findin
         f"-artifact_prefix={artifacts}/", str(growing), str(corpus),
     ]  # fmt: skip
     log = out / f"{part}.log"
-    with open(log, "w") as file:
-        try:
-            subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment, timeout=seconds + 180)
-        except subprocess.TimeoutExpired:
-            pass
+    with open(log, "w") as file, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment, timeout=seconds + 180)
     executed = [int(n) for n in re.findall(r"^#(\d+)", log.read_text(errors="replace"), re.M)]
     findings.counts[part] += max(executed, default=0)
     if not executed:
@@ -206,13 +204,11 @@ def triage(part, harness, artifacts, build, environment, findings):
     for artifact in sorted(artifacts.iterdir()):
         kind = artifact.name.split("-")[0]
         done = None
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             done = subprocess.run(
                 [str(harness), "-timeout=30", "-rss_limit_mb=4096", str(artifact)],
                 capture_output=True, text=True, errors="replace", env=environment, timeout=120,
             )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            pass
         output = done.stderr if done else ""
         if done and done.returncode == 0 and kind in ("crash", "leak"):
             findings.counts[f"{part}, crashes that did not come again"] += 1

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Wrong uses of the Python module and of the C API: an error is what every one of them may give, and nothing else.
 
-    misuse.py FIRST COUNT   as check_programs.py: lines of JSON, a seed's number before its work"""
+misuse.py FIRST COUNT   as check_programs.py: lines of JSON, a seed's number before its work"""
 
 import copy
 import ctypes
@@ -50,7 +50,7 @@ class Case:
         r = self.rng
         return r.choice([
             lambda: None, lambda: 0, lambda: -1, lambda: 2**40, lambda: 2**70, lambda: 1.5, lambda: "x", lambda: b"\0",
-            lambda: [], lambda: {}, lambda: object(), lambda: float("nan"), lambda: True, lambda: np.float32(3),
+            list, dict, lambda: object(), lambda: float("nan"), lambda: True, lambda: np.float32(3),
             lambda: np.zeros(()), lambda: np.zeros((0, 8, 3), np.float32), lambda: np.zeros((2, 8, 3), object),
             lambda: np.array(["a"]), lambda: np.zeros(3, [("a", "f4")]), lambda: memoryview(b"abcd"),
         ])()  # fmt: skip

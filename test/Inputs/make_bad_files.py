@@ -27,9 +27,7 @@ def npy(text=GOOD_DICT, data=bytes(24), version=1, length=None, minor=0):
 
 
 def npy_shape(shape, descr="<f4", data=bytes(24)):
-    return npy(
-        f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}", data
-    )
+    return npy(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}", data)
 
 
 def tensor(dtype="F32", shape=(2, 3), offsets=(0, 24), **more):

@@ -1,6 +1,7 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes a .safetensors file: make_safetensors.py out.safetensors w=2x2xf32=1,2,3,4 …"""
+
 import json
 import struct
 import sys
@@ -18,9 +19,12 @@ def main(path, *tensors):
         numbers = [float(v) if code != "i" else int(v) for v in values.split(",")]
         raw = struct.pack(f"<{len(numbers)}{code}", *numbers)
         if element == "bf16":
-            raw = b"".join(raw[i + 2:i + 4] for i in range(0, len(raw), 4))
-        header[name] = {"dtype": dtype, "shape": [int(s) for s in sizes],
-                        "data_offsets": [len(data), len(data) + len(raw)]}
+            raw = b"".join(raw[i + 2 : i + 4] for i in range(0, len(raw), 4))
+        header[name] = {
+            "dtype": dtype,
+            "shape": [int(s) for s in sizes],
+            "data_offsets": [len(data), len(data) + len(raw)],
+        }
         data += raw
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

@@ -13,6 +13,7 @@ Of the first three, every run has to end with exit code 1, exactly one error mes
 output file, within a minute. A damaged file may still be valid, so mutations may also
 succeed. Nothing may end by a signal. bfly-run and bfly-opt come from PATH.
 """
+
 import os
 import random
 import subprocess
@@ -71,11 +72,11 @@ def generated(folder):
         "deep-locations": identity.rstrip() + " loc(" + "callsite(" * 50000,
         "unclosed": "(" * 1000000,
         "type-bomb": chain(64, "!a0 = tuple<i32>\n", "!a{i} = tuple<!a{before}, !a{before}>\n")
-                     + "func.func private @f(%x: !a63)\n",
+        + "func.func private @f(%x: !a63)\n",
         "attribute-bomb": chain(64, "#a0 = [1]\n", "#a{i} = [#a{before}, #a{before}]\n")
-                          + "module attributes {a.b = #a63} {}\n",
+        + "module attributes {a.b = #a63} {}\n",
         "deep-aliases": chain(20000, "!a0 = tuple<i32>\n", "!a{i} = tuple<!a{before}>\n")
-                        + "func.func private @f(%x: !a19999)\n",
+        + "func.func private @f(%x: !a19999)\n",
         "long-sum": "#m = affine_map<(d0) -> (d0" + " + d0" * 100000 + ")>\n" + identity,
         "long-sign": "#m = affine_map<(d0) -> (" + "-" * 100000 + "d0)>\n" + identity,
         "open-string": 'module attributes {a.b = "' + "x" * 100000,
@@ -101,17 +102,24 @@ def arrays(make, folder):
         "func.func @input(%x: tensor<2x3xf32>) -> tensor<2x3xf32> { return %x : tensor<2x3xf32> }\n"
         "func.func @parameter() -> tensor<2x3xf32> {\n"
         "  %w = ml_program.global_load_const @w : tensor<2x3xf32>\n"
-        "  return %w : tensor<2x3xf32>\n}\n")
+        "  return %w : tensor<2x3xf32>\n}\n"
+    )
     output = folder / "y.npy"
     count = 0
     for path in sorted((folder / "files").iterdir()):
         if path.suffix == ".npy":
             run(path.name, [module, "--function=input", f"--input=@{path}", f"--output=@{output}"], output=output)
-            run(path.name, [module, "--function=input", "--input=2x3xf32", f"--expected_output=@{path}",
-                            f"--output=@{output}"], output=output)
+            run(
+                path.name,
+                [module, "--function=input", "--input=2x3xf32", f"--expected_output=@{path}", f"--output=@{output}"],
+                output=output,
+            )
         elif path.suffix == ".safetensors":
-            run(path.name, [module, "--function=parameter", f"--parameters={path}", f"--output=@{output}"],
-                output=output)
+            run(
+                path.name,
+                [module, "--function=parameter", f"--parameters={path}", f"--output=@{output}"],
+                output=output,
+            )
         else:
             continue
         count += 1
@@ -130,17 +138,17 @@ def damage(content, dice):
         if kind == 0:
             content[at] = dice.randrange(256)
         elif kind == 1:
-            del content[at:at + size]
+            del content[at : at + size]
         elif kind == 2:
-            content[at:at] = content[at:at + size]
+            content[at:at] = content[at : at + size]
         elif kind == 3:
             other = dice.randrange(len(content))
-            content[at:at] = content[other:other + size]
+            content[at:at] = content[other : other + size]
         else:
             digits = [i for i, byte in enumerate(content) if 48 <= byte <= 57]
             if digits:
                 at = dice.choice(digits)
-                content[at:at + 1] = dice.choice([b"0", b"1", b"-1", b"7", b"4294967296", b"9223372036854775807"])
+                content[at : at + 1] = dice.choice([b"0", b"1", b"-1", b"7", b"4294967296", b"9223372036854775807"])
     return bytes(content)
 
 

@@ -44,7 +44,7 @@ def _find():
 
 
 P, ZETA = _find()
-I = pow(ZETA, ORDER // 4, P)
+I = pow(ZETA, ORDER // 4, P)  # noqa: E741, the imaginary unit
 HALF = pow(2, -1, P)
 
 

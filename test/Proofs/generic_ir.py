@@ -95,9 +95,7 @@ class Reader:
         result = {}
         for part in split(text):
             name, _, value = part.partition(" = ")
-            result[name.strip('"')] = re.sub(
-                r"#map\w*|#set\w*", lambda match: self.aliases[match.group()], value
-            )
+            result[name.strip('"')] = re.sub(r"#map\w*|#set\w*", lambda match: self.aliases[match.group()], value)
         return result
 
     def types(self):

@@ -8,9 +8,8 @@ wrote holds None, which no operation takes."""
 import re
 import struct
 
-import numpy as np
-
 import field
+import numpy as np
 from generic_ir import functions, integers, map_of, set_of
 
 P = field.P

@@ -4,10 +4,9 @@
 
 import random
 
+import field
 import pytest
 import sympy
-
-import field
 from generic_ir import optimize
 from interpreter import Interpreter
 
@@ -27,8 +26,10 @@ DELTA = V_P - V_J
 def weights(name, heads, per_head):
     """A matrix of all channels; of blocks where each head sees its own alone."""
     matrix, dh = symbols(name, D, D), D // heads
-    return matrix.applyfunc(lambda x: x) if not per_head else sympy.Matrix(
-        D, D, lambda i, j: matrix[i, j] if i // dh == j // dh else 0
+    return (
+        matrix.applyfunc(lambda x: x)
+        if not per_head
+        else sympy.Matrix(D, D, lambda i, j: matrix[i, j] if i // dh == j // dh else 0)
     )
 
 
@@ -119,7 +120,6 @@ def arrays(rng, module):
 def run(module, arguments):
     """The result of @f; at affine level it is the last argument."""
     import numpy as np
-
     from interpreter import functions, shape_of
 
     block = functions(module)["f"].regions[0]

@@ -4,11 +4,10 @@
 
 import random
 
+import field
 import numpy as np
 import pytest
 import sympy
-
-import field
 from field import HALF, P
 from generic_ir import optimize
 from interpreter import Interpreter, add, conj, mul, sequence_of, transform

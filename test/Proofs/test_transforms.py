@@ -5,10 +5,9 @@
 import math
 import random
 
+import field
 import pytest
 import sympy
-
-import field
 from field import P
 from generic_ir import optimize, print_after
 from interpreter import Interpreter, add, chirp, conj, mul, transform

@@ -406,7 +406,9 @@ def test_mixers_in_every_type(rng, dtype):
     out = bfly.spectral_filter(**given)
     assert out.dtype == x.dtype
     floor = reference.spectral_filter_floor(*list(given.values())[:-1])
-    assert reference.error(out, reference.spectral_filter(**given), floor) <= reference.bound("spectral_filter", dtype, 12)
+    assert reference.error(out, reference.spectral_filter(**given), floor) <= reference.bound(
+        "spectral_filter", dtype, 12
+    )
 
 
 def test_one_token(rng):

@@ -98,7 +98,16 @@ def test_everything_is_named():
     assert "layer" in said
     for text in ("1  layer_norm", "2  spectral_filter", "arith.addf", "3  butterfly_attention"):
         assert text in said
-    for text in ("radix 8", "s = 32", "L1", "L2", "registers", "8 KiB of 48 KiB", "context: 2 layers", "scores chained"):
+    for text in (
+        "radix 8",
+        "s = 32",
+        "L1",
+        "L2",
+        "registers",
+        "8 KiB of 48 KiB",
+        "context: 2 layers",
+        "scores chained",
+    ):
         assert text in said
     assert any(text.startswith("between kernels: 1 operation") for text in said)
 

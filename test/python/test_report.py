@@ -12,20 +12,38 @@ from bfly import report as module
 
 def test_prints_a_report(tmp_path, capsys):
     kernel = {
-        "name": "butterfly_attention", "bytes": 1000, "bytes_per_batch": 500, "flops": 0, "flops_per_batch": 2000,
-        "bound": "memory", "seconds": 2e-6, "rewrites": ["padding_in_kernel"], "unfused": "a reason",
+        "name": "butterfly_attention",
+        "bytes": 1000,
+        "bytes_per_batch": 500,
+        "flops": 0,
+        "flops_per_batch": 2000,
+        "bound": "memory",
+        "seconds": 2e-6,
+        "rewrites": ["padding_in_kernel"],
+        "unfused": "a reason",
         "plan": {"radices": [], "groups": [{"first": 0, "last": 5, "place": "l2"}], "tile": 64, "parallel": "batch"},
     }
     report = {
-        "function": "layer", "batch": 4, "compile_seconds": 0.25, "machine": {"name": "cpu", "threads": 2},
+        "function": "layer",
+        "batch": 4,
+        "compile_seconds": 0.25,
+        "machine": {"name": "cpu", "threads": 2},
         "kernels": [kernel],
     }
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report))
     assert module.main([str(path)]) == 0
     text = capsys.readouterr().out
-    for part in ("layer on cpu, 2 threads", "batch 4", " 3.0 ", " 8.0 ", "2.00", "stages 0-5 in l2", "padding in kernel",
-                 "not fused: a reason"):
+    for part in (
+        "layer on cpu, 2 threads",
+        "batch 4",
+        " 3.0 ",
+        " 8.0 ",
+        "2.00",
+        "stages 0-5 in l2",
+        "padding in kernel",
+        "not fused: a reason",
+    ):
         assert part in text
 
 

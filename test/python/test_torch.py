@@ -67,7 +67,10 @@ def test_numpy_and_torch_mix(norm, x):
 
 def test_errors(norm, x):
     for bad, message in (
-        (x.transpose(1, 2), r"input 0: shape 2x8x4xf32|input 0: not contiguous in row-major order; give it.contiguous\(\)"),
+        (
+            x.transpose(1, 2),
+            r"input 0: shape 2x8x4xf32|input 0: not contiguous in row-major order; give it.contiguous\(\)",
+        ),
         (x[..., ::2], "input 0: not contiguous"),
         (x.double(), "input 0: dtype f64, expected f32"),
         (x.int(), "input 0: dtype i32, expected f32"),

@@ -111,7 +111,10 @@ class Fixtures:
 
     def __init__(self, modules):
         self.known = {
-            name: value for module in modules for name, value in vars(module).items() if isinstance(value, pytest.Fixture)
+            name: value
+            for module in modules
+            for name, value in vars(module).items()
+            if isinstance(value, pytest.Fixture)
         }
         self.kept, self.ends = {}, {}
         self.cleanup = contextlib.ExitStack()
@@ -300,14 +303,18 @@ def in_parts(jobs, gpus, arguments):
             # To a file, which may grow as long as it likes before it is read.
             with (Path(shared) / f"{part}.txt").open("w") as output:
                 parts.append(
-                    subprocess.Popen([*command, f"--claims={shared}"], stdout=output, stderr=subprocess.STDOUT, env=environment)
+                    subprocess.Popen(
+                        [*command, f"--claims={shared}"], stdout=output, stderr=subprocess.STDOUT, env=environment
+                    )
                 )
         codes = [part.wait() for part in parts]
         outputs = [(Path(shared) / f"{part}.txt").read_text(errors="replace") for part in range(jobs)]
     counts, rest, failures, bad = {}, set(), [], False
     for code, output in zip(codes, outputs):
         lines = output.splitlines()
-        counted = [found for line in lines if (found := re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) not run)?", line))]
+        counted = [
+            found for line in lines if (found := re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) not run)?", line))
+        ]
         bad |= code != 0
         failures += [line for line in lines if line.startswith("failed: ")]
         if not counted:
@@ -358,7 +365,9 @@ def at_most(seconds, nodeid):
 
 def main():
     parser = argparse.ArgumentParser(
-        usage=__doc__.split("\n\n")[1].strip().replace("python3 ", "", 1), add_help=True, description=__doc__.split("\n")[0]
+        usage=__doc__.split("\n\n")[1].strip().replace("python3 ", "", 1),
+        add_help=True,
+        description=__doc__.split("\n")[0],
     )
     parser.add_argument("paths", nargs="*", type=Path, default=[])
     parser.add_argument("-k", dest="texts", action="append", default=[])

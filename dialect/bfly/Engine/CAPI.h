@@ -6,9 +6,9 @@
  * Every function may be called from any thread, and a kernel may run on several
  * threads at once. A function that fails returns NULL or -1, and then
  * bfly_last_error() says why; so does one that gets NULL where something is
- * needed, and one on whose input the compiler crashes. Text is UTF-8. Strings that a function returns as
- * `char *` belong to the caller, who frees them with bfly_free; `const char *`
- * belongs to the library or the kernel.
+ * needed, and one on whose input the compiler crashes. Text is UTF-8. Strings
+ * that a function returns as `char *` belong to the caller, who frees them with
+ * bfly_free; `const char *` belongs to the library or the kernel.
  */
 
 #ifndef BFLY_ENGINE_CAPI_H

@@ -43,8 +43,9 @@ int64_t getNumStages(int64_t tokens);
 /// does not fit in 63 bits.
 std::optional<int64_t> getNumElements(ShapedType type);
 
-/// Whether an operation of a kernel reads a tensor as one number: an element-wise
-/// one a constant all of whose elements are the same. Others want a buffer.
+/// Whether an operation of a kernel reads a tensor as one number: an
+/// element-wise one a constant all of whose elements are the same. Others want
+/// a buffer.
 bool readsAsNumber(Operation *op, Value tensor);
 
 /// Whether a use of a spectrum is by the next link of its chain: a map or an

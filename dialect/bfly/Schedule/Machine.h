@@ -39,7 +39,8 @@ struct Machine {
   }
 };
 
-/// The machine of a target name, "cpu" or "sm_90a"; nullopt if there is none of that name.
+/// The machine of a target name, "cpu" or "sm_90a"; nullopt if there is none of
+/// that name.
 std::optional<Machine> getMachine(llvm::StringRef target, int64_t threads);
 
 /// The names that `getMachine` knows, for messages.

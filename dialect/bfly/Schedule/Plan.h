@@ -62,8 +62,8 @@ Operation *getLibraryTransform(KernelOp kernel);
 /// number of a NaN there.
 LinearOp getLibraryProduct(KernelOp kernel);
 
-/// The name of the library that does what `kernel` holds; empty where the kernel
-/// does.
+/// The name of the library that does what `kernel` holds; empty where the
+/// kernel does.
 StringRef getLibrary(KernelOp kernel);
 
 } // namespace mlir::bfly

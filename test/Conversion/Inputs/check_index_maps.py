@@ -5,6 +5,7 @@
 Upstream takes bounds of a remainder of what may be negative wrongly, and so folds ((-i) mod 4) floordiv 2 to a constant. A
 nest's expression that is one of those would be addressed wrongly, for some lengths and radices alone. This draws plans,
 converts their kernels to nests, takes every affine map with the loops that its operands run in, and compares."""
+
 import itertools
 import random
 import re
@@ -61,19 +62,27 @@ def draw(rng, number):
     if rng.random() < 0.2:
         stages = rng.randint(1, 5)
         n = 1 << stages
-        place, threads = ("l2", "") if cpu else rng.choice([("memory", ", threads = 128"), ("shared", ", threads = 256")])
+        place, threads = (
+            ("l2", "") if cpu else rng.choice([("memory", ", threads = 128"), ("shared", ", threads = 256")])
+        )
         tile = 128 if place == "shared" else rng.choice([1, 2, 8])
         weights = f"tensor<{stages}x2x2x2xf32>" if place == "shared" else f"tensor<{stages}x4x4xf32>"
-        plan = (f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {tile}, radices = [], '
-                f'groups = [<0 to {stages - 1} in {place}>], parallel = "tile"{threads}')
+        plan = (
+            f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {tile}, radices = [], '
+            f'groups = [<0 to {stages - 1} in {place}>], parallel = "tile"{threads}'
+        )
         body = "".join(
             f"    %v{stage + 1} = bfly.attention_stage {'%a' if not stage else f'%v{stage}'} weights(%b, %b : "
             f"{weights}, {weights}) stage({stage}) heads(2) scale(1.0) definition "
-            f": tensor<1x{n}x4xf32>\n" for stage in range(stages))
+            f": tensor<1x{n}x4xf32>\n"
+            for stage in range(stages)
+        )
         return ATTENTION.format(number=number, n=n, stages=stages, weights=weights, plan=plan, body=body)
     if rng.random() < 0.1:
-        plan = (f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {rng.choice([4, 16])}, radices = [], '
-                f'groups = [], parallel = "tile"{"" if cpu else ", threads = 128"}')
+        plan = (
+            f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {rng.choice([4, 16])}, radices = [], '
+            f'groups = [], parallel = "tile"{"" if cpu else ", threads = 128"}'
+        )
         return LINEAR.format(number=number, n=rng.randint(1, 40), m=rng.randint(1, 40), plan=plan)
     n = rng.choice([4, 6, 8, 12, 16, 24, 30, 32, 36, 48, 64] if cpu else [4, 8, 16, 32, 64])
     radices = factors(rng, n, 16)
@@ -82,8 +91,10 @@ def draw(rng, number):
     last, two = len(radices) - 1, len(radices) > 1 and n != 7 and rng.random() < 0.5
     places = ("l3", "l1") if cpu else ("memory", "shared")
     groups = f"<0 to 0 in {places[0]}>, <1 to {last} in {places[1]}>" if two else f"<0 to {last} in {places[1]}>"
-    plan = (f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = {rng.choice([1, 2, 4])}, tile = 4, '
-            f'radices = {radices}, groups = [{groups}], parallel = "tile"{"" if cpu else ", threads = 32"}')
+    plan = (
+        f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = {rng.choice([1, 2, 4])}, tile = 4, '
+        f'radices = {radices}, groups = [{groups}], parallel = "tile"{"" if cpu else ", threads = 32"}'
+    )
     return FILTER.format(number=number, n=n, h=n // 2 + 1, plan=plan)
 
 
@@ -120,7 +131,7 @@ def split_results(text):
 
 
 def evaluate(expression, values):
-    names = {name: value for name, value in values.items()}
+    names = dict(values)
     return eval(re.sub(r"\bfloordiv\b", "//", re.sub(r"\bmod\b", "%", expression)), {}, names)
 
 
@@ -143,7 +154,7 @@ def cases(text):
             pending = None
         elif match := ACCESS.search(line):
             names, results = aliases[match[3]]
-            given = match[2].split(", ")[-len(names):] if names else []
+            given = match[2].split(", ")[-len(names) :] if names else []
             if match[1] and '"affine.apply"' in line:
                 defined[match[1]] = True
             ranges = tuple(loops.get(name) for name in given)
@@ -159,15 +170,20 @@ def check(found):
     text = ""
     for expression, names, ranges in found:
         head = "".join(
-            f"affine.for %{name} = 0 to {count} {{\n" if kind == "for"
-            else f"affine.parallel (%{name}) = (0) to ({count}) {{\n" for name, (kind, count) in zip(names, ranges))
+            f"affine.for %{name} = 0 to {count} {{\n"
+            if kind == "for"
+            else f"affine.parallel (%{name}) = (0) to ({count}) {{\n"
+            for name, (kind, count) in zip(names, ranges)
+        )
         dims = [name for name in names if name.startswith("d")]
         symbols = [name for name in names if name.startswith("s")]
         assert not symbols
-        text += (f"func.func @f() {{\n{head}%r = affine.apply affine_map<({', '.join(dims)}) -> ({expression})>"
-                 f"({', '.join('%' + name for name in dims)})\n"
-                 f'"test.use"(%r, {", ".join("%" + name for name in dims)}) : '
-                 f"({', '.join(['index'] * (1 + len(dims)))}) -> ()\n{'}' * len(ranges)}\nreturn\n}}\n// -----\n")
+        text += (
+            f"func.func @f() {{\n{head}%r = affine.apply affine_map<({', '.join(dims)}) -> ({expression})>"
+            f"({', '.join('%' + name for name in dims)})\n"
+            f'"test.use"(%r, {", ".join("%" + name for name in dims)}) : '
+            f"({', '.join(['index'] * (1 + len(dims)))}) -> ()\n{'}' * len(ranges)}\nreturn\n}}\n// -----\n"
+        )
     out = run("-split-input-file", "-canonicalize", "-mlir-print-op-generic", "-allow-unregistered-dialect", text=text)
     for (expression, names, ranges), part in zip(found, out.split("// -----"), strict=False):
         aliases = parse_aliases(part)
@@ -186,8 +202,10 @@ def check(found):
             else:
                 given, alias = applied[result]
                 own, results = aliases[alias]
-                got = evaluate(results[0], {a: int(constants[b]) if b in constants else values[place[b]]
-                                            for a, b in zip(own, given)})
+                got = evaluate(
+                    results[0],
+                    {a: int(constants[b]) if b in constants else values[place[b]] for a, b in zip(own, given)},
+                )
             if got != wanted:
                 raise SystemExit(f"{expression} of {values} in {ranges} is {wanted}, canonicalised {got}\n{part}")
 

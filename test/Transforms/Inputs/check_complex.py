@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Complex arithmetic as pairs of reals, over the whole range of f32 and f64,
 against exact rational arithmetic."""
+
 import cmath
 import itertools
 import math
@@ -11,24 +12,30 @@ from fractions import Fraction
 from straight_line import compile_functions, to_type
 
 # exponent of the largest binade, of the smallest subnormal, and 2 ulp
-RANGE = {"f32": (127, -149, 2.0 ** -22), "f64": (1023, -1074, 2.0 ** -51)}
+RANGE = {"f32": (127, -149, 2.0**-22), "f64": (1023, -1074, 2.0**-51)}
 
 
 def source_of(name, type_name):
     arity = 1 if name in ("abs", "exp", "neg", "conj") else 2
     parts = [f"%{p}{k}" for k in range(arity) for p in ("re", "im")]
-    text = (f"func.func @{name}_{type_name}("
-            + ", ".join(f"{p}: {type_name}" for p in parts) + ") -> "
-            + (type_name if name == "abs" else f"({type_name}, {type_name})") + " {\n")
+    text = (
+        f"func.func @{name}_{type_name}("
+        + ", ".join(f"{p}: {type_name}" for p in parts)
+        + ") -> "
+        + (type_name if name == "abs" else f"({type_name}, {type_name})")
+        + " {\n"
+    )
     for k in range(arity):
         text += f"  %z{k} = complex.create %re{k}, %im{k} : complex<{type_name}>\n"
     operands = ", ".join(f"%z{k}" for k in range(arity))
     text += f"  %w = complex.{name} {operands} : complex<{type_name}>\n"
     if name == "abs":
         return text + f"  return %w : {type_name}\n}}\n"
-    return text + (f"  %re = complex.re %w : complex<{type_name}>\n"
-                   f"  %im = complex.im %w : complex<{type_name}>\n"
-                   f"  return %re, %im : {type_name}, {type_name}\n}}\n")
+    return text + (
+        f"  %re = complex.re %w : complex<{type_name}>\n"
+        f"  %im = complex.im %w : complex<{type_name}>\n"
+        f"  return %re, %im : {type_name}, {type_name}\n}}\n"
+    )
 
 
 def check(condition, *what):
@@ -38,16 +45,26 @@ def check(condition, *what):
 
 def check_abs(function, type_name):
     top, bottom, tolerance = RANGE[type_name]
-    values = [0.0] + [to_type(s * math.ldexp(1 + random.random(), e), type_name)
-                      for e in range(bottom, top, 3) for s in (1, -1)]
+    values = [0.0] + [
+        to_type(s * math.ldexp(1 + random.random(), e), type_name) for e in range(bottom, top, 3) for s in (1, -1)
+    ]
     pairs = list(itertools.product(values[::7], values[::5]))
     pairs += [(v, v) for v in values]
     for re, im in pairs:
         got = function.call([re, im])[0]
         want = math.hypot(re, im)
         # Below the smallest normal number an ulp is absolute.
-        check(abs(got - want) <= max(tolerance * want, math.ldexp(1, bottom)),
-              type_name, "abs", re, im, "=", got, "not", want)
+        check(
+            abs(got - want) <= max(tolerance * want, math.ldexp(1, bottom)),
+            type_name,
+            "abs",
+            re,
+            im,
+            "=",
+            got,
+            "not",
+            want,
+        )
     inf, nan = math.inf, math.nan
     for v in (0.0, 1.0, values[-1], inf):
         for a, b in itertools.product((inf, -inf), (v, -v)):
@@ -81,23 +98,33 @@ def check_binary(functions, name, type_name):
         if name == "div" and random.random() < 0.5:
             # Both near one end of the range.
             scale_a = scale_b = random.choice((bottom + 60, top - 4))
-        a, b = [[to_type(math.ldexp(random.uniform(-1, 1), scale + random.randint(-8, 0)),
-                         type_name) for _ in "ri"] for scale in (scale_a, scale_b)]
+        a, b = [
+            [to_type(math.ldexp(random.uniform(-1, 1), scale + random.randint(-8, 0)), type_name) for _ in "ri"]
+            for scale in (scale_a, scale_b)
+        ]
         got = functions[f"{name}_{type_name}"].call(a + b)
         want = exact(name, a, b)
         largest = max(map(abs, want))
         for g, w in zip(got, want):
-            check(math.isfinite(g) and abs(Fraction(g) - w) <= 2 * tolerance * largest
-                  + Fraction(2) ** (bottom + 2),
-                  type_name, name, a, b, "=", got, "not", tuple(map(float, want)))
+            check(
+                math.isfinite(g) and abs(Fraction(g) - w) <= 2 * tolerance * largest + Fraction(2) ** (bottom + 2),
+                type_name,
+                name,
+                a,
+                b,
+                "=",
+                got,
+                "not",
+                tuple(map(float, want)),
+            )
 
 
 def main():
     random.seed(2)
     names = ("add", "sub", "mul", "div", "neg", "conj", "abs", "exp")
     functions = compile_functions(
-        "".join(source_of(*case) for case in itertools.product(names, RANGE)),
-        "bfly-expand-complex,canonicalize,cse")
+        "".join(source_of(*case) for case in itertools.product(names, RANGE)), "bfly-expand-complex,canonicalize,cse"
+    )
     for type_name in RANGE:
         check_abs(functions[f"abs_{type_name}"], type_name)
         for name in ("add", "sub", "mul", "div"):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Every radix up to 64, both directions, against the definition; and how many
 operations they take."""
+
 import math
 import random
 
@@ -17,9 +18,11 @@ def source_of(radix, inverse, type_name):
     results = ", ".join(f"%y#{k}" for k in range(2 * radix))
     types = ", ".join([type_name] * (2 * radix))
     signature = ", ".join(f"{a}: {type_name}" for a in arguments)
-    return (f"func.func @dft_{inverse}{radix}_{type_name}({signature}) -> ({types}) {{\n"
-            f"  %y:{2 * radix} = bfly.dft {inverse} {', '.join(arguments)} : {type_name}\n"
-            f"  return {results} : {types}\n}}\n")
+    return (
+        f"func.func @dft_{inverse}{radix}_{type_name}({signature}) -> ({types}) {{\n"
+        f"  %y:{2 * radix} = bfly.dft {inverse} {', '.join(arguments)} : {type_name}\n"
+        f"  return {results} : {types}\n}}\n"
+    )
 
 
 def definition(values, sign):
@@ -39,16 +42,16 @@ def definition(values, sign):
 
 def main():
     random.seed(16)
-    cases = [(radix, inverse, type_name) for radix in RADICES
-             for inverse in ("", "inverse") for type_name in ("f32", "f64")]
+    cases = [
+        (radix, inverse, type_name) for radix in RADICES for inverse in ("", "inverse") for type_name in ("f32", "f64")
+    ]
     functions = compile_functions(
-        "".join(source_of(*case) for case in cases),
-        "bfly-expand-dft,bfly-expand-rotate,canonicalize,cse")
+        "".join(source_of(*case) for case in cases), "bfly-expand-dft,bfly-expand-rotate,canonicalize,cse"
+    )
     worst = {"f32": 0.0, "f64": 0.0}
     for radix, inverse, type_name in cases:
         function = functions[f"dft_{inverse}{radix}_{type_name}"]
-        values = [complex(*(to_type(random.uniform(-1, 1), type_name) for _ in "ri"))
-                  for _ in range(radix)]
+        values = [complex(*(to_type(random.uniform(-1, 1), type_name) for _ in "ri")) for _ in range(radix)]
         flat = function.call([v.real for v in values] + [v.imag for v in values])
         got = [complex(*pair) for pair in zip(flat[:radix], flat[radix:])]
         want = definition(values, 1 if inverse else -1)
@@ -60,8 +63,9 @@ def main():
         count = function.count("arith.addf", "arith.subf", "arith.mulf")
         negations = function.count("arith.negf")
         if radix in COUNTS and (count, negations) != (COUNTS[radix], 0):
-            raise SystemExit(f"radix {radix} {inverse}: {count} operations and "
-                             f"{negations} negations, expected {COUNTS[radix]} and 0")
+            raise SystemExit(
+                f"radix {radix} {inverse}: {count} operations and {negations} negations, expected {COUNTS[radix]} and 0"
+            )
         if not inverse and type_name == "f64":
             print(f"radix {radix}: {count} operations, {negations} negations")
     print(f"worst relative error: f32 {worst['f32']:.1e}, f64 {worst['f64']:.1e}")

@@ -8,6 +8,7 @@ code generator between. Products and sums are rounded separately (a fused one
 is at least as accurate). f32 is emulated by rounding each f64 result, which
 gives the correctly rounded f32 result for +, -, *, / and sqrt.
 """
+
 import ctypes
 import math
 import re
@@ -104,8 +105,7 @@ def parse(text):
         if not match:
             raise ValueError("cannot read: " + line)
         result, name, rest = match.groups()
-        if not (name in ARITHMETIC or name in
-                ("return", "arith.constant", "arith.cmpf", "arith.select")):
+        if not (name in ARITHMETIC or name in ("return", "arith.constant", "arith.cmpf", "arith.select")):
             raise ValueError("not straight-line arithmetic: " + line)
         body, _, type_name = rest.rpartition(" : ")
         body = re.sub(r"fastmath<[\w,]*>", "", body or rest)
@@ -117,6 +117,5 @@ def parse(text):
 def compile_functions(source, passes):
     """Pipes a module's text through passes on its functions; returns them."""
     pipeline = f"--pass-pipeline=builtin.module(func.func({passes}))"
-    done = subprocess.run(["bfly-opt", pipeline], input=source, text=True,
-                          stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(["bfly-opt", pipeline], input=source, text=True, stdout=subprocess.PIPE, check=True)
     return parse(done.stdout)

@@ -7,7 +7,7 @@ import inspect
 import random
 import sys
 
-from . import strategies
+from . import strategies as strategies
 
 
 class UnsatisfiedAssumption(Exception):
