@@ -25,7 +25,7 @@ class Value(namedtuple("Value", "name shape dtype is_scalar")):
 
 
 def version():
-    """The version of the compiled library, "0.1.0"."""
+    """The version of the compiled library, "0.2.0"."""
     return library().bfly_version().decode()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ._errors import BflyError
 
-VERSION = (0, 1)  # of the header that this file repeats
+VERSION = (0, 2)  # of the header that this file repeats
 
 
 class Array(ctypes.Structure):

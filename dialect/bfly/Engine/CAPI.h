@@ -29,9 +29,9 @@ extern "C" {
 
 /* Of this header; a library of another major version has another interface. */
 #define BFLY_VERSION_MAJOR 0
-#define BFLY_VERSION_MINOR 1
+#define BFLY_VERSION_MINOR 2
 
-/* The version of the library, "0.1.0". */
+/* The version of the library, "0.2.0". */
 BFLY_API const char *bfly_version(void);
 
 /* Why the last call on this thread failed: one line, and more for a message of
