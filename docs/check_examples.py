@@ -4,7 +4,7 @@
 
     python docs/check_examples.py [--build=build] [--llvm=/usr/lib/llvm-22] [--verbose]
 
-takes every ```mlir block of the descriptions in dialect/**/*.td and of README.md and docs/*.md, and has bfly-opt parse
+takes every ```mlir block of the descriptions in dialect/**/*.td and of README.md and docs/**/*.md, and has bfly-opt parse
 and verify it. A block is a whole module, or a fragment that uses values from around it: those become arguments of a
 function around the fragment. Their types are asked of the parser itself, which says what type a use expects.
 
@@ -190,7 +190,7 @@ def main():
                 base = record["baseClass"]
                 anchor = "kernels" if "GPUModuleOp" in base else "module" if "ModuleOp" in base else "function"
                 transformations.append((record["argument"], anchor, mine["Before"], mine.get("After")))
-    for path in [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]:
+    for path in [SOURCE / "README.md", *sorted((SOURCE / "docs").rglob("*.md"))]:
         for number, (_, text) in enumerate(blocks(path.read_text())):
             examples.append(Example(f"{path.name}: block {number + 1}", text))
 

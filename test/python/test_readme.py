@@ -1,19 +1,23 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What README.md and docs/ say: the Python in them runs, what they link to is there."""
+"""What README.md and docs/ say: the Python in them runs, what they link to is there, what the compiler printed it prints."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+TOURS = sorted((ROOT / "docs" / "tours").glob("*.md"))
 # gpu.md's is run where there is a GPU (test/Execution/test_torch_on_a_gpu.py).
 PYTHON = [
     (path, match[1])
     for path in PAGES
-    for match in re.finditer(r"```python\n(.*?)```", path.read_text(), re.S)
+    for match in re.finditer(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
     if path.name != "gpu.md"
 ]
 
@@ -31,15 +35,53 @@ def test_links_lead_somewhere(path):
     assert not missing
 
 
-def test_the_readme_shows_every_example_at_every_level():
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_readme_shows_a_picture_and_an_operation_at_two_levels():
     text = (ROOT / "README.md").read_text()
-    for example in sorted((ROOT / "examples").glob("*.mlir")):
-        shown = text.split(f"<summary><b>{example.stem}</b>")[1].split("</details>")[0]
-        assert re.findall(r"^\*\*(\w+)\*\*:", shown, re.M) == ["mixer", "network", "schedule", "affine", "llvm"]
+    assert re.search(r"^!\[[^\]]+\]\(docs/images/mixers\.svg\)", text, re.MULTILINE)
+    assert re.findall(r"^\*\*(\w+)\*\*:", text, re.MULTILINE) == ["mixer", "schedule"]
+
+
+def test_every_example_has_a_page_with_every_level():
+    examples = {path.stem for path in (ROOT / "examples").glob("*.mlir")}
+    assert {path.stem for path in TOURS} == examples | {"tour"}
+    for path in TOURS:
+        levels = re.findall(r"^\*\*(\w+)\*\*:", path.read_text(), re.MULTILINE)
+        assert levels == ["mixer", "network", "schedule", "affine", "llvm"], path
+
+
+def test_every_page_is_listed():
+    text = (ROOT / "docs" / "README.md").read_text()
+    listed = {(ROOT / "docs" / link).resolve() for link in re.findall(r"\]\(([^)#]+)\)", text)}
+    missing = {path for path in PAGES if path.name != "README.md"} - listed
+    assert not missing
+
+
+def test_what_the_compiler_printed_it_prints():
+    """The tours, the picture, and what README.md shows of both and of bench/results; printed anew by the script itself."""
+    build = os.environ.get("BFLY_BUILD_DIR", ROOT / "build")
+    command = [sys.executable, ROOT / "scripts" / "update_tours.py", "--check", f"--build={build}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"scripts/update_tours.py would change this:\n{done.stdout}{done.stderr}"
+
+
+def test_the_version_is_the_same_everywhere():
+    version = re.search(r"^project\(bfly .* VERSION ([\d.]+)\)$", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)[
+        1
+    ]
+    header = (ROOT / "dialect" / "bfly" / "Engine" / "CAPI.h").read_text()
+    assert version.split(".")[:2] == re.findall(r"^#define BFLY_VERSION_M\w+ (\d+)$", header, re.MULTILINE)
+    # The newest that the changelog has, and what is to be installed.
+    assert re.search(r"^## \[?(\d[\d.]*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == version
+    for path in [ROOT / "README.md", ROOT / "docs" / "package.md"]:
+        assert set(re.findall(r"bfly-(\d+\.\d+\.\d+)", path.read_text())) == {version}, path
 
 
 def test_nothing_names_a_path_that_only_one_machine_has():
     # The pages and scripts are for any machine.
-    for path in [*PAGES, *(ROOT / "scripts").iterdir()]:
+    for path in [*PAGES, *(ROOT / "docs").rglob("*.svg"), *(ROOT / "scripts").iterdir()]:
         if path.is_file():
             assert not re.search(r"/(work|home|root|tmp)/", path.read_text()), path
