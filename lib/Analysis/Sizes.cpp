@@ -167,7 +167,9 @@ AffineExpr SizeInference::findInResult(OpResult result, int64_t dim) {
       })
       .Case<tensor::CollapseShapeOp>([&](auto collapse) -> AffineExpr {
         AffineExpr product = constant(1);
-        for (int64_t from : collapse.getReassociationIndices()[dim]) {
+        SmallVector<ReassociationIndices> groups =
+            collapse.getReassociationIndices();
+        for (int64_t from : groups[dim]) {
           AffineExpr size = find(collapse.getSrc(), from);
           if (!size)
             return size;
