@@ -33,7 +33,7 @@ struct bfly_kernel {
       (void)program.release();
   }
 
-  ArrayRef<ValueInfo> values(bfly_value_kind kind) const {
+  ArrayRef<ValueInfo> values(int32_t kind) const {
     const Signature &signature = executable->signature();
     switch (kind) {
     case BFLY_INPUT:
@@ -239,15 +239,14 @@ const char *bfly_kernel_name(const bfly_kernel *kernel) {
   return kernel->executable->signature().name.c_str();
 }
 
-int64_t bfly_kernel_num_values(const bfly_kernel *kernel,
-                               bfly_value_kind kind) {
+int64_t bfly_kernel_num_values(const bfly_kernel *kernel, int32_t kind) {
   if (!isGiven(kernel, "kernel") || !isKind(kind))
     return -1;
   return kernel->values(kind).size();
 }
 
-int bfly_kernel_value(const bfly_kernel *kernel, bfly_value_kind kind,
-                      int64_t index, bfly_value_info *info) {
+int bfly_kernel_value(const bfly_kernel *kernel, int32_t kind, int64_t index,
+                      bfly_value_info *info) {
   if (!isGiven(kernel, "kernel") || !isKind(kind) || !isGiven(info, "info"))
     return -1;
   ArrayRef<ValueInfo> values = kernel->values(kind);

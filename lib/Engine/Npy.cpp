@@ -22,7 +22,7 @@ static_assert(endianness::native == endianness::little,
 
 static constexpr StringLiteral kMagic("\x93NUMPY");
 /// Far beyond the longest header of a plain array, which is 1.4 kB.
-static constexpr uint64_t kMaxHeaderLength = 64 * 1024;
+static constexpr uint64_t kMaxNpyHeader = 64 * 1024;
 
 /// The element type that `descr` names, given what the caller expects.
 static Expected<ElementType> decodeType(StringRef descr,
@@ -111,10 +111,9 @@ static Expected<std::pair<StringRef, StringRef>> splitHeader(StringRef bytes) {
   uint32_t length = version == 1 ? support::endian::read16le(bytes.data())
                                  : support::endian::read32le(bytes.data());
   bytes = bytes.drop_front(lengthBytes);
-  if (length > kMaxHeaderLength)
+  if (length > kMaxNpyHeader)
     return makeError("has a header of " + formatBytes(length) +
-                     ", more than the limit of " +
-                     formatBytes(kMaxHeaderLength));
+                     ", more than the limit of " + formatBytes(kMaxNpyHeader));
   if (length > bytes.size())
     return makeError("is truncated in its header");
   return std::make_pair(bytes.take_front(length), bytes.drop_front(length));

@@ -18,7 +18,7 @@ using namespace llvm;
 using namespace mlir::bfly;
 
 /// The limit of the format's own library.
-static constexpr uint64_t kMaxHeaderLength = 100'000'000;
+static constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
 static constexpr StringLiteral kMetadata("__metadata__");
 
 /// The element type for a dtype of the file; nothing if it is not supported.
@@ -224,10 +224,10 @@ Error Safetensors::parseFile() {
     return makeError("is truncated: a safetensors file has at least 8 bytes");
   uint64_t length = support::endian::read64le(bytes.data());
   bytes = bytes.drop_front(8);
-  if (length > kMaxHeaderLength)
+  if (length > kMaxSafetensorsHeader)
     return makeError(
         "has a header of " + formatBytes(length) + ", more than the limit of " +
-        formatBytes(kMaxHeaderLength) + ", or is not a safetensors file");
+        formatBytes(kMaxSafetensorsHeader) + ", or is not a safetensors file");
   if (length > bytes.size())
     return makeError("is truncated: its header takes " + Twine(length) +
                      " bytes, and there are " + Twine(bytes.size()));

@@ -42,7 +42,7 @@ std::optional<Linear> BoundsChecker::get(OpFoldResult value) {
 }
 
 /// "model.mlir:5:8: 'memref.load' leaves its array".
-static std::string describe(Operation *op) {
+static std::string describeLeaving(Operation *op) {
   std::string text;
   if (auto place = op->getLoc()->findInstanceOf<FileLineColLoc>())
     text = place.getFilename().str() + ":" + std::to_string(place.getLine()) +
@@ -52,7 +52,7 @@ static std::string describe(Operation *op) {
 
 void BoundsChecker::assertThat(OpBuilder &builder, Operation *op,
                                Value condition) {
-  cf::AssertOp::create(builder, op->getLoc(), condition, describe(op));
+  cf::AssertOp::create(builder, op->getLoc(), condition, describeLeaving(op));
 }
 
 LogicalResult BoundsChecker::require(Operation *op,

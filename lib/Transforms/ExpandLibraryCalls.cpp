@@ -91,9 +91,9 @@ protected:
   Location loc;
 };
 
-class TransformExpansion : Definition {
+class LibraryTransformExpansion : Definition {
 public:
-  TransformExpansion(LibraryTransformOp op) : Definition(op), op(op) {}
+  LibraryTransformExpansion(LibraryTransformOp op) : Definition(op), op(op) {}
 
   void expand();
 
@@ -106,9 +106,9 @@ private:
   LibraryTransformOp op;
 };
 
-class ProductExpansion : Definition {
+class LibraryProductExpansion : Definition {
 public:
-  ProductExpansion(LibraryProductOp op) : Definition(op), op(op) {}
+  LibraryProductExpansion(LibraryProductOp op) : Definition(op), op(op) {}
 
   void expand();
 
@@ -118,7 +118,7 @@ private:
 
 } // namespace
 
-std::pair<Value, Value> TransformExpansion::loadTerm(ValueRange at) {
+std::pair<Value, Value> LibraryTransformExpansion::loadTerm(ValueRange at) {
   Value value = load(op.getSource(), at);
   if (op.isRealSource())
     return {widen(value), number(0)};
@@ -141,7 +141,7 @@ std::pair<Value, Value> TransformExpansion::loadTerm(ValueRange at) {
   return {mul(re, times), choose(number(0), mul(im, times))};
 }
 
-void TransformExpansion::store(Value re, Value im, ValueRange at) {
+void LibraryTransformExpansion::store(Value re, Value im, ValueRange at) {
   Type type = op.getTarget().getType().getElementType();
   Value value;
   if (auto complexType = dyn_cast<ComplexType>(type)) {
@@ -154,7 +154,7 @@ void TransformExpansion::store(Value re, Value im, ValueRange at) {
   affine::AffineStoreOp::create(builder, loc, value, op.getTarget(), at);
 }
 
-void TransformExpansion::expand() {
+void LibraryTransformExpansion::expand() {
   MemRefType source = op.getSource().getType();
   int64_t tokens = op.getTokens();
   Value roots = TableOp::create(
@@ -194,7 +194,7 @@ void TransformExpansion::expand() {
 }
 
 /// parallel rows, o: for i: sum += X[rows, i] W[o, i]
-void ProductExpansion::expand() {
+void LibraryProductExpansion::expand() {
   auto outer = createParallel(builder, op.getY());
   SmallVector<Value> at(outer.getIVs());
   Value column = at.back();
@@ -225,9 +225,9 @@ struct ExpandLibraryCallsPass
   void runOnOperation() override {
     getOperation().walk([](Operation *op) {
       if (auto transform = dyn_cast<LibraryTransformOp>(op))
-        TransformExpansion(transform).expand();
+        LibraryTransformExpansion(transform).expand();
       else if (auto product = dyn_cast<LibraryProductOp>(op))
-        ProductExpansion(product).expand();
+        LibraryProductExpansion(product).expand();
     });
   }
 };

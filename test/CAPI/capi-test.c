@@ -84,9 +84,9 @@ static void misuse(const bfly_kernel *kernel) {
   expectError(bfly_compile(text, strlen(text), NULL, &options) ? 0 : -1);
   expectError(bfly_kernel_name(NULL) ? 0 : -1);
   expectError((int)bfly_kernel_num_values(NULL, BFLY_INPUT));
-  expectError((int)bfly_kernel_num_values(kernel, (bfly_value_kind)3));
-  expectError((int)bfly_kernel_num_values(kernel, (bfly_value_kind)-1));
-  expectError(bfly_kernel_value(kernel, (bfly_value_kind)99, 0, &info));
+  expectError((int)bfly_kernel_num_values(kernel, 3));
+  expectError((int)bfly_kernel_num_values(kernel, -1));
+  expectError(bfly_kernel_value(kernel, 99, 0, &info));
   expectError(bfly_kernel_value(kernel, BFLY_INPUT, 0, NULL));
   expectError(bfly_kernel_value(kernel, BFLY_INPUT, -1, &info));
   expectError(bfly_kernel_ir(NULL, "mixer") ? 0 : -1);

@@ -31,7 +31,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 # A program that takes longer than this hangs; sanitized ones take ten times as long.
-PATIENCE = 60
+PATIENCE = 300
 
 
 class Findings:

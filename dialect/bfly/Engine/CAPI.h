@@ -98,7 +98,8 @@ BFLY_API void bfly_kernel_destroy(bfly_kernel *kernel);
 /* The function's name. */
 BFLY_API const char *bfly_kernel_name(const bfly_kernel *kernel);
 
-/* What a kernel takes and gives. */
+/* What a kernel takes and gives. Functions take a kind as a number, so that a
+ * wrong one is an error that they can report. */
 typedef enum bfly_value_kind {
   BFLY_INPUT = 0,
   BFLY_PARAMETER = 1,
@@ -114,10 +115,10 @@ typedef struct bfly_value_info {
 } bfly_value_info;
 
 BFLY_API int64_t bfly_kernel_num_values(const bfly_kernel *kernel,
-                                        bfly_value_kind kind);
+                                        int32_t kind);
 /* 0, or -1 if there is no such value. What `info` points to belongs to the
  * kernel. */
-BFLY_API int bfly_kernel_value(const bfly_kernel *kernel, bfly_value_kind kind,
+BFLY_API int bfly_kernel_value(const bfly_kernel *kernel, int32_t kind,
                                int64_t index, bfly_value_info *info);
 
 /* The IR at a level: "mixer", "network", "schedule", "affine" or "llvm". */
