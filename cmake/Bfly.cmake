@@ -19,9 +19,18 @@ function(bfly_add_library name)
   endif()
 endfunction()
 
+# bfly_link_portably(TARGET options...): with nothing of the system's but what any Linux with glibc 2.34 has. The unwinder is
+# the system's, since the one in GCC's archive asks glibc 2.35 where functions are; pointers are not relocated from a bitmap,
+# which glibc reads from 2.36 on.
+function(bfly_link_portably target)
+  target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/runtime/OlderGlibc.c)
+  target_link_options(${target} PRIVATE -static-libstdc++ -Wl,--gc-sections,--as-needed,--strip-all ${ARGN})
+endfunction()
+
 # bfly_link_llvm(TARGET static MLIR libraries...): with the shared libMLIR, plus the few archives that it leaves out;
 # statically (BFLY_STATIC), every MLIR archive in one group, since MLIR's own CMake targets drag in the shared LLVM.
-# llvm-config names Z3 and libxml2 as well, which nothing linked here calls.
+# llvm-config names Z3 and libxml2 as well, which nothing linked here calls. Functions with the same code become one, a sixth
+# of it all; LLVM and MLIR are used to that from Windows, where linkers do it unasked.
 function(bfly_link_llvm target)
   if(BFLY_STATIC)
     file(GLOB archives ${LLVM_LIBRARY_DIR}/libMLIR*.a)
@@ -33,9 +42,7 @@ function(bfly_link_llvm target)
     separate_arguments(llvm_libs)
     target_link_libraries(${target} PRIVATE -L${LLVM_LIBRARY_DIR} ${archives} ${llvm_libs}
       -l:libz.a -l:libzstd.a -lrt -ldl -lm)
-    # What is not called is left out, and pointers are relocated from a bitmap, which glibc reads from 2.36 on.
-    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections,-O2
-      -Wl,--as-needed,-z,pack-relative-relocs,--strip-all)
+    bfly_link_portably(${target} -Wl,-O2,--icf=all)
   else()
     set(archives)
     foreach(lib ${ARGN})
