@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 # bfly_add_library(NAME sources... DEPENDS tablegen-targets...): one static library of the compiler. LLVM and MLIR are
-# linked once, by the final tools (bfly_link_llvm), so that a tool never holds two copies of them. With BFLY_UNITY
-# several files are compiled as one, which reads MLIR's headers once: they are four fifths of what a file costs.
+# linked once, by the final tools (bfly_link_llvm), so that a tool never holds two copies of them; who finds it installed
+# gets the shared ones with it. With BFLY_UNITY several files are compiled as one, which reads MLIR's headers once: they
+# are four fifths of what a file costs.
 function(bfly_add_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK_LIBS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
@@ -17,6 +18,9 @@ function(bfly_add_library name)
   if(ARG_LINK_LIBS)
     target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS})
   endif()
+  target_include_directories(${name} INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${name} INTERFACE $<INSTALL_INTERFACE:MLIR> $<INSTALL_INTERFACE:LLVM>)
+  target_compile_features(${name} INTERFACE cxx_std_17)
 endfunction()
 
 # bfly_link_portably(TARGET options...): with nothing of the system's but what any Linux with glibc 2.34 has. The unwinder is

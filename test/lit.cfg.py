@@ -9,7 +9,7 @@ import lit.formats
 config.name = "bfly"
 config.test_format = lit.formats.ShTest(True)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Inputs", "Execution", "Proofs", "Fuzz", "python", "unit", "CMakeLists.txt"]
+config.excludes = ["Inputs", "Execution", "Proofs", "Fuzz", "python", "unit", "OutOfTree", "CMakeLists.txt"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.bfly_build_dir, "test")
 path = os.pathsep.join([os.path.join(config.bfly_build_dir, "bin"), config.llvm_tools_dir, config.environment["PATH"]])
