@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """`compile` and `Kernel`: from IR to something that can be called with arrays."""
 
+from __future__ import annotations
+
 import ctypes
 import json
 import os
 import weakref
-from collections import namedtuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from . import _arrays, _library
 from ._errors import BflyError
@@ -17,19 +20,22 @@ from ._torch_calls import TorchCalls
 LEVELS = ("mixer", "network", "schedule", "affine", "gpu", "nvvm", "binary", "llvm")
 
 
-class Value(namedtuple("Value", "name shape dtype is_scalar")):
+class Value(NamedTuple):
     """What a kernel takes or gives: a name (a parameter's own; "input 0", "result 1"), a shape, with None for
     a size that a call decides, a dtype by MLIR's name ("f32", "complex<f32>"), and whether it is a number rather than an array."""
 
-    __slots__ = ()
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    is_scalar: bool
 
 
-def version():
-    """The version of the compiled library, "0.2.0"."""
+def version() -> str:
+    """The version of the compiled library: three numbers with dots between."""
     return library().bfly_version().decode()
 
 
-def is_available(device):
+def is_available(device: str) -> bool:
     """Whether functions can be compiled for "cpu", "cuda" or "cuda:1" and run there. BflyError for other names."""
     if library().bfly_open_device(_text(device, "device")) == 0:
         return True
@@ -40,16 +46,16 @@ def is_available(device):
 
 
 def compile(
-    text_or_path,
-    device=None,
-    function=None,
+    text_or_path: str | bytes | os.PathLike[str],
+    device: str | None = None,
+    function: str | None = None,
     *,
-    threads=0,
-    name=None,
-    allow_bytecode=False,
-    allow_foreign_calls=False,
-    **options,
-):
+    threads: int = 0,
+    name: str | None = None,
+    allow_bytecode: bool = False,
+    allow_foreign_calls: bool = False,
+    **options: bool | int | str,
+) -> Kernel:
     """Compiles one function of a module.
 
     text_or_path  MLIR's text at any level, or the file that holds it. A str is text if it has a line break or a brace,
@@ -122,6 +128,12 @@ class Kernel:
     inputs, parameters, results   tuples of `Value`
     """
 
+    name: str
+    device: str
+    inputs: tuple[Value, ...]
+    parameters: tuple[Value, ...]
+    results: tuple[Value, ...]
+
     def __init__(self, handle, device, settings):
         lib = library()
         self._handle, self._settings = handle, settings
@@ -171,7 +183,7 @@ class Kernel:
         takes += "".join(f"; {name}: {text}" for name, text in parameters)
         return f"<bfly.Kernel {self.name}({takes}) -> ({', '.join(text for _, text in results)}) on {self.device}>"
 
-    def ir(self, level):
+    def ir(self, level: str) -> str:
         """The IR at a level, as text: "mixer" (the source, with parameters as arguments), "network", "schedule",
         "affine" or "llvm", and on a GPU "gpu", "nvvm" (the kernels in llvm) and "binary" (assembled) between those two.
         What is printed can be compiled again."""
@@ -180,13 +192,21 @@ class Kernel:
         return _library.take_text(library().bfly_kernel_ir(self._handle, level.encode()))
 
     @property
-    def report(self):
+    def report(self) -> dict[str, Any]:
         """What is launched, as a dictionary: for each of "kernels" its plan, bytes, flops and bound."""
         if self._report is None:
             self._report = json.loads(_library.take_text(library().bfly_kernel_report(self._handle)))
         return self._report
 
-    def __call__(self, *arrays, parameters=None, out=None, stream=None, parameter_types="exact", ignore_unknown=False):
+    def __call__(
+        self,
+        *arrays: Any,
+        parameters: Mapping[str, Any] | None = None,
+        out: Any = None,
+        stream: Any = None,
+        parameter_types: str = "exact",
+        ignore_unknown: bool = False,
+    ) -> Any:
         """Runs the function.
 
         arrays      its inputs, in order: contiguous arrays of NumPy, torch or another library with DLPack, which are

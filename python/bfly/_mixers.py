@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The two mixers as functions: each builds its IR, which is compiled once for every signature."""
 
+from __future__ import annotations
+
 import math
 import sys
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
+from typing import Any
 
 from . import _arrays
 from ._errors import BflyError
@@ -86,7 +89,15 @@ def _tensor(shape, dtype):
     return f"tensor<{'x'.join(map(str, (*shape, dtype)))}>"
 
 
-def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None, device=None):
+def butterfly_attention(
+    x: Any,
+    wq: Any,
+    wk: Any,
+    heads: int,
+    weights: str = "dense",
+    scale: float | None = None,
+    device: str | None = None,
+) -> Any:
     """Butterfly attention (FFT-IA, Tantisukarom 2025): log2 N stages of a softmax over two tokens; see
     `bfly.reference.butterfly_attention` for the definition.
 
@@ -143,7 +154,9 @@ def attention_text(shape, weights, dtype, heads, scale=None):
 """
 
 
-def spectral_filter(x, w_base, w1, b1, w2, b2, bias, device=None):
+def spectral_filter(
+    x: Any, w_base: Any, w1: Any, b1: Any, w2: Any, b2: Any, bias: Any, device: str | None = None
+) -> Any:
     """FFTNet's spectral filter (arXiv 2502.18394), real input and result, transforms along the tokens:
 
         F = DFT_n(x)          m = mean over n of x          ΔW = W2 · relu(W1 · m + b1) + b2

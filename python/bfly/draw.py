@@ -15,11 +15,15 @@ The report is that of `bfly-run --report` (with `--benchmark` the picture shows 
 Nothing but the standard library is used.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 __all__ = ["draw"]
 
@@ -745,7 +749,7 @@ class Picture:
             self.y += 26
 
 
-def draw(report, batch=None):
+def draw(report: Mapping[str, Any], batch: int | None = None) -> str:
     """The picture of a report, as the text of an SVG document.
 
     report  what `bfly-run --report` writes, as a dict
@@ -759,7 +763,7 @@ def draw(report, batch=None):
         raise ValueError(f"this is no report that can be drawn: {type(problem).__name__}: {problem}") from problem
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bfly.draw", description="Draw a report: the network, its schedule, and where the time goes."
     )

@@ -14,9 +14,14 @@ its public PyTorch implementation, whose state_dict names `fftnet_layer` and `ff
 2105.03824).
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _bfloat16
 
@@ -68,7 +73,7 @@ def _tokens(x):
 # Small parts
 
 
-def linear(x, weight, bias=None, relu=False):
+def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, relu: bool = False) -> np.ndarray:
     """y = x · Wᵀ (+ bias), then max(y, 0) if `relu`.
 
     x (…, in); weight (out, in); bias (out). Returns (…, out). Source: torch.nn.Linear.
@@ -84,7 +89,9 @@ def linear(x, weight, bias=None, relu=False):
     return np.maximum(y, 0.0) if relu else y
 
 
-def layer_norm(x, weight=None, bias=None, eps=1e-5):
+def layer_norm(
+    x: ArrayLike, weight: ArrayLike | None = None, bias: ArrayLike | None = None, eps: float = 1e-5
+) -> np.ndarray:
     """(x − mean) / sqrt(var + eps) · weight + bias over the last axis, var being the mean squared deviation.
 
     x (…, D); weight and bias (D) or None. Returns (…, D). Source: torch.nn.LayerNorm.
@@ -100,7 +107,7 @@ def layer_norm(x, weight=None, bias=None, eps=1e-5):
     return y
 
 
-def sinusoidal_table(n, d):
+def sinusoidal_table(n: int, d: int) -> np.ndarray:
     """The positions' table P (n, d): P[t, 2i] = sin(t · 10000^(−2i/d)), P[t, 2i+1] = cos(the same).
 
     Source: Vaswani et al. 2017, as FFTNet's model uses it: computed for the length at hand.
@@ -114,7 +121,7 @@ def sinusoidal_table(n, d):
     return table
 
 
-def stages(n):
+def stages(n: int) -> int:
     """L, the stages that a butterfly over n tokens has: log2 of n rounded up to a power of two."""
     if n < 1:
         raise ValueError(f"n: {n} tokens, expected at least 1")
@@ -188,7 +195,9 @@ def _butterfly(x, wq, wk, heads, weights, scale, rounded, number=np.float64):
     return v[:, :n]
 
 
-def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None):
+def butterfly_attention(
+    x: ArrayLike, wq: ArrayLike, wk: ArrayLike, heads: int, weights: str = "dense", scale: float | None = None
+) -> np.ndarray:
     """Butterfly attention (FFT-IA): V_0 = x; for stage i = 1 … L, s = 2^(i−1), token j with partner p = j XOR s:
 
         Q = V_{i−1} · Wq_iᵀ,   K = V_{i−1} · Wk_iᵀ
@@ -207,12 +216,22 @@ def butterfly_attention(x, wq, wk, heads, weights="dense", scale=None):
     return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value)
 
 
-def butterfly_attention_extended(x, wq, wk, heads, weights="dense", scale=None):
+def butterfly_attention_extended(
+    x: ArrayLike, wq: ArrayLike, wk: ArrayLike, heads: int, weights: str = "dense", scale: float | None = None
+) -> np.ndarray:
     """`butterfly_attention` in the longest type that NumPy has here (80 bits on x86), for errors of float64 itself."""
     return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value, np.longdouble).astype(np.float64)
 
 
-def butterfly_attention_rounded(x, wq, wk, heads, dtype, weights="dense", scale=None):
+def butterfly_attention_rounded(
+    x: ArrayLike,
+    wq: ArrayLike,
+    wk: ArrayLike,
+    heads: int,
+    dtype: str,
+    weights: str = "dense",
+    scale: float | None = None,
+) -> np.ndarray:
     """`butterfly_attention` as a framework evaluates it eagerly in a type. In 16 bits each operation's result (both
     projections, dot products, scaling, softmax, each product and the sum of the mix) is rounded to `dtype`, sums
     inside one operation are not; in f32 and f64 everything is done in that type.
@@ -228,7 +247,9 @@ def butterfly_attention_rounded(x, wq, wk, heads, dtype, weights="dense", scale=
     return _butterfly(rounded(x), rounded(wq), rounded(wk), heads, weights, scale, rounded)
 
 
-def fft_inspired_attention(x, wv, wq, wk, heads, scale=None):
+def fft_inspired_attention(
+    x: ArrayLike, wv: ArrayLike, wq: ArrayLike, wk: ArrayLike, heads: int, scale: float | None = None
+) -> np.ndarray:
     """The forward of the drop-in module FFTInspiredAttention(dim, heads, dim_head): V_0 = x · Wvᵀ, then butterfly
     attention with dense weights, one Wq and Wk a stage.
 
@@ -248,7 +269,9 @@ def fft_inspired_attention(x, wv, wq, wk, heads, scale=None):
 # Spectral filters
 
 
-def fourier_filter(x, f, *parameters, axis=-2, real_part=True):
+def fourier_filter(
+    x: ArrayLike, f: Callable[..., Any], *parameters: ArrayLike, axis: int = -2, real_part: bool = True
+) -> np.ndarray:
     """The general operation: DFT along one axis, an element-wise function of each bin, inverse DFT.
 
         F[k] = Σ_n x[n] e^(−2πi nk/N)      A = f(F, k, *parameters)      y[n] = 1/N Σ_k A[k] e^(+2πi nk/N)
@@ -271,7 +294,9 @@ def fourier_filter(x, f, *parameters, axis=-2, real_part=True):
     return y.real if real_part else y
 
 
-def spectral_filter(x, w_base, w1, b1, w2, b2, bias):
+def spectral_filter(
+    x: ArrayLike, w_base: ArrayLike, w1: ArrayLike, b1: ArrayLike, w2: ArrayLike, b2: ArrayLike, bias: ArrayLike
+) -> np.ndarray:
     """FFTNet's spectral filter, per channel, transforms along the tokens:
 
         F = DFT_n(x)          m = mean over n of x          ΔW = W2 · relu(W1 · m + b1) + b2
@@ -305,7 +330,9 @@ def spectral_filter(x, w_base, w1, b1, w2, b2, bias):
     return fourier_filter(x, mod_relu)
 
 
-def spectral_filter_floor(x, w_base, w1, b1, w2, b2):
+def spectral_filter_floor(
+    x: ArrayLike, w_base: ArrayLike, w1: ArrayLike, b1: ArrayLike, w2: ArrayLike, b2: ArrayLike
+) -> float:
     """The norm of `spectral_filter` with bias 0: the least denominator of the filter's error.
 
     modReLU may remove nearly everything, and what is left would then be measured against next to nothing. To be
@@ -314,7 +341,7 @@ def spectral_filter_floor(x, w_base, w1, b1, w2, b2):
     return float(np.linalg.norm(spectral_filter(x, w_base, w1, b1, w2, b2, np.zeros(np.shape(w_base)))))
 
 
-def fnet_mixing(x):
+def fnet_mixing(x: ArrayLike) -> np.ndarray:
     """FNet's mixing: y = Re(DFT_n(DFT_d(x))), over the channels and then over the tokens, with no factor.
 
     x (…, N, D). Returns float64 of the same shape. Source: FNet, arXiv 2105.03824, equation 3.
@@ -326,7 +353,7 @@ def fnet_mixing(x):
 # FFTNet
 
 
-def fftnet_layer(x, parameters, prefix=""):
+def fftnet_layer(x: ArrayLike, parameters: Mapping[str, ArrayLike], prefix: str = "") -> np.ndarray:
     """One FFTNet layer, dropout being the identity:
 
         u = LayerNorm_in(x)       y = spectral_filter(u)       z = y + x       out = LayerNorm_out(z)
@@ -358,7 +385,7 @@ def fftnet_layer(x, parameters, prefix=""):
     return norm(y + x, "output_norm")
 
 
-def fftnet_model(tokens, parameters):
+def fftnet_model(tokens: ArrayLike, parameters: Mapping[str, ArrayLike]) -> np.ndarray:
     """The FFTNet model: Embedding · sqrt(D) + P -> layers -> LayerNorm -> Linear(D, vocabulary).
 
     tokens   integers (B, N), each in 0 … vocabulary−1.
@@ -389,7 +416,7 @@ def fftnet_model(tokens, parameters):
 # Errors, bounds and storage types
 
 
-def storage_type(name):
+def storage_type(name: str) -> np.dtype:
     """NumPy's type for a storage type by its MLIR name: f64, f32, f16 or bf16 (ml_dtypes' if installed, else bytes)."""
     if name == "bf16":
         return _bfloat16.dtype()
@@ -399,24 +426,24 @@ def storage_type(name):
     return np.dtype(known[name])
 
 
-def store(values, name):
+def store(values: ArrayLike, name: str) -> np.ndarray:
     """Real numbers rounded to the storage type `name`, as an array of that type."""
     return _bfloat16.from_float(values) if name == "bf16" else np.asarray(values).astype(storage_type(name))
 
 
-def load(array):
+def load(array: ArrayLike) -> np.ndarray:
     """What an array of a storage type holds, as float64, or complex128 if it is complex."""
     array = np.asarray(array)
     return array.astype(np.complex128) if np.iscomplexobj(array) else _f64(array, "array")
 
 
-def rounding(name):
+def rounding(name: str) -> Callable[[ArrayLike], np.ndarray]:
     """A function that rounds an array to the storage type `name` and gives it back as float64."""
     storage_type(name)
     return lambda value: load(store(value, name))
 
 
-def error(out, ref, floor=None):
+def error(out: ArrayLike, ref: ArrayLike, floor: float | None = None) -> float:
     """‖out − ref‖₂ / max(‖ref‖₂, floor): the error of a result.
 
     out, ref   real arrays of one shape (ValueError otherwise); any floating type.
@@ -437,7 +464,7 @@ def error(out, ref, floor=None):
     return difference / size if size > 0.0 else math.inf
 
 
-def bound(op, dtype, n, definition_error=None, fused=True):
+def bound(op: str, dtype: str, n: int, definition_error: float | None = None, fused: bool = True) -> float:
     """The largest `error` that a result may have.
 
     op       "spectral_filter" or "butterfly_attention".

@@ -4,13 +4,17 @@
 
 python -m bfly.report report.json"""
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
-def plan(kernel):
+def plan(kernel: Mapping[str, Any]) -> str:
     """The plan in a few words: radices or stages, and where their state lives."""
     words = []
     if kernel["plan"]["radices"]:
@@ -21,7 +25,7 @@ def plan(kernel):
     return ", ".join(words)
 
 
-def text(report):
+def text(report: Mapping[str, Any]) -> Iterator[str]:
     """The table of a report (a dictionary) as lines."""
     batch = report.get("batch") or 1
 
@@ -56,7 +60,7 @@ def text(report):
             yield f"{'':<20} not fused: {kernel['unfused']}"
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bfly.report", description="Print a report as a table.")
     parser.add_argument("report", type=Path, help="report.json, from bfly-run --report")
     path = parser.parse_args(arguments).report

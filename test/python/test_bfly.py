@@ -5,6 +5,7 @@
 import ctypes
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import bfly
-from bfly import _arrays, _mixers, reference
+from bfly import _arrays, _library, _mixers, reference
 
 SCALE = """
 func.func @scale(%x: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
@@ -569,6 +570,12 @@ def test_kernels_may_outlive_everything_at_exit():
 def test_importing_is_light():
     """Neither torch nor ml_dtypes is loaded by an import; bf16 asks for ml_dtypes when it is met."""
     assert python("import sys, bfly; print([m for m in ('torch', 'ml_dtypes') if m in sys.modules])").stdout == "[]\n"
+
+
+def test_the_version_is_the_headers():
+    header = (Path(__file__).parents[2] / "dialect/bfly/Engine/CAPI.h").read_text()
+    stated = tuple(int(re.search(rf"BFLY_VERSION_{part} (\d+)", header)[1]) for part in ("MAJOR", "MINOR"))
+    assert stated == _library.VERSION and bfly.version().startswith("{}.{}.".format(*stated))
 
 
 def test_type_numbers_are_the_headers():
