@@ -25,6 +25,7 @@ import contextlib
 import faulthandler
 import importlib.util
 import inspect
+import io
 import itertools
 import os
 import random
@@ -140,6 +141,11 @@ class Fixtures:
             values[name] = pytest.MonkeyPatch()
             test.cleanup.callback(values[name].undo)
             return values[name]
+        if name == "capsys":
+            out = test.cleanup.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            err = test.cleanup.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            values[name] = Capture(out, err)
+            return values[name]
         if name not in self.known:
             raise LookupError(f"no fixture {name!r} (test/standalone has no more than the tests in the package use)")
         fixture = self.known[name]
@@ -183,6 +189,20 @@ class Fixtures:
                 )
         for rows in itertools.product(*axes):
             yield "-".join(row[0] for row in rows), dict(row[1] for row in rows)
+
+
+class Capture:
+    """What Python prints during a test."""
+
+    def __init__(self, out, err):
+        self.streams = out, err
+
+    def readouterr(self):
+        said = SimpleNamespace(out=self.streams[0].getvalue(), err=self.streams[1].getvalue())
+        for stream in self.streams:
+            stream.seek(0)
+            stream.truncate()
+        return said
 
 
 class Test:
