@@ -1,9 +1,25 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-# What `cmake --install` puts where, except from a static build, whose files scripts/package takes: the tools, libbfly, and for
-# find_package(Bfly) the headers, the definitions (.td) and the libraries of the dialect and its passes.
+# What `cmake --install` puts where. From a static build: what the wheel has beside the Python module (pyproject.toml), as the
+# component `wheel`. From any other: the tools, libbfly, and for find_package(Bfly) the headers, the definitions (.td) and the
+# libraries of the dialect and its passes.
 if(BFLY_STATIC)
+  install(TARGETS bfly LIBRARY DESTINATION bfly COMPONENT wheel EXCLUDE_FROM_ALL)
+  install(TARGETS bfly-opt bfly-run bfly-lsp-server
+          RUNTIME DESTINATION bfly/bin COMPONENT wheel EXCLUDE_FROM_ALL)
+  get_filename_component(libomp ${BFLY_LIBOMP} REALPATH)
+  install(FILES ${libomp} DESTINATION bfly RENAME libomp.so.5 COMPONENT wheel EXCLUDE_FROM_ALL)
+  # Beside LICENSE in the wheel's metadata.
+  set(metadata "${SKBUILD_METADATA_DIR}")
+  if(metadata STREQUAL "")
+    set(metadata .)
+  endif()
+  set(third_party ${CMAKE_BINARY_DIR}/THIRD-PARTY)
+  install(CODE "
+    execute_process(COMMAND ${CMAKE_SOURCE_DIR}/scripts/third-party ${BFLY_LIBOMP}
+                    OUTPUT_FILE ${third_party} COMMAND_ERROR_IS_FATAL ANY)" COMPONENT wheel EXCLUDE_FROM_ALL)
+  install(FILES ${third_party} DESTINATION ${metadata}/licenses COMPONENT wheel EXCLUDE_FROM_ALL)
   return()
 endif()
 

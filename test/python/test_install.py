@@ -29,7 +29,7 @@ def prefix(tmp_path):
     if CACHE.get("BFLY_SANITIZE") in ON:
         pytest.skip("what is instrumented asks the same of who links it")
     if CACHE.get("BFLY_STATIC") in ON:
-        pytest.skip("a static build installs nothing")
+        pytest.skip("a static build installs the wheel's files alone")
     # It may be moved after it was installed.
     run("cmake", "--install", BUILD, "--prefix", tmp_path / "first")
     return (tmp_path / "first").rename(tmp_path / "second")
@@ -65,6 +65,26 @@ foreach(version {major}.{minor + 1} {major + 1}.0 {major}.{max(minor - 1, 0)}.99
 endforeach()
 """)
     run("cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+
+
+@pytest.mark.parametrize(
+    "missing, said",
+    [
+        (
+            "-DCMAKE_IGNORE_PATH=/usr/bin;/bin;/usr/lib/llvm-22/bin",
+            "no clang-22 here: building bfly takes LLVM 22 and MLIR 22, which scripts/setup",
+        ),
+        (
+            "-DCMAKE_DISABLE_FIND_PACKAGE_MLIR=ON",
+            "no MLIR 22.1 here (Debian's libmlir-22-dev): scripts/setup installs it",
+        ),
+    ],
+)
+def test_what_pip_says_where_the_build_lacks_something(tmp_path, missing, said):
+    command = ["cmake", "-G", "Ninja", "-S", ROOT, "-B", tmp_path, "-DSKBUILD=2", "-DBFLY_STATIC=ON", missing]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode and said in " ".join(done.stderr.split()), done.stderr
+    assert done.stderr.count("CMake Error at") == 1
 
 
 def test_the_page_shows_that_project():
