@@ -13,11 +13,12 @@ import sys
 import typing
 from pathlib import Path
 
+import numpy as np
+
 import bfly
 import bfly.draw
 import bfly.reference
 import bfly.report
-import numpy as np
 
 VERSION, CHECKOUT = sys.argv[1], Path(sys.argv[2])
 SCRIPTS = Path(sys.executable).parent
