@@ -75,7 +75,7 @@ private:
 } // namespace
 
 /// Runs `body` with the thread's signals on a stack of their own.
-static void runWithSignalStack(function_ref<void()> body) {
+static void runWithSignalStack(llvm::function_ref<void()> body) {
   std::unique_ptr<char[]> memory(new char[kSignalStackBytes]);
   stack_t stack = {}, before = {};
   stack.ss_sp = memory.get();
@@ -86,7 +86,7 @@ static void runWithSignalStack(function_ref<void()> body) {
     sigaltstack(&before, nullptr);
 }
 
-bool mlir::bfly::survives(function_ref<void()> body, std::string &why) {
+bool mlir::bfly::survives(llvm::function_ref<void()> body, std::string &why) {
   Handlers handlers;
   why.clear();
   return CrashRecoveryContext().RunSafelyOnThread(
@@ -97,7 +97,8 @@ bool mlir::bfly::survives(function_ref<void()> body, std::string &why) {
       kStackBytes);
 }
 
-bool mlir::bfly::survivesHere(function_ref<void()> body, std::string &why) {
+bool mlir::bfly::survivesHere(llvm::function_ref<void()> body,
+                              std::string &why) {
   Handlers handlers;
   why.clear();
   std::string *outer = reason;

@@ -31,6 +31,8 @@
   extern "C" void bfly_symbol_##name##f() __asm__(#name "f");
 BFLY_MATH_FUNCTIONS(DECLARE_BOTH)
 BFLY_HELPERS(DECLARE)
+#undef DECLARE
+#undef DECLARE_BOTH
 
 void mlir::bfly::addMathSymbols(llvm::StringMap<void *> &symbols) {
 #define ENTRY(name)                                                            \
@@ -40,4 +42,6 @@ void mlir::bfly::addMathSymbols(llvm::StringMap<void *> &symbols) {
   symbols[#name "f"] = reinterpret_cast<void *>(&bfly_symbol_##name##f);
   BFLY_MATH_FUNCTIONS(ENTRY_BOTH)
   BFLY_HELPERS(ENTRY)
+#undef ENTRY
+#undef ENTRY_BOTH
 }
