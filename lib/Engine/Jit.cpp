@@ -79,6 +79,19 @@ static void addEntry(llvm::Function &callee) {
   builder.CreateRetVoid();
 }
 
+namespace {
+
+/// Memory for code whose frames nobody is told of: nothing is thrown through
+/// it, and an unwinder of the process that searches them after they are gone,
+/// for NumPy's sake for example, would end it.
+class CodeMemory : public llvm::SectionMemoryManager {
+public:
+  void registerEHFrames(uint8_t *, uint64_t, size_t) override {}
+  void deregisterEHFrames() override {}
+};
+
+} // namespace
+
 /// No symbol of the process but the runtime's.
 static llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>>
 makeLinker(llvm::TargetMachine &machine, bool allowForeignCalls) {
@@ -96,7 +109,7 @@ makeLinker(llvm::TargetMachine &machine, bool allowForeignCalls) {
                  .setObjectLinkingLayerCreator([](ExecutionSession &session) {
                    return std::make_unique<RTDyldObjectLinkingLayer>(
                        session, [](const llvm::MemoryBuffer &) {
-                         return std::make_unique<llvm::SectionMemoryManager>();
+                         return std::make_unique<CodeMemory>();
                        });
                  })
                  // What would be the whole process is empty.
