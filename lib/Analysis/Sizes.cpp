@@ -8,6 +8,7 @@
 #include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
@@ -113,11 +114,11 @@ AffineExpr SizeInference::findInResult(OpResult result, int64_t dim) {
   }
 
   return llvm::TypeSwitch<Operation *, AffineExpr>(op)
-      .Case<tensor::CastOp, tensor::BitcastOp>(
+      .Case<tensor::CastOp, tensor::BitcastOp, memref::CastOp>(
           [&](auto cast) { return find(cast->getOperand(0), dim); })
       .Case<tensor::InsertOp>(
           [&](auto insert) { return find(insert.getDest(), dim); })
-      .Case<tensor::EmptyOp>(
+      .Case<tensor::EmptyOp, memref::AllocOp>(
           [&](auto empty) { return getIndex(empty.getMixedSizes()[dim]); })
       .Case<tensor::SplatOp>([&](auto splat) {
         return getIndex(
@@ -138,7 +139,7 @@ AffineExpr SizeInference::findInResult(OpResult result, int64_t dim) {
                                                      result.getType())
                                                      .getDynamicDimIndex(dim)]);
       })
-      .Case<tensor::ExtractSliceOp>([&](auto slice) {
+      .Case<tensor::ExtractSliceOp, memref::SubViewOp>([&](auto slice) {
         // Dimensions of size 1 may have been dropped.
         llvm::SmallBitVector dropped = slice.getDroppedDims();
         int64_t kept = -1;
@@ -165,19 +166,20 @@ AffineExpr SizeInference::findInResult(OpResult result, int64_t dim) {
         }
         return sum;
       })
-      .Case<tensor::CollapseShapeOp>([&](auto collapse) -> AffineExpr {
-        AffineExpr product = constant(1);
-        SmallVector<ReassociationIndices> groups =
-            collapse.getReassociationIndices();
-        for (int64_t from : groups[dim]) {
-          AffineExpr size = find(collapse.getSrc(), from);
-          if (!size)
-            return size;
-          product = product * size;
-        }
-        return product;
-      })
-      .Case<tensor::ExpandShapeOp>([&](auto expand) {
+      .Case<tensor::CollapseShapeOp, memref::CollapseShapeOp>(
+          [&](auto collapse) -> AffineExpr {
+            AffineExpr product = constant(1);
+            SmallVector<ReassociationIndices> groups =
+                collapse.getReassociationIndices();
+            for (int64_t from : groups[dim]) {
+              AffineExpr size = find(collapse.getSrc(), from);
+              if (!size)
+                return size;
+              product = product * size;
+            }
+            return product;
+          })
+      .Case<tensor::ExpandShapeOp, memref::ExpandShapeOp>([&](auto expand) {
         return getIndex(expand.getMixedOutputShape()[dim]);
       })
       .Case<tensor::ReshapeOp>([&](auto reshape) {
@@ -202,10 +204,11 @@ AffineExpr SizeInference::getIndex(Value index) {
   // A number that somebody gives is blamed on what makes a size of it.
   if (!op)
     return fail(reader);
-  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
-    std::optional<int64_t> number = dim.getConstantIndex();
-    return number && isa<RankedTensorType>(dim.getSource().getType())
-               ? find(dim.getSource(), *number)
+  if (isa<tensor::DimOp, memref::DimOp>(op)) {
+    std::optional<int64_t> number = getConstantIntValue(op->getOperand(1));
+    Value source = op->getOperand(0);
+    return number && cast<ShapedType>(source.getType()).hasRank()
+               ? find(source, *number)
                : fail(op);
   }
   if (auto apply = dyn_cast<affine::AffineApplyOp>(op)) {

@@ -275,7 +275,7 @@ def definition_errors(problem, heads, dtype, weights, scale, oracle):
     d = x.shape[2]
     dh = d // heads
     rng = np.random.default_rng(0)
-    for trial in range(1 if dtype in ("bf16", "f16") else 40):
+    for trial in range(1 if dtype in ("bf16", "f16") else 400):
         # Channels in another order within their head.
         order = rng.permutation(dh) if trial else np.arange(dh)
         every = np.concatenate([head * dh + order for head in range(heads)])
@@ -296,8 +296,9 @@ def check_butterfly(out, problem, heads, form, dtype, scale=None, fused=True):
     # The definition in a type may have a NaN; what it defines has none, nor may the result.
     assert np.isfinite(reference.load(out))[np.isfinite(oracle)].all()
     wrong = reference.error(out, oracle)
+    limit = 0.0
     for definition in definition_errors(problem, heads, dtype, weights, scale, oracle):
-        limit = reference.bound("butterfly_attention", dtype, x.shape[1], definition, fused)
+        limit = max(limit, reference.bound("butterfly_attention", dtype, x.shape[1], definition, fused))
         if wrong <= limit:
             return
     assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}"
