@@ -24,8 +24,9 @@ LogicalResult KernelOp::verify() {
     return isa<MemRefType, FloatType, IntegerType, IndexType>(type);
   };
   bool tensors = llvm::all_of(getInputs().getTypes(), isTensor);
-  bool buffers = llvm::all_of(getInputs().getTypes(), isBuffer);
-  if (!tensors && !(buffers && getNumResults() == 0))
+  bool buffers =
+      llvm::all_of(getInputs().getTypes(), isBuffer) && getNumResults() == 0;
+  if (!tensors && !buffers)
     return emitOpError("(C3) operands and results are all tensors, or operands "
                        "are buffers and there is no result");
   if (getOperation()->getParentOfType<KernelOp>())

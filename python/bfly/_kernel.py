@@ -21,8 +21,8 @@ LEVELS = ("mixer", "network", "schedule", "affine", "gpu", "nvvm", "binary", "ll
 
 
 class Value(NamedTuple):
-    """What a kernel takes or gives: a name (a parameter's own; "input 0", "result 1"), a shape, with None for
-    a size that a call decides, a dtype by MLIR's name ("f32", "complex<f32>"), and whether it is a number rather than an array."""
+    """What a kernel takes or gives: a name (a parameter's own; "input 0", "result 1"), a shape, with None for a size that
+    a call decides, a dtype by MLIR's name ("f32", "complex<f32>"), and whether it is a number rather than an array."""
 
     name: str
     shape: tuple[int | None, ...]

@@ -210,6 +210,7 @@ print("alive")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer takes terabytes of addresses")
 @pytest.mark.parametrize("threads", [1, 2, 64])
 def test_too_little_address_space(threads):
     n = 1 << 20
