@@ -37,14 +37,15 @@ template <typename Vector>
   Vector addend = Vector{} + (1 - source);
   for (int round = 0; round < kRounds; ++round) {
 #pragma clang loop unroll(full)
+    // NOLINTNEXTLINE(modernize-loop-convert): a loop that is unrolled counts.
     for (int i = 0; i < kChains; ++i) {
 #pragma clang fp contract(fast)
       sums[i] = sums[i] * factor + addend;
     }
   }
   float total = 0;
-  for (int i = 0; i < kChains; ++i)
-    total += sums[i][0];
+  for (const Vector &sum : sums)
+    total += sum[0];
   return total;
 }
 

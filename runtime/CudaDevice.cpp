@@ -20,14 +20,14 @@ static bool startDevice(const Driver &cuda, int ordinal, Device &device) {
   BflyCudaDevice &info = device.info;
   info = {};
   info.ordinal = ordinal;
-  info.driver_version = cuda.version;
+  info.driverVersion = cuda.version;
   size_t memory = 0;
   if (!check(cuda.cuDeviceGet(&handle, ordinal), "cuDeviceGet") ||
       !check(cuda.cuDeviceGetName(info.name, sizeof(info.name), handle),
              "cuDeviceGetName") ||
       !check(cuda.cuDeviceTotalMem(&memory, handle), "cuDeviceTotalMem"))
     return false;
-  info.memory_bytes = memory;
+  info.memoryBytes = memory;
   auto get = [&](DeviceAttribute attribute, auto &value) {
     int number = 0;
     if (!check(cuda.cuDeviceGetAttribute(&number, attribute, handle),
@@ -40,11 +40,11 @@ static bool startDevice(const Driver &cuda, int ordinal, Device &device) {
   if (!get(kDeviceComputeCapabilityMajor, info.major) ||
       !get(kDeviceComputeCapabilityMinor, info.minor) ||
       !get(kDeviceMultiprocessorCount, info.multiprocessors) ||
-      !get(kDeviceClockRate, info.clock_khz) ||
-      !get(kDeviceL2CacheSize, info.l2_bytes) ||
-      !get(kDeviceMaxSharedMemoryPerBlockOptin, info.block_shared_bytes) ||
+      !get(kDeviceClockRate, info.clockKhz) ||
+      !get(kDeviceL2CacheSize, info.l2Bytes) ||
+      !get(kDeviceMaxSharedMemoryPerBlockOptin, info.blockSharedBytes) ||
       !get(kDeviceMaxSharedMemoryPerMultiprocessor,
-           info.processor_shared_bytes) ||
+           info.processorSharedBytes) ||
       !get(kDeviceMemoryPoolsSupported, hasPools))
     return false;
   if (!check(cuda.cuDevicePrimaryCtxRetain(&device.context, handle),
@@ -55,7 +55,7 @@ static bool startDevice(const Driver &cuda, int ordinal, Device &device) {
     PoolProperties properties;
     properties.locationId = ordinal;
     // Enough that calls find what the calls before gave back.
-    uint64_t keep = info.memory_bytes / 8;
+    uint64_t keep = info.memoryBytes / 8;
     ContextScope scope(&device);
     if (!scope ||
         !check(cuda.cuMemPoolCreate(&device.pool, &properties),
@@ -149,14 +149,13 @@ int bflyCudaDeviceInfo(int ordinal, BflyCudaDevice *info) {
   return 0;
 }
 
-int bflyCudaMemoryInfo(int ordinal, uint64_t *free_bytes,
-                       uint64_t *total_bytes) {
+int bflyCudaMemoryInfo(int ordinal, uint64_t *freeBytes, uint64_t *totalBytes) {
   return onDevice(ordinal, [&](Device &) {
     size_t available = 0, total = 0;
     if (!check(driver()->cuMemGetInfo(&available, &total), "cuMemGetInfo"))
       return false;
-    *free_bytes = available;
-    *total_bytes = total;
+    *freeBytes = available;
+    *totalBytes = total;
     return true;
   });
 }

@@ -186,6 +186,7 @@ struct alignas(128) TensorMap {
      const unsigned *, const unsigned *, int, int, int, int))
 
 struct Driver {
+  // NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration has none.
 #define BFLY_DECLARE(name, symbol, parameters) Result(*name) parameters;
   BFLY_DRIVER_FUNCTIONS(BFLY_DECLARE)
 #undef BFLY_DECLARE

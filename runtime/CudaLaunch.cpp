@@ -56,12 +56,12 @@ static bool permit(Function &function, int64_t sharedBytes,
   std::lock_guard<std::mutex> held(function.mutex);
   if (sharedBytes > function.dynamicShared) {
     int64_t total = sharedBytes + function.staticShared;
-    if (total > static_cast<int64_t>(info.block_shared_bytes))
+    if (total > static_cast<int64_t>(info.blockSharedBytes))
       return fail("kernel '%s' needs %lld bytes of shared memory a block, but "
                   "a block of %s may have %llu",
                   function.name.c_str(), static_cast<long long>(total),
                   info.name,
-                  static_cast<unsigned long long>(info.block_shared_bytes));
+                  static_cast<unsigned long long>(info.blockSharedBytes));
     if (!check(cuda.cuFuncSetAttribute(function.handle,
                                        kFunctionMaxDynamicSharedSizeBytes,
                                        static_cast<int>(sharedBytes)),

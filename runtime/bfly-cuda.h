@@ -37,12 +37,12 @@ typedef struct BflyCudaDevice {
   int32_t ordinal;
   int32_t major, minor; /* compute capability: 9, 0 */
   int32_t multiprocessors;
-  int32_t clock_khz;
-  int32_t driver_version;          /* 13000 for CUDA 13.0 */
-  uint64_t memory_bytes;           /* in all */
-  uint64_t l2_bytes;               /* cache */
-  uint64_t block_shared_bytes;     /* the most that a block may have */
-  uint64_t processor_shared_bytes; /* of one multiprocessor */
+  int32_t clockKhz;
+  int32_t driverVersion;         /* 13000 for CUDA 13.0 */
+  uint64_t memoryBytes;          /* in all */
+  uint64_t l2Bytes;              /* cache */
+  uint64_t blockSharedBytes;     /* the most that a block may have */
+  uint64_t processorSharedBytes; /* of one multiprocessor */
 } BflyCudaDevice;
 
 /* How many devices the driver has. -1 also where there is no driver. */
@@ -51,8 +51,7 @@ int bflyCudaDeviceCount(int *count);
  * share, is made if need be. */
 int bflyCudaDeviceInfo(int ordinal, BflyCudaDevice *info);
 /* Free and total memory in bytes. */
-int bflyCudaMemoryInfo(int ordinal, uint64_t *free_bytes,
-                       uint64_t *total_bytes);
+int bflyCudaMemoryInfo(int ordinal, uint64_t *freeBytes, uint64_t *totalBytes);
 
 /* -------------------------------------------------------------------- calls */
 
@@ -69,8 +68,8 @@ int bflyCudaCall(void (*function)(void **), void **arguments, int ordinal,
 int bflyCudaCheckStream(int ordinal, void *stream);
 /* Where memory is: `ordinal` is the device's number, or one of these. An error
  * for bytes that lie beyond the end of their allocation. */
-#define BFLY_CUDA_HOST -1
-#define BFLY_CUDA_MANAGED -2 /* wherever it is used */
+#define BFLY_CUDA_HOST (-1)
+#define BFLY_CUDA_MANAGED (-2) /* wherever it is used */
 int bflyCudaPointer(const void *pointer, uint64_t bytes, int *ordinal);
 /* Memory out of the device's pool, usable on `stream` from here on. */
 int bflyCudaAllocate(int ordinal, void *stream, uint64_t bytes, void **pointer);

@@ -21,9 +21,11 @@ extern "C" {
  * bflyRuntimeFork; in another parallel region, which nobody can leave, the
  * process stops with one message and exit code 1. For tests, BFLY_SCRATCH_LIMIT
  * in the environment is the largest block in bytes that is given. */
+/* NOLINTBEGIN(readability-identifier-naming): the names are MLIR's. */
 void *_mlir_memref_to_llvm_alloc(uint64_t bytes);
 void *_mlir_memref_to_llvm_aligned_alloc(uint64_t alignment, uint64_t bytes);
 void _mlir_memref_to_llvm_free(void *pointer);
+/* NOLINTEND(readability-identifier-naming) */
 
 /* Copies between two memrefs of the same sizes, given as unranked ones. */
 void memrefCopy(int64_t elementBytes, void *source, void *target);

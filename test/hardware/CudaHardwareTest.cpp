@@ -134,10 +134,10 @@ TEST_F(Hardware, IsAHopper) {
   BflyCudaDevice info;
   ASSERT_EQ(bflyCudaDeviceInfo(0, &info), 0) << bflyCudaLastError();
   EXPECT_EQ(info.major * 10 + info.minor, 90);
-  EXPECT_GE(info.block_shared_bytes, 227u << 10);
+  EXPECT_GE(info.blockSharedBytes, 227u << 10);
   printf("%s: %d multiprocessors, %.1f GB, L2 %.1f MB, driver %d\n", info.name,
-         info.multiprocessors, info.memory_bytes * 1e-9, info.l2_bytes * 1e-6,
-         info.driver_version);
+         info.multiprocessors, info.memoryBytes * 1e-9, info.l2Bytes * 1e-6,
+         info.driverVersion);
 }
 
 TEST_F(Hardware, Launches) {

@@ -75,8 +75,8 @@ TEST_F(Cuda, DescribesDevices) {
   EXPECT_STREQ(info.name, "Fake GPU 1");
   EXPECT_EQ(info.major * 10 + info.minor, 90);
   EXPECT_EQ(info.multiprocessors, 132);
-  EXPECT_EQ(info.block_shared_bytes, 227u << 10);
-  EXPECT_EQ(info.memory_bytes, 1u << 30);
+  EXPECT_EQ(info.blockSharedBytes, 227u << 10);
+  EXPECT_EQ(info.memoryBytes, 1u << 30);
   EXPECT_EQ(bflyCudaDeviceInfo(2, &info), -1);
   EXPECT_STREQ(bflyCudaLastError(),
                "the GPUs of this machine are cuda:0 to cuda:1");

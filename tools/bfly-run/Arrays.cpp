@@ -189,7 +189,7 @@ mlir::bfly::readExpected(ArrayRef<std::string> texts,
     if (!array)
       return makeError("expected " + info.name + ": " +
                        toString(array.takeError()));
-    arrays.push_back(std::move(*array));
+    arrays.emplace_back(std::move(*array));
   }
   return arrays;
 }

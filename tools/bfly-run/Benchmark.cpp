@@ -84,7 +84,7 @@ Expected<int64_t> mlir::bfly::copiesBeyondCache(const Device &device,
     return makeError(bflyCudaLastError());
   bytes = std::max<uint64_t>(bytes, 1);
   // Between two uses of an array, the others go through the cache twice.
-  uint64_t wanted = 2 * info.l2_bytes / bytes + 2;
+  uint64_t wanted = 2 * info.l2Bytes / bytes + 2;
   return std::clamp<int64_t>(std::min(wanted, available / 2 / bytes), 1, 64);
 }
 
