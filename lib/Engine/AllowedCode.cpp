@@ -143,6 +143,17 @@ static std::string refuseForm(Operation *op) {
       if (alignment.getInt() > kMaxAlignment ||
           !llvm::isPowerOf2_64(alignment.getInt()))
         return "with this alignment";
+  StringRef name = op->getName().getStringRef();
+  if (llvm::is_contained({"vector.load", "vector.store", "affine.vector_load",
+                          "affine.vector_store"},
+                         name)) {
+    // An array has a byte for what a vector has some bits.
+    for (Value value : op->getOperands())
+      if (auto memref = dyn_cast<MemRefType>(value.getType());
+          memref && memref.getElementType().isIntOrFloat() &&
+          memref.getElementTypeBitWidth() % 8)
+        return "of elements that are no whole bytes";
+  }
   bool isAccess = isa<memref::LoadOp, memref::StoreOp>(op) ||
                   llvm::is_contained({"vector.load", "vector.store"},
                                      op->getName().getStringRef());

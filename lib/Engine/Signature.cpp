@@ -260,7 +260,12 @@ Signature mlir::bfly::getSignature(func::FuncOp function) {
 std::vector<Signature> mlir::bfly::getSignatures(ModuleOp module) {
   std::vector<Signature> signatures;
   for (auto function : module.getOps<func::FuncOp>())
-    if (function.isPublic() && !function.isExternal())
+    if (function.isPublic() && !function.isExternal()) {
       signatures.push_back(getSignature(function));
+      // What a source says of tensors' sizes, and whether it says anything,
+      // proves nothing: they are inferred.
+      if (function.getNumResults())
+        signatures.back().rules.reset();
+    }
   return signatures;
 }

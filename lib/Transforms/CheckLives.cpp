@@ -3,10 +3,13 @@
 
 #include "CheckLives.h"
 
+#include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -28,6 +31,32 @@ static bool writes(Operation *op, Value view) {
   });
 }
 
+/// Everything that `memory` may be seen through, in kernels too.
+static SmallVector<Value> resolve(BufferViewFlowAnalysis &views, Value memory) {
+  llvm::SetVector<Value> all;
+  SmallVector<Value> rest{memory};
+  while (!rest.empty()) {
+    for (Value view : views.resolve(rest.pop_back_val())) {
+      if (!all.insert(view))
+        continue;
+      for (OpOperand &use : view.getUses())
+        if (auto kernel = dyn_cast<KernelOp>(use.getOwner()))
+          rest.push_back(kernel.getBody().getArgument(use.getOperandNumber()));
+    }
+  }
+  return all.takeVector();
+}
+
+/// Whether memory of the stack that `op` takes piles up: loops become branches,
+/// which do not give it back at the end of an iteration.
+static bool isInLoop(Operation *op, func::FuncOp function) {
+  for (Operation *at = op; at != function; at = at->getParentOp())
+    if (at->getBlock() != &at->getParentRegion()->front() ||
+        isa<LoopLikeOpInterface>(at->getParentOp()))
+      return true;
+  return false;
+}
+
 LogicalResult mlir::bfly::checkLives(func::FuncOp function) {
   BufferViewFlowAnalysis views(function);
   auto refuse = [](Operation *op, const Twine &why) {
@@ -35,7 +64,7 @@ LogicalResult mlir::bfly::checkLives(func::FuncOp function) {
                               << "; --allow-foreign-calls runs it unchecked";
   };
   auto readOnly = [&](Value memory, const Twine &what) -> LogicalResult {
-    for (Value view : views.resolve(memory))
+    for (Value view : resolve(views, memory))
       for (Operation *user : view.getUsers())
         if (writes(user, view))
           return refuse(user, "writes to " + what);
@@ -55,7 +84,9 @@ LogicalResult mlir::bfly::checkLives(func::FuncOp function) {
         return readOnly(global, "a constant");
     }
     if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
-      for (Value view : views.resolve(alloca))
+      if (isInLoop(op, function))
+        return refuse(op, "takes memory of the stack again and again");
+      for (Value view : resolve(views, alloca))
         for (Operation *user : view.getUsers())
           if (user->hasTrait<OpTrait::IsTerminator>())
             return refuse(op, "leaves the block that its memory is of");
@@ -66,7 +97,7 @@ LogicalResult mlir::bfly::checkLives(func::FuncOp function) {
     auto alloc = dealloc.getMemref().getDefiningOp<memref::AllocOp>();
     if (!alloc || alloc->getBlock() != op->getBlock())
       return refuse(op, "frees what this block has not allocated");
-    for (Value view : views.resolve(alloc)) {
+    for (Value view : resolve(views, alloc)) {
       for (Operation *user : view.getUsers()) {
         Operation *ancestor = op->getBlock()->findAncestorOpInBlock(*user);
         if (user != op && (!ancestor || op->isBeforeInBlock(ancestor)))

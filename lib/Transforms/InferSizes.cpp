@@ -74,6 +74,7 @@ LogicalResult InferSizesPass::infer(func::FuncOp function) {
 
   // One block that returns, or the sizes of what is returned are unknown.
   for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    function.removeResultAttr(i, builder.getStringAttr(kSizesAttr));
     auto type = dyn_cast<RankedTensorType>(function.getResultTypes()[i]);
     if (!type || type.hasStaticShape())
       continue;

@@ -235,3 +235,63 @@ def test_random_chains_of_shapes(plan, program, batches):
         else:
             with pytest.raises(bfly.BflyError, match="at most"):
                 kernel(x)
+
+
+STATIC_RESULTS = {
+    "a cast": (
+        """func.func @f(%x: tensor<?xf32>) -> tensor<8xf32> {
+  %c = tensor.cast %x : tensor<?xf32> to tensor<8xf32>
+  %r = arith.addf %c, %c : tensor<8xf32>
+  return %r : tensor<8xf32>
+}""",
+        [(8,)],
+        [(2,)],
+        "'tensor.cast' at .* needs a size of 8 to be 2",
+    ),
+    "a sum": (
+        """func.func @f(%x: tensor<?x8x4xf32>, %y: tensor<?x8x4xf32>) -> tensor<4xf32> {
+  %s = arith.addf %x, %y : tensor<?x8x4xf32>
+  %m = bfly.mean %s : tensor<?x8x4xf32> -> tensor<?x4xf32>
+  %z = arith.constant dense<0.0> : tensor<4xf32>
+  %r = linalg.reduce ins(%m : tensor<?x4xf32>) outs(%z : tensor<4xf32>) dimensions = [0] (%a: f32, %b: f32) {
+    %q = arith.addf %a, %b : f32
+    linalg.yield %q : f32
+  }
+  return %r : tensor<4xf32>
+}""",
+        [(4, 8, 4), (4, 8, 4)],
+        [(4, 8, 4), (1, 8, 4)],
+        "input 1 has batch 1, but input 0 has batch 4",
+    ),
+    "a concatenation": (
+        """func.func @f(%x: tensor<?x3xf32>, %y: tensor<?x3xf32>) -> tensor<6x3xf32> {
+  %c = tensor.concat dim(0) %x, %y : (tensor<?x3xf32>, tensor<?x3xf32>) -> tensor<6x3xf32>
+  return %c : tensor<6x3xf32>
+}""",
+        [(2, 3), (4, 3)],
+        [(2, 3), (2, 3)],
+        "'tensor.concat' at ",
+    ),
+}
+
+
+@on_every_plan
+@pytest.mark.parametrize("name", STATIC_RESULTS)
+def test_sizes_are_checked_where_no_result_has_one(name, plan, rng):
+    text, good, bad, message = STATIC_RESULTS[name]
+    kernel = compile(text, plan=plan)
+    assert np.isfinite(run(kernel, *(rng.standard_normal(shape, np.float32) for shape in good))).all()
+    with pytest.raises(bfly.BflyError, match=message):
+        kernel(*(rng.standard_normal(shape, np.float32) for shape in bad))
+
+
+@on_every_plan
+def test_what_a_source_says_of_sizes_is_inferred_anew(plan):
+    kernel = compile(
+        """func.func @f(%x: tensor<?xf32>) -> (tensor<?xf32> {bfly.sizes = affine_map<()[s0] -> (1)>}) {
+  %y = arith.addf %x, %x : tensor<?xf32>
+  return %y : tensor<?xf32>
+}""",
+        plan=plan,
+    )
+    assert kernel(np.ones(1000, np.float32)).shape == (1000,)

@@ -93,3 +93,48 @@ func.func @forward(%x: memref<4x1000x32xf32>, %f: memref<4x501x32xcomplex<f32>> 
   bfly.library_transform %x to %f : memref<4x1000x32xf32> to memref<4x501x32xcomplex<f32>>
   return
 }
+
+// -----
+
+// A choice of two arrays is seen through.
+func.func @choice(%x: memref<8xf32>, %y: memref<8xf32> {bufferize.result}, %c: i1) {
+  %zero = arith.constant 0.0 : f32
+  %m = arith.select %c, %x, %y : memref<8xf32>
+  // expected-error @+1 {{'affine.store' writes to an input}}
+  affine.store %zero, %m[0] : memref<8xf32>
+  return
+}
+
+// -----
+
+// So is a kernel.
+func.func @kernel(%x: memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) : (memref<8xf32>) {
+    %zero = arith.constant 0.0 : f32
+    // expected-error @+1 {{'affine.store' writes to an input}}
+    affine.store %zero, %a[0] : memref<8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @stack(%n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %i = %c0 to %n step %c1 {
+    // expected-error @+1 {{'memref.alloca' takes memory of the stack again and again}}
+    %m = memref.alloca() : memref<8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @stack_of_affine() {
+  affine.for %i = 0 to 1000000 {
+    // expected-error @+1 {{'memref.alloca' takes memory of the stack again and again}}
+    %m = memref.alloca() : memref<8xf32>
+  }
+  return
+}
