@@ -352,6 +352,22 @@ LogicalResult BoundsChecker::checkProduct(TileProductOp op) {
   });
 }
 
+/// A size is that of a dimension which an array has.
+LogicalResult BoundsChecker::checkDimension(Operation *op) {
+  auto type = cast<ShapedType>(op->getOperand(0).getType());
+  int64_t rank = type.hasRank() ? type.getRank() : 0;
+  std::optional<int64_t> number = getConstantIntValue(op->getOperand(1));
+  if (number && *number >= 0 && *number < rank)
+    return success();
+  if (number)
+    return op->emitError("'") << op->getName() << "' of dimension " << *number
+                              << ", but there are " << rank;
+  return require(op, [&](OpBuilder &builder) {
+    return compare(builder, op->getLoc(), arith::CmpIPredicate::ult,
+                   op->getOperand(1), constant(builder, op->getLoc(), rank));
+  });
+}
+
 /// A position in a vector is a number below its size.
 LogicalResult BoundsChecker::checkPosition(Operation *op, VectorType type,
                                            ArrayRef<OpFoldResult> position) {

@@ -36,6 +36,7 @@ private:
   LogicalResult checkCast(Operation *op, Value source, Value result);
   LogicalResult checkAllocation(memref::AllocOp op);
   LogicalResult checkExpansion(memref::ExpandShapeOp op);
+  LogicalResult checkDimension(Operation *op);
   LogicalResult checkProduct(TileProductOp op);
   LogicalResult checkPosition(Operation *op, VectorType type,
                               ArrayRef<OpFoldResult> position);

@@ -96,6 +96,8 @@ LogicalResult BoundsChecker::check(Operation *op) {
     return checkSizes(op, copy.getSource(), copy.getTarget());
   if (auto alloc = dyn_cast<memref::AllocOp>(op))
     return checkAllocation(alloc);
+  if (isa<memref::DimOp, tensor::DimOp>(op))
+    return checkDimension(op);
   if (auto expand = dyn_cast<memref::ExpandShapeOp>(op))
     return checkExpansion(expand);
   if (auto extract = dyn_cast<vector::ExtractOp>(op))

@@ -33,7 +33,9 @@ void check(llvm::Error error) {
   static const bool verbose = std::getenv("BFLY_FUZZ_VERBOSE");
   if (verbose)
     llvm::errs() << message << "\n";
-  bool isNamed = llvm::StringRef(message).starts_with(kName) ||
+  // Of sizes that do not fit, it is the operation that needs others.
+  bool isNamed = llvm::StringRef(message).contains(kName) ||
+                 llvm::StringRef(message).starts_with("input ") ||
                  llvm::StringRef(message).starts_with("function") ||
                  llvm::StringRef(message).starts_with("compile options") ||
                  llvm::StringRef(message).starts_with("the results");

@@ -138,3 +138,12 @@ func.func @stack_of_affine() {
   }
   return
 }
+
+// -----
+
+func.func @no_dimension(%x: memref<?x8xf32>) -> index {
+  %c2 = arith.constant 2 : index
+  // expected-error @+1 {{'memref.dim' of dimension 2, but there are 2}}
+  %0 = memref.dim %x, %c2 : memref<?x8xf32>
+  return %0 : index
+}

@@ -179,3 +179,18 @@ func.func @positions(%v: vector<8xf32>, %i: index, %a: f32) -> vector<8xf32> {
   %2 = vector.insert %a, %v[%i] : f32 into vector<8xf32>
   return %2 : vector<8xf32>
 }
+
+// -----
+
+// The size of a dimension that only data knows.
+// CHECK-LABEL: func.func @dimension
+// CHECK:         memref.dim
+// CHECK:         cf.assert %{{.*}}, {{.*}}'memref.dim'
+// CHECK-NEXT:    memref.dim
+func.func @dimension(%x: memref<?x8xf32>, %i: index) -> index {
+  %c0 = arith.constant 0 : index
+  %0 = memref.dim %x, %c0 : memref<?x8xf32>
+  %1 = memref.dim %x, %i : memref<?x8xf32>
+  %2 = arith.addi %0, %1 : index
+  return %2 : index
+}
