@@ -41,6 +41,8 @@ class Findings:
         self.refused = collections.Counter()
 
     def add(self, part, kind, where, message, upstream=False):
+        # No path of one machine goes into the record.
+        message = message.replace(f"{ROOT}/", "")
         entry = {"part": part, "kind": kind, "where": str(where), "message": message[:600]}
         (self.upstream if upstream else self.ours).append(entry)
         if not upstream:
