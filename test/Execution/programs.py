@@ -304,6 +304,21 @@ def check_butterfly(out, problem, heads, form, dtype, scale=None, fused=True):
     assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}"
 
 
+def windows_text():
+    """n sequences of 8 tokens as 2 n of 4, normalised; these, and the same as n sequences of 8 once more."""
+    whole, halves = "tensor<?x8x4xf32>", "tensor<?x4x4xf32>"
+    return f"""func.func @windows(%x: {whole}) -> ({halves}, {whole}) {{
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : {whole}
+  %y = tensor.expand_shape %x [[0], [1, 2], [3]] output_shape [%n, 2, 4, 4] : {whole} into tensor<?x2x4x4xf32>
+  %z = tensor.collapse_shape %y [[0, 1], [2], [3]] : tensor<?x2x4x4xf32> into {halves}
+  %f = bfly.layer_norm %z epsilon(1.0e-5) : {halves}
+  %u = tensor.expand_shape %f [[0, 1], [2], [3]] output_shape [%n, 2, 4, 4] : {halves} into tensor<?x2x4x4xf32>
+  %v = tensor.collapse_shape %u [[0], [1, 2], [3]] : tensor<?x2x4x4xf32> into {whole}
+  return %f, %v : {halves}, {whole}
+}}"""
+
+
 # What a kernel's plan is made for: this machine, or a GPU, whose plan runs on this machine too, its threads as loops.
 PLANS = {"cpu": {}, "sm_90a": {"target": "sm_90a", "emulate": True}}
 on_every_plan = pytest.mark.parametrize("plan", PLANS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import compile, on_every_plan, run, tensor
+from programs import compile, on_every_plan, run, tensor, windows_text
 
 import bfly
 
@@ -34,20 +34,7 @@ def test_concatenation_is_as_large_as_its_parts(plan, batch, rng):
 
 @on_every_plan
 def test_windows_become_sequences_and_back(plan, rng):
-    whole, halves = tensor(None, 8, 4, of="f32"), tensor(None, 4, 4, of="f32")
-    kernel = compile(
-        f"""func.func @windows(%x: {whole}) -> ({halves}, {whole}) {{
-  %c0 = arith.constant 0 : index
-  %n = tensor.dim %x, %c0 : {whole}
-  %y = tensor.expand_shape %x [[0], [1, 2], [3]] output_shape [%n, 2, 4, 4] : {whole} into tensor<?x2x4x4xf32>
-  %z = tensor.collapse_shape %y [[0, 1], [2], [3]] : tensor<?x2x4x4xf32> into {halves}
-  %f = bfly.layer_norm %z epsilon(1.0e-5) : {halves}
-  %u = tensor.expand_shape %f [[0, 1], [2], [3]] output_shape [%n, 2, 4, 4] : {halves} into tensor<?x2x4x4xf32>
-  %v = tensor.collapse_shape %u [[0], [1, 2], [3]] : tensor<?x2x4x4xf32> into {whole}
-  return %f, %v : {halves}, {whole}
-}}""",
-        plan=plan,
-    )
+    kernel = compile(windows_text(), plan=plan)
     x = sequences(rng, 3, 8, 4)
     centred = x - x.mean(-1, keepdims=True)
     normed = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
