@@ -155,8 +155,7 @@ static std::string refuseForm(Operation *op) {
         return "of elements that are no whole bytes";
   }
   bool isAccess = isa<memref::LoadOp, memref::StoreOp>(op) ||
-                  llvm::is_contained({"vector.load", "vector.store"},
-                                     op->getName().getStringRef());
+                  llvm::is_contained({"vector.load", "vector.store"}, name);
   if (auto alignment = op->getAttrOfType<IntegerAttr>("alignment"))
     if (isAccess && alignment.getInt() > kMaxAccessAlignment)
       return "with this alignment";

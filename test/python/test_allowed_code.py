@@ -180,6 +180,12 @@ REFUSED = {
         program(ALLOC + "%r = memref.load %m[%c0] {alignment = 4096 : i64} : memref<8xf32>"),
         "'memref.load' with this alignment",
     ),
+    "bits": (
+        program(
+            "%m = memref.alloc() : memref<8xi1>\n%v = vector.load %m[%c0] : memref<8xi1>, vector<8xi1>\n" + RETURN_ONE
+        ),
+        "'vector.load' of elements that are no whole bytes",
+    ),
     "gather": (
         program(
             "%i = arith.constant dense<[[900]]> : tensor<1x1xindex>\n%g = tensor.gather %x[%i] gather_dims([0]) : (tensor<8xf32>, tensor<1x1xindex>) -> tensor<1xf32>\n%r = tensor.extract %g[%c0] : tensor<1xf32>"
