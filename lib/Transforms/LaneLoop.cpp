@@ -6,7 +6,12 @@
 #include "LaneLoop.h"
 
 #include "bfly/IR/Bfly.h"
+#include "mlir/Dialect/Affine/Analysis/AffineAnalysis.h"
+#include "mlir/Dialect/Affine/Analysis/Utils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -71,13 +76,118 @@ std::optional<Reduction> matchReduction(BlockArgument carried, Value yielded) {
   return std::nullopt;
 }
 
+/// The buffer that a view of a view, or a kernel's argument, is a part of.
+Value getRoot(Value memref) {
+  while (true) {
+    if (auto view = memref.getDefiningOp<ViewLikeOpInterface>()) {
+      memref = view.getViewSource();
+      continue;
+    }
+    auto argument = dyn_cast<BlockArgument>(memref);
+    auto kernel = argument
+                      ? dyn_cast<KernelOp>(argument.getOwner()->getParentOp())
+                      : KernelOp();
+    if (!kernel)
+      return memref;
+    memref = kernel->getOperand(argument.getArgNumber());
+  }
+}
+
+/// Whether two different roots are surely different memory: each is allocated
+/// here, a global, a table, or an argument of a function that no call in the
+/// module can give the same buffer twice.
+bool areDistinct(Value lhs, Value rhs) {
+  auto isOwn = [](Value root) {
+    if (Operation *op = root.getDefiningOp())
+      return isa<memref::GetGlobalOp, TableOp>(op) ||
+             hasSingleEffect<MemoryEffects::Allocate>(op, root);
+    auto function = dyn_cast<FunctionOpInterface>(
+        cast<BlockArgument>(root).getOwner()->getParentOp());
+    return function && function.isPublic();
+  };
+  auto a = lhs.getDefiningOp<memref::GetGlobalOp>();
+  auto b = rhs.getDefiningOp<memref::GetGlobalOp>();
+  return isOwn(lhs) && isOwn(rhs) && !(a && b && a.getName() == b.getName());
+}
+
+/// Whether it follows from the maps alone that no two lanes of `length` meet at
+/// the same place: `a` and `b` are a constant apart in an index, which is 0
+/// in the lane's own or too far for the lanes to bridge. Most accesses of our
+/// nests are, and affine dependence analysis costs a thousand times as much.
+bool areApart(const Access &a, const Access &b, Value iv, int64_t length,
+              Region &body) {
+  if (a.operands != b.operands ||
+      a.map.getNumResults() != b.map.getNumResults())
+    return false;
+  bool isFixed = llvm::all_of(a.operands, [&](Value operand) {
+    return operand == iv || !body.isAncestor(operand.getParentRegion());
+  });
+  unsigned last = a.map.getNumResults() - 1;
+  for (auto [position, lhs, rhs] :
+       llvm::enumerate(a.map.getResults(), b.map.getResults())) {
+    auto distance = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(
+        lhs - rhs, a.map.getNumDims(), a.map.getNumSymbols()));
+    if (!distance || !isFixed)
+      continue;
+    int64_t places = std::abs(distance.getValue());
+    bool isLane = getCoefficient(lhs, a, iv) == 1 && position == last;
+    if (isLane ? places == 0 || places >= length : places != 0)
+      return true;
+  }
+  return false;
+}
+
 } // namespace
 
 bool LaneLoop::analyze() {
   if (!matchLoop())
     return false;
   laneIndices.insert(iv);
-  return canVectorize(*body);
+  return canVectorize(*body) && areLanesIndependent();
+}
+
+bool LaneLoop::areLanesIndependent() {
+  // Of `affine.parallel` that is the meaning.
+  auto forOp = dyn_cast<AffineForOp>(loop);
+  if (!forOp)
+    return true;
+  SmallVector<Operation *> stores, accesses;
+  body->walk([&](Operation *op) {
+    if (isa<AffineStoreOp>(op))
+      stores.push_back(op);
+    if (isa<AffineStoreOp, AffineLoadOp>(op))
+      accesses.push_back(op);
+  });
+  unsigned depth = getNestingDepth(forOp) + 1;
+  // A dependence of a lane on an earlier one holds for vectors too where it is
+  // of an operation on one before it in the body: each acts on all lanes
+  // before the next one does.
+  auto mayBreak = [&](Operation *source, Operation *sink) {
+    Operation *first = body->findAncestorOpInBlock(*source);
+    Operation *second = body->findAncestorOpInBlock(*sink);
+    return (first == second || !first->isBeforeInBlock(second)) &&
+           !noDependence(checkMemrefAccessDependence(
+               MemRefAccess(source), MemRefAccess(sink), depth));
+  };
+  auto mayDepend = [&](Operation *store, Operation *other) {
+    Value stored = MemRefAccess(store).memref;
+    Value accessed = MemRefAccess(other).memref;
+    if (stored != accessed) {
+      Value lhs = getRoot(stored), rhs = getRoot(accessed);
+      return lhs == rhs || !areDistinct(lhs, rhs);
+    }
+    auto access = [](Operation *op) {
+      auto load = dyn_cast<AffineLoadOp>(op);
+      return load ? Access(load) : Access(cast<AffineStoreOp>(op));
+    };
+    return !areApart(access(store), access(other), iv, length,
+                     forOp.getRegion()) &&
+           (mayBreak(store, other) || mayBreak(other, store));
+  };
+  return llvm::none_of(stores, [&](Operation *store) {
+    return llvm::any_of(
+        accesses, [&](Operation *other) { return mayDepend(store, other); });
+  });
 }
 
 bool LaneLoop::canVectorize(Block &block) {

@@ -57,6 +57,9 @@ private:
   bool matchLoop();
   bool canVectorize(Block &block);
   bool canVectorize(Operation &op);
+  /// Whether all lanes together, operation by operation, do what they do one
+  /// after the other.
+  bool areLanesIndependent();
   bool makeVarying(Value value);
   bool isLaneIndex(Value value) const { return laneIndices.contains(value); }
 };

@@ -247,3 +247,95 @@ func.func @scalar(%x: memref<16x16xf32>, %f: memref<16xf32, strided<[2]>>, %i: m
   } {bfly.lanes}
   return %q : f32
 }
+
+// -----
+
+// The mark is no promise: lanes that read or write what an earlier lane writes
+// stay a loop, where all of them together would do something else.
+
+// CHECK-LABEL: func @dependent(
+// CHECK-NOT: vector
+// CHECK: return
+func.func @dependent(%x: memref<2x64xf32>, %n: index) {
+  %view = memref.subview %x[0, 1] [1, 63] [1, 1]
+      : memref<2x64xf32> to memref<63xf32, strided<[1], offset: 1>>
+  // The lane before wrote it: by this name, by another one, or perhaps.
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[0, %c] : memref<2x64xf32>
+    affine.store %0, %x[0, %c + 1] : memref<2x64xf32>
+  } {bfly.lanes}
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[0, %c] : memref<2x64xf32>
+    affine.store %0, %view[%c] : memref<63xf32, strided<[1], offset: 1>>
+  } {bfly.lanes}
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[0, %c] : memref<2x64xf32>
+    affine.store %0, %x[0, %c + symbol(%n)] : memref<2x64xf32>
+  } {bfly.lanes}
+  // A lane writes over what the one before wrote later.
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[1, %c] : memref<2x64xf32>
+    affine.store %0, %x[0, %c] : memref<2x64xf32>
+    affine.store %0, %x[0, %c + 1] : memref<2x64xf32>
+  } {bfly.lanes}
+  // One loop in the lanes: its iterations meet those of other lanes.
+  affine.for %c = 0 to 16 {
+    affine.for %k = 0 to 3 {
+      %0 = affine.load %x[1, %c] : memref<2x64xf32>
+      affine.store %0, %x[0, %c + %k] : memref<2x64xf32>
+    }
+  } {bfly.lanes}
+  // The first lane changes what all lanes read.
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[0, 0] : memref<2x64xf32>
+    %1 = arith.addf %0, %0 : f32
+    affine.store %1, %x[0, %c] : memref<2x64xf32>
+  } {bfly.lanes}
+  return
+}
+
+// Two arguments of a private function may be the same buffer.
+
+// CHECK-LABEL: func private @callee(
+// CHECK-NOT: vector
+// CHECK: return
+func.func private @callee(%x: memref<64xf32>, %y: memref<64xf32>) {
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[%c] : memref<64xf32>
+    affine.store %0, %y[%c + 1] : memref<64xf32>
+  } {bfly.lanes}
+  return
+}
+
+// -----
+
+// Dependences that vectors keep: in one lane, on a place written before in the
+// body, on one too far away, in another row.
+
+// CHECK-LABEL: func @kept(
+// CHECK-COUNT-11: affine.vector_
+// CHECK-NOT: affine.for
+// CHECK: return
+func.func @kept(%x: memref<2x64xf32>) {
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[0, %c] : memref<2x64xf32>
+    affine.store %0, %x[0, %c] : memref<2x64xf32>
+  } {bfly.lanes}
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[1, %c] : memref<2x64xf32>
+    affine.store %0, %x[0, %c + 1] : memref<2x64xf32>
+    affine.store %0, %x[0, %c] : memref<2x64xf32>
+  } {bfly.lanes}
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[0, %c + 16] : memref<2x64xf32>
+    affine.store %0, %x[0, %c] : memref<2x64xf32>
+  } {bfly.lanes}
+  affine.for %c = 0 to 16 {
+    %0 = affine.load %x[0, %c + 3] : memref<2x64xf32>
+    %1 = affine.load %x[1, %c] : memref<2x64xf32>
+    %2 = arith.addf %0, %1 : f32
+    affine.store %2, %x[0, %c] : memref<2x64xf32>
+    affine.store %2, %x[0, %c + 32] : memref<2x64xf32>
+  } {bfly.lanes}
+  return
+}

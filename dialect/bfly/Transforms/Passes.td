@@ -833,14 +833,15 @@ def ExpandComplexPass : Pass<"bfly-expand-complex", "::mlir::func::FuncOp"> {
 def VectorizeLanesPass : Pass<"bfly-vectorize-lanes", "::mlir::func::FuncOp"> {
   let summary = "Lane loops to vectors";
   let description = [{
-    An innermost `affine.for` or `affine.parallel` marked `bfly.lanes` (its
-    iterations are independent but for sums and maxima carried around it) of
+    An innermost `affine.for` or `affine.parallel` marked `bfly.lanes` of
     constant length becomes vector code: as many full vectors as fit, in a loop
     where they are more than `unroll`, then one narrower vector for what is left.
     Loads and stores whose last index walks with the lane become vector accesses,
     loads that do not depend on it broadcasts; inner loops stay, and carry
     vectors; sums and maxima become vector accumulators, reduced at the end. A
-    loop that holds anything else is left as it is, without the mark.
+    loop that holds anything else is left as it is, without the mark. So is one
+    in which an iteration reads or writes what another one writes (found by
+    affine dependence analysis): the mark is no promise.
 
     Before:
     ```mlir

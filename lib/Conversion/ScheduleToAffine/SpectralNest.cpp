@@ -74,8 +74,10 @@ void SpectralNest::write(AffineExpr row, AffineExpr lane, ComplexPair value) {
   if (isolated)
     value = {nest.add(value.re, getFlag(0, lane)),
              nest.add(value.im, getFlag(1, lane))};
-  nest.store(value.re, output, {batch, row, firstChannel(lane)});
+  // The end of the slab first: what a channel of both halves holds at the end
+  // is then the same whether lanes are stored one by one or together.
   nest.store(value.im, output, {batch, row, secondChannel(lane)});
+  nest.store(value.re, output, {batch, row, firstChannel(lane)});
 }
 
 /// The flags. It also brings the slab into cache for the transform that
@@ -123,8 +125,8 @@ void SpectralNest::mapPair(AffineExpr k, AffineExpr row, AffineExpr mirrorRow) {
       flags = {getFlag(0, lane), getFlag(1, lane)};
     auto [a, b] = mapPacked(z, zMirror, own, k, first, second, flags);
     if (storesSpectrum()) {
+      nest.storeComplex(b, output, {batch, k, second}); // as in write()
       nest.storeComplex(a, output, {batch, k, first});
-      nest.storeComplex(b, output, {batch, k, second});
       return;
     }
     transform->store(packMirror(a, b), mirrorRow, lane);
