@@ -10,7 +10,6 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
@@ -127,14 +126,12 @@ llvm::Error mlir::bfly::checkTranslated(const llvm::Module &module) {
   return llvm::Error::success();
 }
 
-void mlir::bfly::freezeStackLoads(llvm::Module &module) {
+void mlir::bfly::freezeLoads(llvm::Module &module) {
   SmallVector<llvm::LoadInst *> loads;
   for (llvm::Function &function : module)
     for (llvm::Instruction &instruction : llvm::instructions(function))
       if (auto *load = dyn_cast<llvm::LoadInst>(&instruction))
-        if (isa<llvm::AllocaInst>(
-                llvm::getUnderlyingObject(load->getPointerOperand())))
-          loads.push_back(load);
+        loads.push_back(load);
   for (llvm::LoadInst *load : loads) {
     auto *frozen =
         new llvm::FreezeInst(load, "", std::next(load->getIterator()));

@@ -34,7 +34,9 @@ llvm::Error checkTranslated(const llvm::Module &module);
 
 /// Gives what is read of the stack before it was written a value, any one, but
 /// the same to all who use it: a check of an index and the access behind it.
-void freezeStackLoads(llvm::Module &module);
+/// All loads, as a buffer's descriptor hides where it points to. The heap needs
+/// no such care: LLVM does not know that the runtime's memory is fresh.
+void freezeLoads(llvm::Module &module);
 
 /// Adds the mathematical library's functions.
 void addMathSymbols(llvm::StringMap<void *> &symbols);

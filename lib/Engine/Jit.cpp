@@ -150,7 +150,7 @@ Jit::~Jit() {
 llvm::Expected<std::unique_ptr<Jit>> Jit::create(ModuleOp lowered,
                                                  StringRef function,
                                                  bool allowForeignCalls,
-                                                 bool freezesStack) {
+                                                 bool freezesLoads) {
   auto machine = hostMachine();
   if (!machine)
     return machine.takeError();
@@ -164,8 +164,8 @@ llvm::Expected<std::unique_ptr<Jit>> Jit::create(ModuleOp lowered,
   if (!allowForeignCalls) {
     if (llvm::Error error = checkTranslated(*module))
       return std::move(error);
-    if (freezesStack)
-      freezeStackLoads(*module);
+    if (freezesLoads)
+      freezeLoads(*module);
   }
   llvm::Function *callee =
       module->getFunction(("_mlir_ciface_" + function).str());

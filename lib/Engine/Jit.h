@@ -28,12 +28,12 @@ public:
 
   /// Compiles a module in the llvm dialect. Its code finds the runtime and the
   /// mathematical library (runtimeSymbols), and nothing else of this process
-  /// unless foreign calls are allowed. `freezesStack` is for code that may read
+  /// unless foreign calls are allowed. `freezesLoads` is for code that may read
   /// of its stack what it has not written.
   static llvm::Expected<std::unique_ptr<Jit>> create(ModuleOp lowered,
                                                      llvm::StringRef function,
                                                      bool allowForeignCalls,
-                                                     bool freezesStack);
+                                                     bool freezesLoads);
   ~Jit();
 
   /// Calls the function with each argument given by its address.

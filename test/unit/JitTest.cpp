@@ -43,7 +43,7 @@ TEST(JitTest, RunsAndTellsNoUnwinderOfItsFrames) {
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(kStore, &context);
   ASSERT_TRUE(module);
   auto jit = Jit::create(*module, "store", /*allowForeignCalls=*/false,
-                         /*freezesStack=*/false);
+                         /*freezesLoads=*/false);
   ASSERT_TRUE(static_cast<bool>(jit)) << toString(jit.takeError());
 
   int32_t value = 0;
