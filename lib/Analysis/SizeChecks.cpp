@@ -240,14 +240,13 @@ void SizeInference::checkTensor(Operation *op) {
           fail(op);
           return;
         }
-        auto sizes =
-            reshape.getShape().template getDefiningOp<tensor::FromElementsOp>();
+        auto sizes = getShape(reshape);
         if (!sizes) {
           fail(op);
           return;
         }
         for (int64_t dim : all(reshape.getResult())) {
-          AffineExpr size = getIndex(sizes.getElements()[dim]);
+          AffineExpr size = getIndex((*sizes)[dim]);
           notNegative(size);
           requireSize(reshape.getResult(), dim, size, op);
         }
@@ -327,13 +326,7 @@ LogicalResult SizeInference::check(Operation *op) {
     else
       checkTensor(op);
   }
-  if (unknown) {
-    unknown->emitOpError("has a size that does not follow from the sizes of "
-                         "the arguments");
-    unknown = nullptr;
-    return failure();
-  }
-  return success();
+  return unknown ? reportUnknown() : success();
 }
 
 LogicalResult SizeInference::findChecks(SmallVectorImpl<SizeCheck> &checks) {

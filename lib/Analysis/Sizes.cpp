@@ -8,9 +8,11 @@
 #include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -46,10 +48,16 @@ FailureOr<AffineExpr> SizeInference::getSize(Value tensor, int64_t dim) {
   AffineExpr size = find(tensor, dim);
   if (size)
     return size;
-  unknown->emitOpError("has a size that does not follow from the sizes of the "
-                       "arguments");
-  unknown = nullptr;
-  return failure();
+  return reportUnknown();
+}
+
+LogicalResult SizeInference::reportUnknown() {
+  Operation *op = std::exchange(unknown, nullptr);
+  // Of these every operand is followed, but for the relayouts.
+  if (isa<linalg::LinalgDialect>(op->getDialect()))
+    return op->emitOpError("is supported with static sizes alone");
+  return op->emitOpError("has a size or an offset that does not follow from "
+                         "the sizes of the arguments");
 }
 
 /// The size, or null.
@@ -183,11 +191,24 @@ AffineExpr SizeInference::findInResult(OpResult result, int64_t dim) {
         return getIndex(expand.getMixedOutputShape()[dim]);
       })
       .Case<tensor::ReshapeOp>([&](auto reshape) {
-        auto sizes =
-            reshape.getShape().template getDefiningOp<tensor::FromElementsOp>();
-        return sizes ? getIndex(sizes.getElements()[dim]) : fail(op);
+        auto sizes = getShape(reshape);
+        return sizes ? getIndex((*sizes)[dim]) : fail(op);
       })
       .Default([&](Operation *) { return fail(op); });
+}
+
+std::optional<SmallVector<OpFoldResult>>
+SizeInference::getShape(tensor::ReshapeOp reshape) {
+  Value shape = reshape.getShape();
+  if (auto elements = shape.getDefiningOp<tensor::FromElementsOp>())
+    return getAsOpFoldResult(elements.getElements());
+  DenseIntElementsAttr sizes;
+  if (!matchPattern(shape, m_Constant(&sizes)))
+    return std::nullopt;
+  Builder builder(context);
+  return llvm::map_to_vector(sizes.getValues<APInt>(), [&](const APInt &size) {
+    return OpFoldResult(builder.getIndexAttr(size.getSExtValue()));
+  });
 }
 
 AffineExpr SizeInference::getIndex(OpFoldResult index) {
@@ -223,6 +244,10 @@ AffineExpr SizeInference::getIndex(Value index) {
     return simplify(map.getResult(0).replaceDimsAndSymbols(
         all.take_front(map.getNumDims()), all.drop_front(map.getNumDims())));
   }
+  // A number out of data: see above.
+  if (llvm::none_of(op->getOperandTypes(),
+                    [](Type type) { return type.isIntOrIndex(); }))
+    return fail(reader);
   // No integer type that is narrower than an index: it might wrap.
   auto isWide = [](Type type) { return type.isIndex() || type.isInteger(64); };
   if (op->getNumResults() != 1 || !isWide(op->getResult(0).getType()) ||

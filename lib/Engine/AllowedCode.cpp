@@ -84,6 +84,9 @@ static bool isAllowedAttribute(Operation *op, StringRef name) {
   if (name.starts_with("bfly.") || name == "bufferize.result" ||
       name == "bufferization.writable" || name == "llvm.emit_c_interface")
     return true;
+  // Computed anew by whoever parses (Program::prepare).
+  if (name == "linalg.memoized_indexing_maps" && isa<linalg::LinalgOp>(op))
+    return true;
   // Those of functions and calls become LLVM's.
   return !name.contains('.') && !isa<FunctionOpInterface, func::CallOp>(op) &&
          !isa<ModuleOp>(op);
@@ -102,9 +105,9 @@ static std::string refuseType(Type type) {
     if (!memref.hasRank() || (space && !isa<gpu::AddressSpaceAttr>(space)) ||
         isa<VectorType>(memref.getElementType()))
       return str();
-    auto strided = cast<MemRefType>(type).getLayout();
-    if (!strided.isIdentity() && !isa<StridedLayoutAttr>(strided) &&
-        !isa<AffineMapAttr>(strided))
+    int64_t offset;
+    SmallVector<int64_t> strides;
+    if (failed(cast<MemRefType>(type).getStridesAndOffset(strides, offset)))
       return str();
     element = memref.getElementType();
   } else if (auto shaped = dyn_cast<ShapedType>(type)) {

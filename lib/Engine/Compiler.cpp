@@ -19,8 +19,10 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MLProgram/IR/MLProgram.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -145,14 +147,26 @@ Program::parse(std::unique_ptr<llvm::MemoryBuffer> buffer,
   return program;
 }
 
+/// Erases the indexing maps that linalg keeps on its operations so as not to
+/// compute them again: text may hold others, which change what they mean.
+static LogicalResult forgetIndexingMaps(ModuleOp module) {
+  bool isAnew = false;
+  module->walk([&](linalg::LinalgOp op) {
+    isAnew |= bool(op->removeDiscardableAttr("linalg.memoized_indexing_maps"));
+  });
+  return isAnew ? verify(module) : success();
+}
+
 /// Makes parameters arguments, and lists what there is.
 llvm::Error Program::prepare() {
+  DiagnosticCollector diagnostics(context.get());
+  if (failed(forgetIndexingMaps(*module)))
+    return diagnostics.take(name + ": cannot be parsed");
   if (llvm::Error error = checkSizes(*module))
     return error;
   for (auto global : module->getOps<ml_program::GlobalOp>())
     if (isa_and_nonnull<ml_program::ExternAttr>(global.getValueAttr()))
       parameters.push_back(global.getName().str());
-  DiagnosticCollector diagnostics(context.get());
   PassManager manager(context.get());
   manager.addPass(createParametersToArgumentsPass());
   if (failed(manager.run(*module)))
@@ -306,12 +320,12 @@ llvm::Expected<SizeRules> Program::sizeRules(const Signature &function) const {
   manager.addNestedPass<func::FuncOp>(createInferSizesPass());
   if (failed(manager.run(**lowered)))
     return diagnostics.take(name + ": its sizes cannot be inferred");
-  Signature inferred =
-      getSignature((*lowered)->lookupSymbol<func::FuncOp>(function.name));
-  if (!inferred.rules)
-    return makeError(name + ": function '" + function.name +
-                     "' has results of unknown size");
-  return std::move(*inferred.rules);
+  std::string missing;
+  auto rules = function.readRules(
+      (*lowered)->lookupSymbol<func::FuncOp>(function.name), missing);
+  if (!rules)
+    return makeError(name + ": function '" + function.name + "': " + missing);
+  return std::move(*rules);
 }
 
 bool Program::usesStack() const {

@@ -242,30 +242,24 @@ Signature mlir::bfly::getSignature(func::FuncOp function) {
       problem = info.name + " is not a tensor";
     signature.results.push_back(std::move(info));
   }
-  if (!problem.empty())
-    return signature;
-  SmallVector<unsigned> counts;
-  for (const ValueInfo &result : signature.results)
-    counts.push_back(llvm::count(result.shape, kDynamicSize));
-  // Tensors' sizes are inferred when their function is compiled; those of
-  // buffers have to be said.
-  std::string missing;
-  signature.rules =
-      readSizeRules(function, signature.numDynamicSizes(), counts, missing);
-  if (!signature.rules && function.getNumResults() == 0)
-    problem = missing;
+  // The sizes of buffers have to be said.
+  if (problem.empty() && function.getNumResults() == 0)
+    signature.rules = signature.readRules(function, problem);
   return signature;
+}
+
+std::optional<SizeRules> Signature::readRules(func::FuncOp function,
+                                              std::string &missing) const {
+  SmallVector<unsigned> counts;
+  for (const ValueInfo &result : results)
+    counts.push_back(llvm::count(result.shape, kDynamicSize));
+  return readSizeRules(function, numDynamicSizes(), counts, missing);
 }
 
 std::vector<Signature> mlir::bfly::getSignatures(ModuleOp module) {
   std::vector<Signature> signatures;
   for (auto function : module.getOps<func::FuncOp>())
-    if (function.isPublic() && !function.isExternal()) {
+    if (function.isPublic() && !function.isExternal())
       signatures.push_back(getSignature(function));
-      // What a source says of tensors' sizes, and whether it says anything,
-      // proves nothing: they are inferred.
-      if (function.getNumResults())
-        signatures.back().rules.reset();
-    }
   return signatures;
 }

@@ -129,11 +129,62 @@ def test_a_parameter_of_another_batch_is_refused(plan, rng):
 
 
 def test_what_the_inputs_do_not_determine_is_refused():
-    with pytest.raises(bfly.BflyError, match=r":2:8: error: 'tensor.reshape' op has a size that does not follow"):
+    with pytest.raises(
+        bfly.BflyError, match=r":2:8: error: 'tensor.reshape' op has a size or an offset that does not follow"
+    ):
         bfly.compile("""func.func @f(%x: tensor<4xf32>, %n: tensor<1xi64>) -> tensor<?xf32> {
   %y = tensor.reshape %x(%n) : (tensor<4xf32>, tensor<1xi64>) -> tensor<?xf32>
   return %y : tensor<?xf32>
 }""")
+
+
+def test_a_place_out_of_data_is_blamed_on_the_slice():
+    with pytest.raises(bfly.BflyError, match=r":6:8: error: 'tensor.extract_slice' op has a size or an offset that"):
+        bfly.compile("""func.func @f(%x: tensor<8xf32>) -> tensor<4xf32> {
+  %c0 = arith.constant 0 : index
+  %v = tensor.extract %x[%c0] : tensor<8xf32>
+  %i = arith.fptosi %v : f32 to i64
+  %j = arith.index_cast %i : i64 to index
+  %y = tensor.extract_slice %x[%j] [4] [1] : tensor<8xf32> to tensor<4xf32>
+  return %y : tensor<4xf32>
+}""")
+
+
+def test_a_relayout_of_a_dynamic_size_is_refused():
+    with pytest.raises(bfly.BflyError, match=r":2:8: error: 'linalg.pack' op is supported with static sizes alone"):
+        bfly.compile("""func.func @f(%x: tensor<?x4xf32>, %e: tensor<?x4x2xf32>) -> tensor<?x4x2xf32> {
+  %y = linalg.pack %x inner_dims_pos = [0] inner_tiles = [2] into %e : tensor<?x4xf32> -> tensor<?x4x2xf32>
+  return %y : tensor<?x4x2xf32>
+}""")
+
+
+@pytest.mark.parametrize("constant", ["dense<[2, 6]> : tensor<2xindex>", "dense<[2, 6]> : tensor<2xi64>"])
+def test_a_reshape_to_a_constant_shape(constant, rng):
+    shape = constant.split(" : ")[1]
+    kernel = bfly.compile(f"""func.func @f(%x: tensor<?x4xf32>) -> tensor<?x6xf32> {{
+  %s = arith.constant {constant}
+  %y = tensor.reshape %x(%s) : (tensor<?x4xf32>, {shape}) -> tensor<?x6xf32>
+  return %y : tensor<?x6xf32>
+}}""")
+    x = rng.standard_normal((3, 4)).astype(np.float32)
+    np.testing.assert_array_equal(kernel(x), x.reshape(2, 6))
+    with pytest.raises(bfly.BflyError, match="'tensor.reshape' at .*needs a size of 16 to be 12"):
+        kernel(rng.standard_normal((4, 4)).astype(np.float32))
+
+
+@pytest.mark.parametrize("first", ["(i, j)", "(j, i)"])
+def test_indexing_maps_in_a_text_change_nothing(first, rng):
+    """linalg keeps the maps of its named operations in an attribute, which it prints and believes."""
+    maps = f"[affine_map<(i, j) -> {first}>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i)>]"
+    kernel = bfly.compile(f"""func.func @f(%w: tensor<4x4xf32>, %x: tensor<4xf32>) -> tensor<4xf32> {{
+  %zero = arith.constant dense<0.0> : tensor<4xf32>
+  %y = linalg.matvec {{linalg.memoized_indexing_maps = {maps}}}
+      ins(%w, %x : tensor<4x4xf32>, tensor<4xf32>) outs(%zero : tensor<4xf32>) -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}}""")
+    w, x = rng.standard_normal((4, 4)).astype(np.float32), rng.standard_normal(4).astype(np.float32)
+    np.testing.assert_allclose(kernel(w, x), w @ x, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(bfly.compile(kernel.ir("mixer"))(w, x), kernel(w, x))
 
 
 @on_every_plan

@@ -1,7 +1,7 @@
 // RUN: bfly-opt %s -bfly-infer-sizes -split-input-file -verify-diagnostics
 
 func.func @contents(%x: tensor<4xf32>, %n: tensor<1xindex>) -> tensor<?xf32> {
-  // expected-error @+1 {{'tensor.reshape' op has a size that does not follow from the sizes of the arguments}}
+  // expected-error @+1 {{'tensor.reshape' op has a size or an offset that does not follow from the sizes of the arguments}}
   %y = tensor.reshape %x(%n) : (tensor<4xf32>, tensor<1xindex>) -> tensor<?xf32>
   return %y : tensor<?xf32>
 }
@@ -10,7 +10,7 @@ func.func @contents(%x: tensor<4xf32>, %n: tensor<1xindex>) -> tensor<?xf32> {
 
 func.func @number(%n: index) -> tensor<?xf32> {
   %zero = arith.constant 0.0 : f32
-  // expected-error @+1 {{'tensor.splat' op has a size that does not follow}}
+  // expected-error @+1 {{'tensor.splat' op has a size or an offset that does not follow}}
   %y = tensor.splat %zero[%n] : tensor<?xf32>
   return %y : tensor<?xf32>
 }

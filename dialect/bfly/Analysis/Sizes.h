@@ -8,6 +8,7 @@
 #ifndef BFLY_ANALYSIS_SIZES_H
 #define BFLY_ANALYSIS_SIZES_H
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/AffineMap.h"
 #include "mlir/IR/OpDefinition.h"
@@ -64,9 +65,13 @@ private:
   AffineExpr find(Value tensor, int64_t dim);
   AffineExpr findInArgument(BlockArgument argument, int64_t dim);
   AffineExpr findInResult(OpResult result, int64_t dim);
+  /// What the shape operand holds; none where it is no constant and not
+  /// spelled out.
+  std::optional<SmallVector<OpFoldResult>> getShape(tensor::ReshapeOp reshape);
   AffineExpr getIndex(Value index);
   AffineExpr getIndex(OpFoldResult index);
   AffineExpr fail(Operation *op);
+  LogicalResult reportUnknown();
 
   void require(SizeCheck::Kind kind, AffineExpr left, AffineExpr right,
                Operation *op);

@@ -58,9 +58,15 @@ struct Signature {
   /// "layer(?x8x4xf32; w: 4xf32) -> (?x8x4xf32)".
   std::string str() const;
 
-  /// What sizes have to fulfil, and what they make the results'. None before a
-  /// function is compiled, unless its text says it.
+  /// What sizes have to fulfil, and what they make the results'. Of a function
+  /// that returns tensors they are inferred when it is compiled: what its
+  /// text says, or that it says nothing, proves nothing. None until then.
   std::optional<SizeRules> rules;
+
+  /// The rules that attributes of `function`, which this is the signature of,
+  /// say. None, with the reason in `missing`, where they say too little.
+  std::optional<SizeRules> readRules(func::FuncOp function,
+                                     std::string &missing) const;
 
   /// The dynamic sizes of inputs and parameters of these shapes, in order.
   /// Errors name the value whose count, rank or size does not fit, and the
