@@ -4,8 +4,8 @@
 // -bfly-vectorize-lanes: loops over the lanes of a vector become vectors.
 //
 // Before: a loop marked `bfly.lanes` is one to be made vector code. After: no
-// loop is marked; an innermost marked loop of constant length is vector code, or
-// what it was where it holds something that has no vector form, or where an
+// loop is marked; an innermost marked loop of constant length is vector code,
+// or what it was where it holds something that has no vector form, or where an
 // iteration reads or writes what another one writes.
 //
 // The analysis (LaneLoop.h) touches nothing; the rewriting cannot fail.
