@@ -4,6 +4,7 @@
 program, or gives None."""
 
 import numpy as np
+from batches import batch_of, combined, equal, number
 from program import type_text
 from scipy import special
 
@@ -57,10 +58,16 @@ class Around:
         dynamic = any(v.shape[dim] is None for v in parts)
         total = sum(v.sizes[dim] for v in parts)
         sizes = (*x.sizes[:dim], total, *x.sizes[dim + 1 :])
-        shape = (*x.shape[:dim], None if dynamic else total, *x.shape[dim + 1 :])
+        # The type of the result may say what those of the parts do not.
+        told = dynamic and self.rng.random() < 0.25
+        shape = (*x.shape[:dim], None if dynamic and not told else total, *x.shape[dim + 1 :])
         names, types = ", ".join(v.name for v in parts), ", ".join(v.type for v in parts)
         text = f"tensor.concat dim({dim}) {names} : ({types}) -> {type_text(shape, x.of)}"
-        return self.p.add(text, shape, sizes, x.of, lambda *a: np.concatenate(a, axis=dim), *parts)
+        batch = combined(*((1, batch_of(v)) for v in parts)) if dim == 0 and dynamic else None
+        value = self.p.add(text, shape, sizes, x.of, lambda *a: np.concatenate(a, axis=dim), *parts, batch=batch)
+        if told:
+            value.batch, value.needs = None, equal(batch, number(total))
+        return value
 
     def slice(self):
         x = self.pick(lambda v: v.rank in (2, 3) and v.of == self.of and None not in v.shape[1:])
@@ -72,6 +79,7 @@ class Around:
             count.append(size if whole else self.rng.randrange(1, size + 1))
             first.append(0 if whole else self.rng.randrange(size - count[-1] + 1))
         texts = [str(c) for c in count]
+        batch = x.batch
         if x.shape[0] is None:
             zero, dim = self.p.fresh("c"), self.p.fresh("d")
             self.p.emit(f"{zero} = arith.constant 0 : index")
@@ -82,14 +90,16 @@ class Around:
                 one, less = self.p.fresh("c"), self.p.fresh("d")
                 self.p.emit(f"{one} = arith.constant 1 : index")
                 self.p.emit(f"{less} = arith.subi {dim}, {one} : index")
-                texts[0], count[0] = less, count[0] - 1
+                texts[0], count[0], batch = less, count[0] - 1, combined((1, batch), (-1, number(1)))
         shape = (x.shape[0] if x.shape[0] is None else count[0], *count[1:])
         text = (
             f"tensor.extract_slice {x.name}[{', '.join(map(str, first))}] [{', '.join(texts)}] "
             f"[{', '.join('1' for _ in count)}] : {x.type} to {type_text(shape, x.of)}"
         )
         part = tuple(slice(f, f + c) for f, c in zip(first, count))
-        return self.p.add(text, shape, tuple(count), x.of, lambda x: x[part], x)
+        value = self.p.add(text, shape, tuple(count), x.of, lambda x: x[part], x, batch=batch)
+        value.needs += [("some", batch)] if batch is not None else []
+        return value
 
     def pad(self):
         x = self.pick(lambda v: v.rank in (2, 3) and v.of == self.of and None not in v.shape[1:])
@@ -132,7 +142,8 @@ class Around:
         e = self.p.add(text, four, four_sizes, x.of, lambda x: x.reshape(four_sizes), x)
         shape = (None if x.shape[0] is None else b * w, n // w, d)
         text = f"tensor.collapse_shape {e.name} [[0, 1], [2], [3]] : {e.type} into {type_text(shape, x.of)}"
-        return self.p.add(text, shape, (b * w, n // w, d), x.of, lambda e: e.reshape(b * w, n // w, d), e)
+        batch = x.batch and combined((w, x.batch))
+        return self.p.add(text, shape, (b * w, n // w, d), x.of, lambda e: e.reshape(b * w, n // w, d), e, batch=batch)
 
     def transpose(self):
         x = self.pick(lambda v: v.rank == 3 and v.of == self.of and None not in v.shape)
@@ -236,8 +247,8 @@ class Around:
         if x is None:
             return None
         zero, three, one = (self.p.fresh("c") for _ in range(3))
-        for name, number in ((zero, 0), (three, 3), (one, 1)):
-            self.p.emit(f"{name} = arith.constant {number} : index")
+        for name, count in ((zero, 0), (three, 3), (one, 1)):
+            self.p.emit(f"{name} = arith.constant {count} : index")
         text = f"""scf.for %i = {zero} to {three} step {one} iter_args(%a = {x.name}) -> ({x.type}) {{
     %n = bfly.layer_norm %a epsilon(5.0e-01) : {x.type}
     %b = arith.addf %n, %a : {x.type}

@@ -22,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "Execution"))
 
+from batches import evaluated, is_refused, may_be_refused  # noqa: E402
 from generate import generate  # noqa: E402
 from guarded import guarded  # noqa: E402
 from program import EPSILON  # noqa: E402
@@ -73,8 +74,11 @@ def wide(array):
     return array.astype(np.complex128) if array.dtype.kind == "c" else reference.load(array)
 
 
-def run(kernel, program, where):
-    inputs = [stored(data, value.of) for value, data in program.inputs]
+def run(kernel, program, where, batches=None):
+    """The results; with other batches of inputs of zeros."""
+    sizes = [(value, data, (batches or {}).get(value.name)) for value, data in program.inputs]
+    data = [data if batch is None else np.zeros((batch, *data.shape[1:])) for value, data, batch in sizes]
+    inputs = [stored(data, value.of) for data, (value, _) in zip(data, program.inputs)]
     arrays = [guarded(array, where) if array.ndim else array for array in inputs]
     parameters = {name: guarded(stored(*program.parameters[name]), where) for name in parameter_names(kernel)}
     before = [array.tobytes() for array in arrays]
@@ -107,6 +111,9 @@ class Check:
         """Compiles and runs; the kernel, or None."""
         try:
             kernel = bfly.compile(text, threads=self.rng.choice([1, 2, 3]), **options)
+            if self.program.wrong:
+                self.find(way, "not refused", self.program.wrong)
+                return None
         except bfly.BflyError as refusal:
             message = str(refusal)
             self.refused[way] = message.splitlines()[0]
@@ -128,11 +135,39 @@ class Check:
         self.checked += 1
         return kernel
 
+    def resize(self, way, kernel):
+        """Calls with another batch of one input: refused where it does not fit, and of the right shapes where it does."""
+        dynamic = {value.name: value.sizes[0] for value, _ in self.program.inputs if value.batch}
+        if not dynamic:
+            return
+        name = self.rng.choice(list(dynamic))
+        here = dynamic[name]
+        batches = dynamic | {name: self.rng.choice([b for b in (0, here - 1, here + 1, here + 7) if b != here])}
+        refused = [need for need in self.program.needs() if is_refused(need, batches)]
+        every = [*self.program.asides, *(need for value in self.program.values for need in value.needs)]
+        told = f"{way}, batch {batches[name]} of {name}"
+        try:
+            results = run(kernel, self.program, next(self.where), batches)
+        except AssertionError as problem:
+            self.find(told, "run", str(problem))
+            return
+        except bfly.BflyError as refusal:
+            if not any(may_be_refused(need, batches) for need in every):
+                self.find(told, "refused", str(refusal))
+            return
+        if refused:
+            self.find(told, "not refused", str(refused[0]))
+        for value, out in zip(self.program.results, results, strict=True):
+            batch = value.sizes[:1] if value.batch is None else (evaluated(value.batch, batches),)
+            if not refused and out.shape != (*batch, *value.sizes[1:]):
+                self.find(told, "shape", f"{out.shape}, not {(*batch, *value.sizes[1:])}")
+
     def run(self):
         for way, options in WAYS.items():
             kernel = self.attempt(way, self.text, **options)
             if kernel is None:
                 continue
+            self.resize(way, kernel)
             level = self.rng.choice(["network", "schedule", "affine"])
             self.attempt(f"{way}, read again at {level}", kernel.ir(level), **options)
             if way != "unfused":

@@ -12,13 +12,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from around import Around  # noqa: E402
+from buffers import BufferGenerator  # noqa: E402
+from choices import Choices  # noqa: E402
 from mixers import CHANNELS, Mixers  # noqa: E402
 from program import Program  # noqa: E402
+from sizes import Sizes  # noqa: E402
 
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 19, 24, 31, 32, 64)
 
 
-class Generator(Mixers, Around):
+class Generator(Mixers, Around, Sizes, Choices):
     def __init__(self, seed):
         self.rng = rng = random.Random(seed)
         self.of = rng.choice(["f64", "f64", "f32", "f32", "f32", "bf16", "f16"])
@@ -54,12 +57,15 @@ class Generator(Mixers, Around):
     AROUND = (
         "elementwise", "with_constant", "concat", "slice", "pad", "windows", "transpose", "generic", "reduction",
         "insert", "elementwise", "elementwise", "call", "gelu", "softmax", "loop",
+        "cast", "cast", "total", "select", "select", "branch", "elementwise_select", "accumulate",
     )  # fmt: skip
 
     def generate(self):
         self.new_sequence()
-        if self.rng.random() < 0.3:
-            self.new_sequence()
+        if self.rng.random() < 0.4:
+            # Of the same sizes at times, which have nothing to do with one another where they are dynamic.
+            first = self.p.values[0]
+            self.p.input(first.shape, first.sizes) if self.rng.random() < 0.5 else self.new_sequence()
         for _ in range(self.rng.choice([1, 2, 2, 3, 4, 6, 8])):
             kinds = self.MIXERS if self.rng.random() < 0.6 else self.AROUND
             getattr(self, self.rng.choice(kinds))()
@@ -70,13 +76,17 @@ class Generator(Mixers, Around):
             extra = self.rng.choice(self.p.values)
             if extra.arguments and extra not in self.p.results:
                 self.p.results.append(extra)
+        if self.rng.random() < 0.3:
+            self.p.results = self.settle(self.p.results)
         return self.p
 
 
 def generate(seed):
     """The program of a seed; of those whose values grow out of all bounds the next."""
     for attempt in range(100):
-        program = Generator(f"{seed} {attempt}").generate()
+        name = f"{seed} {attempt}"
+        on_buffers = random.Random(f"form {name}").random() < 0.25
+        program = (BufferGenerator if on_buffers else Generator)(name).generate()
         results = program.evaluate()
         sizes = [np.abs(r).max() if r.size else 0.0 for r in results]
         if all(math.isfinite(size) and size < 1e4 for size in sizes) and any(v.arguments for v in program.results):

@@ -5,6 +5,7 @@ of float64 as well. `evaluate` may disturb every result a little, as rounding do
 how much a right answer may be off."""
 
 import numpy as np
+from batches import equal
 
 EPSILON = {"f64": 2.0**-53, "f32": 2.0**-24, "f16": 2.0**-11, "bf16": 2.0**-8}
 
@@ -28,6 +29,8 @@ class Value:
         self.name, self.shape, self.sizes, self.of = name, tuple(shape), tuple(sizes), of
         self.function, self.arguments = function, arguments
         self.used = False
+        # The batch in those of the inputs, None where the type says it; and what has to be true of those (batches.py).
+        self.batch, self.needs = None, []
 
     @property
     def type(self):
@@ -47,6 +50,8 @@ class Program:
         self.values, self.results = [], []
         self.inputs, self.parameters = [], {}
         self.scalars = {}
+        # Why the program has to be refused, and needs of what nothing reads, which may be refused.
+        self.wrong, self.asides = None, []
         self.count = 0
 
     def fresh(self, prefix="v"):
@@ -56,13 +61,19 @@ class Program:
     def emit(self, line):
         self.lines.append("  " + line)
 
-    def add(self, text, shape, sizes, of, function, *arguments):
-        """A new value; the text is the right side of its assignment."""
+    def add(self, text, shape, sizes, of, function, *arguments, batch=None):
+        """A new value; the text is the right side of its assignment. Its batch is that of all of its arguments, whose
+        batches only the run knows, if none is given."""
         name = self.fresh()
         self.emit(f"{name} = {text}")
         for argument in arguments:
             argument.used = True
         value = Value(name, shape, sizes, of, function, arguments)
+        value.batch = batch
+        if batch is None:
+            batches = [argument.batch for argument in arguments if argument.batch is not None]
+            value.batch = batches[0] if batches and shape and shape[0] is None else None
+            value.needs = [need for other in batches[1:] for need in equal(batches[0], other)]
         self.values.append(value)
         return value
 
@@ -92,6 +103,7 @@ class Program:
         data = self.normal(sizes, of, scale)
         name = self.fresh("x")
         value = Value(name, shape, sizes, of, lambda: data, ())
+        value.batch = {name: 1} if shape and shape[0] is None else None
         self.arguments.append(f"{name}: {value.type}")
         self.inputs.append((value, data))
         self.values.append(value)
@@ -148,6 +160,17 @@ class Program:
         head = "\n".join(self.globals)
         signature = f"func.func @main({', '.join(self.arguments)}) -> ({types})"
         return f"{head}\n{signature} {{\n{body}\n  return {names} : {types}\n}}\n"
+
+    def needs(self):
+        """What the results need of the inputs' batches."""
+        found, rest, seen = [], list(self.results), set()
+        while rest:
+            value = rest.pop()
+            if value.name not in seen:
+                seen.add(value.name)
+                found += value.needs
+                rest += value.arguments
+        return found
 
     def evaluate(self, disturbance=0.0, seed=0):
         """The results in float64; with a disturbance, each operation's is off by about so much."""

@@ -13,6 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import fuzz  # noqa: E402
+from batches import evaluated  # noqa: E402
+from buffers import BufferProgram  # noqa: E402
 from check_programs import Check  # noqa: E402
 from generate import generate  # noqa: E402
 
@@ -30,26 +32,98 @@ def test_every_operation_occurs():
         assert word in texts, word
 
 
+def test_every_form_occurs():
+    """Functions whose results say their sizes, casts, choices, functions on buffers and their temporaries."""
+    programs = [generate(seed) for seed in range(250)]
+    texts = "".join(program.text() for program in programs)
+    for word in (
+        "tensor.cast", "> to tensor<?x", "arith.select %q", "xi1>, tensor<", "scf.if", "memref.alloca()", "memref.alloc(",
+        "memref.dealloc", "memref.cast", "memref.subview", "memref.collapse_shape", "memref.get_global", "bufferize.result",
+        "bfly.sizes", 'bfly.kernel "k"', "func.call @f", "scf.parallel", "affine.parallel", "memref<?x",
+    ):  # fmt: skip
+        assert word in texts, word
+    assert re.search(r"arith.select %q\d+, .* : memref<", texts) and re.search(
+        r"arith.select %q\d+, .* : tensor<", texts
+    )
+    settled = [p for p in programs if p.needs() and all(value.batch is None for value in p.results)]
+    assert len(settled) > 10 and any(isinstance(p, BufferProgram) for p in settled)
+    assert {p.wrong for p in programs} >= {None, "select"}
+
+
 def test_a_program_of_a_seed_is_one_program():
     assert generate(7).text() == generate(7).text() != generate(8).text()
 
 
-def plain(seeds):
+def plain(seeds, accept=lambda program: True):
     """A check of a program whose numbers rounding does not carry away."""
     for seed in seeds:
         check = Check(seed)
+        if not accept(check.program) or check.program.wrong:
+            continue
         if None not in check.limits and all(abs(exact).max() > 0.1 for exact in check.exact):
             return check
     raise AssertionError("no such program")
 
 
-def test_a_wrong_number_is_found():
-    check = plain(range(20))
+def is_on_buffers(program):
+    return isinstance(program, BufferProgram)
+
+
+def is_settled(program):
+    return bool(program.needs()) and all(value.batch is None for value in program.results)
+
+
+def chooses(program):
+    return "arith.select %q" in program.text()
+
+
+@pytest.mark.parametrize("accept", [lambda program: True, is_on_buffers, is_settled, chooses])
+def test_a_wrong_number_is_found(accept):
+    check = plain(range(100), accept)
     check.attempt("cpu", check.text)
     right = [finding for finding in check.findings if finding["kind"] == "wrong"]
     check.exact = [exact * 1.5 for exact in check.exact]
     check.attempt("cpu", check.text)
     assert not right and [finding for finding in check.findings if finding["kind"] == "wrong"]
+
+
+def resized(check):
+    """What is found wrong of calls with other batches."""
+    kernel = check.attempt("cpu", check.text)
+    for _ in range(8):
+        check.resize("cpu", kernel)
+    return {finding["kind"] for finding in check.findings}
+
+
+def test_a_size_that_is_not_refused_is_found():
+    check = plain(range(100), lambda program: any(value.batch for value in program.results) and not program.needs())
+    assert resized(check) == set()
+    batch = next(value.batch for value in check.program.results if value.batch)
+    check.program.results[0].needs.append(("equal", {**batch, "": -evaluated(batch, dict.fromkeys(batch, 1000))}))
+    assert resized(check) == {"not refused"}
+
+
+def test_a_size_that_is_refused_for_nothing_is_found():
+    check = plain(range(100), is_settled)
+    assert resized(check) == set()
+    check.program.asides = []
+    for value in check.program.values:
+        value.needs = []
+    assert resized(check) == {"refused"}
+
+
+def test_a_size_of_a_result_that_is_wrong_is_found():
+    check = plain(range(100), lambda program: any(value.batch for value in program.results) and not program.needs())
+    for value in check.program.results:
+        value.batch = value.batch and {name: 2 * count for name, count in value.batch.items()}
+    assert resized(check) == {"shape"}
+
+
+def test_a_program_that_has_to_be_refused_and_is_not_is_found():
+    check = plain(range(20))
+    check.program.wrong = "select"
+    check.attempt("cpu", check.text)
+    assert [(finding["kind"], finding["message"]) for finding in check.findings] == [("not refused", "select")]
 
 
 @pytest.mark.parametrize(
