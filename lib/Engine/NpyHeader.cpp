@@ -124,9 +124,11 @@ private:
     while (!consume(')')) {
       skipSpace();
       int64_t size;
-      // The digits alone: no sign, and an error beyond 64 bits.
+      // The digits alone: no sign, no zeros before them, which Python refuses
+      // too, and an error beyond 64 bits.
       StringRef digits = rest.take_while(isDigit);
-      if (digits.empty() || digits.getAsInteger(10, size))
+      if (digits.empty() || (digits.size() > 1 && digits.front() == '0') ||
+          digits.getAsInteger(10, size))
         return fail("a dimension of at most 64 bits");
       rest = rest.drop_front(digits.size());
       rest.consume_front("L"); // as Python 2 wrote them

@@ -7,6 +7,7 @@
 #include "bfly/Engine/FileIO.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/Endian.h"
@@ -20,6 +21,7 @@ using namespace mlir::bfly;
 /// The limit of the format's own library.
 static constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
 static constexpr StringLiteral kMetadata("__metadata__");
+static constexpr StringLiteral kJsonSpace(" \t\n\r");
 
 /// The element type for a dtype of the file; nothing if it is not supported.
 static std::optional<ElementType> decodeType(StringRef dtype) {
@@ -50,7 +52,9 @@ static Expected<std::string> parseString(StringRef text) {
   return value->getAsString()->str();
 }
 
-/// Reads `text` as a list of integers from 0 to 2^63-1.
+/// Reads `text` as a list of integers from 0 to 2^63-1, each written in digits:
+/// to llvm::json 4.0, 4e0, -0 and 007 are integers too, and to the format's own
+/// library they are not.
 static Expected<SmallVector<int64_t, 4>>
 parseSizes(StringRef text, StringRef field, size_t maxCount) {
   auto fail = [&](const Twine &why) {
@@ -59,18 +63,20 @@ parseSizes(StringRef text, StringRef field, size_t maxCount) {
   // Counted before parsing, for the same reason.
   if (text.count(',') >= maxCount)
     return fail("has more than " + Twine(maxCount) + " entries");
-  Expected<json::Value> value = json::parse(text);
-  if (!value)
-    return fail("is malformed: " + toString(value.takeError()));
-  const json::Array *array = value->getAsArray();
-  if (!array)
+  if (!text.consume_front("[") || !text.consume_back("]"))
     return fail("is not a list");
   SmallVector<int64_t, 4> result;
-  for (const json::Value &entry : *array) {
-    std::optional<int64_t> size = entry.getAsInteger();
-    if (!size || *size < 0)
-      return fail("has an entry that is not an integer from 0 to 2^63-1");
-    result.push_back(*size);
+  if (text.trim(kJsonSpace).empty())
+    return result;
+  for (StringRef entry : llvm::split(text, ',')) {
+    StringRef digits = entry.trim(kJsonSpace);
+    int64_t size;
+    if (digits.empty() || !all_of(digits, isDigit) ||
+        (digits.size() > 1 && digits.front() == '0') ||
+        digits.getAsInteger(10, size))
+      return fail("has the entry " + quote(digits) +
+                  ", which is not an integer from 0 to 2^63-1");
+    result.push_back(size);
   }
   return result;
 }
@@ -150,6 +156,8 @@ static Error checkMetadata(StringRef text) {
 }
 
 Error Safetensors::parseHeader(StringRef text) {
+  if (!text.starts_with("{"))
+    return makeError("the header is malformed JSON: expected '{' at byte 0");
   // The object of tensors holds objects that hold lists.
   Expected<std::vector<JsonMember>> members =
       splitJsonObject(text, /*maxDepth=*/2);

@@ -69,6 +69,8 @@ def npy_files():
     fields = GOOD_DICT.replace("'<f4'", "[('a', '<f4')]")
     yield "structured", npy(fields), "structured element types"
     yield "negative", npy_shape("(-2, 3)"), "expected a dimension"
+    yield "zeros-shape", npy_shape("(02, 3)"), "expected a dimension"
+    yield "bool-shape", npy_shape("(True, 6)"), "expected a dimension"
     yield "float-shape", npy_shape("(2.0, 3)"), "expected ',' or ')'"
     yield "shape-2^62-twice", npy_shape(f"({2**62}, {2**62})"), "64 bits can count"
     yield "shape-bytes-overflow", npy_shape(f"({2**62},)"), "bytes than 64 bits"
@@ -91,6 +93,8 @@ def npy_files():
 
 def safetensors_files():
     good = safetensors({"w": tensor()})
+    same = json.dumps(tensor())
+    header = f'{{"w":{same}}}'
     yield "empty", b"", "truncated"
     yield "seven-bytes", good[:7], "truncated"
     yield "half-header", good[:40], "truncated"
@@ -101,6 +105,7 @@ def safetensors_files():
     yield "header-100-MB-1", safetensors("{}", length=100_000_001), "limit of"
     yield "header-past-end", safetensors("{}", length=10_000), "truncated"
     yield "header-0", safetensors(""), "malformed JSON"
+    yield "space-before", safetensors(" " + header), "at byte 0"
     yield "list", safetensors("[]"), "expected '{'"
     yield "number", safetensors('{"w":1}'), "expected '{'"
     yield "open", safetensors('{"w":{'), "malformed JSON"
@@ -129,6 +134,13 @@ def safetensors_files():
     yield "shape-text", safetensors(text), "not a list"
     yield "shape-negative", one(shape=(-2, -3)), "integer from 0"
     yield "shape-fraction", one(shape=(2.5, 3)), "integer from 0"
+    yield "shape-float", one(shape=(2.0, 3)), "has the entry '2.0', which is not an"
+    yield "shape-bool", one(shape=(True, 6)), "has the entry 'true', which is not an"
+    yield "shape-string", one(shape=("2", 3)), "which is not an integer from 0"
+    yield "shape-exponent", safetensors(header.replace("3]", "3e0]")), "'3e0'"
+    yield "shape-zeros", safetensors(header.replace("3]", "03]")), "'03'"
+    yield "offsets-float", one(offsets=(0.0, 24)), "has the entry '0.0', which is not an"
+    yield "offsets-bool", one(offsets=(False, 24)), "has the entry 'false', which is not"
     yield "shape-small", one(shape=(2, 2)), "span 24"
     yield "shape-large", one(shape=(2, 4)), "span 24"
     yield "shape-overflow", one(shape=(2**62, 2**62)), "64 bits can count"

@@ -100,6 +100,20 @@ TEST(Safetensors, ChecksTheLayout) {
   EXPECT_TRUE(contains(one("[-2]", "[0,8]"), "integer from 0"));
   EXPECT_TRUE(contains(one("[2.5]", "[0,8]"), "integer from 0"));
   EXPECT_TRUE(contains(one("2", "[0,8]"), "not a list"));
+  EXPECT_EQ(one("[ 2\t,\r\n1 ]", "[ 0 , 8 ]"), "");
+  // What a JSON parser takes for 2 or 8 but is not written as an integer, and
+  // what is of another type.
+  for (const char *two : {"2.0", "2e0", "20e-1", "0.2e1", "02", "+2", "2.",
+                          "0x2", "-0", "true", "null", "\"2\"", "2 2", ""})
+    for (std::string message :
+         {one((std::string("[") + two + ",1]").c_str(), "[0,8]"),
+          one((std::string("[1,") + two + "]").c_str(), "[0,8]"),
+          one("[2]", (std::string("[") + two + ",8]").c_str()),
+          one("[2]", (std::string("[0,") + two + "]").c_str())}) {
+      EXPECT_TRUE(contains(message, "w.st: tensor 't': '")) << message;
+      EXPECT_TRUE(contains(message, std::string("has the entry '"))) << message;
+      EXPECT_TRUE(contains(message, "which is not an integer from 0")) << two;
+    }
   EXPECT_TRUE(contains(one("[4294967296,4294967296]", "[0,8]"), "64 bits"));
   EXPECT_TRUE(
       contains(one("[99999999999999999999]", "[0,8]"), "integer from 0"));
@@ -123,6 +137,8 @@ TEST(Safetensors, ChecksTheHeader) {
                        "its header takes 2 bytes, and there are 1"));
   EXPECT_TRUE(contains(errorOf(""), "malformed JSON"));
   EXPECT_TRUE(contains(errorOf("[]"), "expected '{'"));
+  // The format says that it begins with its brace.
+  EXPECT_TRUE(contains(errorOf(" {}", 0), "expected '{' at byte 0"));
   EXPECT_TRUE(contains(errorOf("{} {}"), "expected nothing more"));
   EXPECT_TRUE(contains(errorOf(R"({"t":1})"), "expected '{'"));
   EXPECT_TRUE(contains(errorOf(R"({"t")"), "expected ':'"));
