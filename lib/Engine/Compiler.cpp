@@ -176,8 +176,12 @@ llvm::Error Program::prepare() {
 }
 
 llvm::Expected<const Signature *> Program::function(StringRef wanted) const {
-  if (signatures.empty())
-    return makeError(name + ": there is no public function with a body");
+  if (signatures.empty()) {
+    auto held = lock();
+    std::string lowLevel = describeLowLevel(*module);
+    return makeError(name + ": there is no public function with a body" +
+                     (lowLevel.empty() ? "" : "; " + lowLevel));
+  }
   const Signature *found = nullptr;
   if (wanted.empty() && signatures.size() == 1)
     found = &signatures.front();
@@ -285,10 +289,18 @@ Program::lower(const Signature &function, StringRef level,
     if (failed(manager.run(*clone)))
       return diagnostics.take(name + ": cannot be compiled");
   }
-  if (!sourceOptions.allowForeignCalls)
-    if (llvm::Error error = checkNoForeignCode(*clone))
-      return std::move(error);
   bool onGPU = settings.device.kind == Device::Kind::CUDA;
+  std::string lowLevel = describeLowLevel(*clone);
+  if (!sourceOptions.allowForeignCalls) {
+    if (llvm::Error error = checkNoForeignCode(*clone)) {
+      if (lowLevel.empty())
+        return std::move(error);
+      return llvm::make_error<CompileError>(toString(std::move(error)) + "; " +
+                                            lowLevel);
+    }
+  } else if (!lowLevel.empty() && !onGPU) {
+    return makeError(name + ": " + lowLevel);
+  }
   if (!sourceOptions.allowForeignCalls && level != "mixer")
     if (llvm::Error error = checkBounds(*clone, onGPU))
       return std::move(error);

@@ -5,6 +5,8 @@
 
 #include "Diagnostics.h"
 #include "bfly/Engine/FileIO.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
@@ -85,6 +87,27 @@ llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
                             "a stack allocation of more than " +
                                 formatBytes(kMaxStackBytes));
   return llvm::Error::success();
+}
+
+std::string mlir::bfly::describeLowLevel(ModuleOp module) {
+  StringRef level;
+  for (Operation &op : module.getOps()) {
+    if (isa<gpu::BinaryOp>(op))
+      level = "binary";
+    else if (auto kernels = dyn_cast<gpu::GPUModuleOp>(op))
+      level = kernels.getOps<gpu::GPUFuncOp>().empty() ? "nvvm" : "gpu";
+  }
+  // Beside other functions, LLVM's are somebody's own.
+  if (module.getOps<func::FuncOp>().empty() &&
+      llvm::any_of(module.getOps<LLVM::LLVMFuncOp>(),
+                   [](LLVM::LLVMFuncOp op) { return !op.isExternal(); }))
+    level = "llvm";
+  if (level.empty())
+    return "";
+  return ("this is IR of level " + level +
+          "; only IR of the levels mixer, network, schedule and affine is "
+          "compiled")
+      .str();
 }
 
 /// An error that names what a module of LLVM's has and should not.

@@ -45,6 +45,11 @@ void addMathSymbols(llvm::StringMap<void *> &symbols);
 /// mathematical library's.
 const llvm::StringMap<void *> &runtimeSymbols();
 
+/// What to say of a source of a level below affine; "" if it is of none. Its
+/// functions do not say any more what they take, or call the runtime, which no
+/// source may.
+std::string describeLowLevel(ModuleOp module);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_ENGINE_FOREIGNCODE_H

@@ -186,7 +186,9 @@ class Kernel:
     def ir(self, level: str) -> str:
         """The IR at a level, as text: "mixer" (the source, with parameters as arguments), "network", "schedule",
         "affine" or "llvm", and on a GPU "gpu", "nvvm" (the kernels in llvm) and "binary" (assembled) between those two.
-        What is printed can be compiled again."""
+
+        What is printed down to "affine" can be compiled again; for a GPU, affine IR needs allow_foreign_calls=True. The
+        levels below are to be read, and for MLIR's own tools: `compile` refuses them."""
         if level not in LEVELS:
             raise BflyError(f"level: {level!r}, expected one of {', '.join(LEVELS)}")
         return _library.take_text(library().bfly_kernel_ir(self._handle, level.encode()))

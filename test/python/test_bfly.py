@@ -146,6 +146,11 @@ def test_ir_and_report(norm):
         norm.ir("ptx")
     with pytest.raises(bfly.BflyError, match="level 'nvvm' is one of a GPU"):
         norm.ir("nvvm")
+    for options in ({}, {"allow_foreign_calls": True}, {"function": "scale"}):
+        with pytest.raises(
+            bfly.BflyError, match="level llvm; only IR of the levels mixer, network, schedule and affine"
+        ):
+            bfly.compile(norm.ir("llvm"), **options)
     report = norm.report
     assert report["function"] == "scale" and report["device"] == "cpu"
     assert json.loads(json.dumps(report)) == report and norm.report is report
