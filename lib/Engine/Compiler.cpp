@@ -43,8 +43,8 @@ llvm::Expected<Device> Device::parse(StringRef name) {
   else if (kind != "cpu")
     return makeError("unknown device " + quote(name) +
                      "; there are cpu and cuda");
-  if (name.contains(':') &&
-      (ordinal.getAsInteger(10, device.ordinal) || device.ordinal < 0))
+  if (name.contains(':') && (!llvm::all_of(ordinal, llvm::isDigit) ||
+                             ordinal.getAsInteger(10, device.ordinal)))
     return makeError("device " + quote(name) + " has no valid number");
   if (device.kind == Kind::CPU && device.ordinal != 0)
     return makeError("device '" + name + "' is not there: cpu has number 0");
@@ -211,11 +211,22 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
   options.target =
       settings.target.empty() ? settings.device.target() : settings.target;
-  std::string problem;
-  llvm::raw_string_ostream os(problem);
-  if (failed(options.parseFromString(settings.pipelineOptions, os)))
+  auto refuse = [&](const Twine &why) {
     return makeError("compile options " + quote(settings.pipelineOptions) +
-                     ": " + StringRef(problem).trim());
+                     ": " + why);
+  };
+  std::string problem;
+  auto onError = [&](const Twine &message) {
+    problem = message.str();
+    return failure();
+  };
+  if (failed(options.read(settings.pipelineOptions, onError)))
+    return refuse(problem);
+  // The caller says the level, which an option is not to change unnoticed.
+  if (options.to.getNumOccurrences() && options.to != "llvm")
+    return refuse("to can only be llvm, which is what runs, got " +
+                  quote(options.to) +
+                  "; IR of a level is asked for by the level's name");
   options.to = level.str();
   bool onGPU = settings.device.kind == Device::Kind::CUDA;
   std::optional<Machine> machine = getMachine(options.target, 1);
@@ -228,13 +239,8 @@ llvm::Error Program::runPasses(ModuleOp target, StringRef level,
 
   DiagnosticCollector diagnostics(context.get());
   PassManager manager(context.get());
-  auto onError = [&](const Twine &message) {
-    os << message;
-    return failure();
-  };
   if (failed(buildCompilePipeline(manager, options, onError)))
-    return makeError("compile options " + quote(settings.pipelineOptions) +
-                     ": " + StringRef(problem).trim());
+    return refuse(problem);
   if (failed(manager.run(target)))
     return diagnostics.take(
         (name + ": cannot be lowered to level " + level).str());

@@ -6,6 +6,7 @@
 #include "bfly/Pipelines/Pipelines.h"
 
 #include "bfly/Conversion/Passes.h"
+#include "bfly/IR/Bfly.h"
 #include "bfly/Pipelines/CudaToolkit.h"
 #include "bfly/Schedule/Machine.h"
 #include "bfly/Transforms/Passes.h"
@@ -262,6 +263,10 @@ LogicalResult mlir::bfly::buildCompilePipeline(
                         "', known: " + getMachineNames());
   if (options.threads < 1 || options.threads > 4096)
     return errorHandler("threads must be between 1 and 4096");
+  if (options.scoring != "auto" && !symbolizeScoring(options.scoring))
+    return errorHandler("unknown scoring '" + options.scoring.getValue() +
+                        "', known: auto, definition, pair_difference, chained, "
+                        "folded, carried");
   bool onGPU = machine->isGPU() && !options.emulate;
   if (!onGPU && isGPULevel(*level))
     return errorHandler("level '" + options.to.getValue() +
@@ -300,11 +305,11 @@ void mlir::bfly::registerCompilePipeline() {
       [](OpPassManager &manager, StringRef text,
          function_ref<LogicalResult(const Twine &)> errorHandler) {
         CompileOptions options;
-        if (failed(options.parseFromString(text)))
+        if (failed(options.read(text, errorHandler)))
           return failure();
         return buildCompilePipeline(manager, options, errorHandler);
       },
-      [](function_ref<void(const detail::PassOptions &)> handler) {
+      [](function_ref<void(const mlir::detail::PassOptions &)> handler) {
         handler(CompileOptions());
       });
 }

@@ -25,6 +25,10 @@ struct ChoosePlanPass : public bfly::impl::ChoosePlanPassBase<ChoosePlanPass> {
   using ChoosePlanPassBase::ChoosePlanPassBase;
 
   void runOnOperation() override {
+    if (threads < 1 || threads > 4096) {
+      getOperation().emitError("threads must be between 1 and 4096");
+      return signalPassFailure();
+    }
     std::optional<Machine> machine = getMachine(target, threads);
     if (!machine) {
       getOperation().emitError("unknown target '")

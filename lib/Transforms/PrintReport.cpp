@@ -36,9 +36,11 @@ struct PrintReportPass
     options.threads = threads;
     options.batch = batch;
     if (threads < 1 || threads > 4096 || batch < 0 ||
-        !std::isfinite(bytesPerSecond) || !std::isfinite(flopsPerSecond)) {
-      getOperation().emitError("threads must be between 1 and 4096, batch not "
-                               "negative, and ceilings finite");
+        !std::isfinite(bytesPerSecond) || bytesPerSecond < 0 ||
+        !std::isfinite(flopsPerSecond) || flopsPerSecond < 0) {
+      getOperation().emitError(
+          "threads must be between 1 and 4096, batch not "
+          "negative, and ceilings finite and not negative");
       return signalPassFailure();
     }
     getOperation().walk([&](KernelOp kernel) {

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -66,34 +67,38 @@ def compile(
     name          what errors call a text; None: "<text>".
     allow_bytecode, allow_foreign_calls  take MLIR's bytecode, and functions that call code outside of their module. Only
                   for modules from people that one trusts.
-    options       of the pipeline -bfly-compile: fuse=False, scoring="definition", …
+    options       of the pipeline -bfly-compile: fuse=False, scoring="definition", target="sm_90a", emulate=True. Not to="…":
+                  what runs is compiled to the end, and `Kernel.ir` has the levels between.
 
     Returns a Kernel. BflyError says where in the text something is wrong, or which argument is.
     """
     settings = _library.CompileOptions()
     settings.device = _text(device, "device")
     settings.function = _text(function, "function")
-    settings.options = " ".join(f"{key}={_option(key, value)}" for key, value in options.items()).encode()
-    if not isinstance(threads, int) or not 0 <= threads < 1 << 31:
-        raise BflyError(f"threads: {threads!r}, expected an integer from 0")
+    settings.options = " ".join(_option(key, value) for key, value in options.items()).encode()
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 0 <= threads <= 4096:
+        raise BflyError(f"threads: {threads!r}, expected an integer from 0 to 4096")
     settings.threads = threads
-    settings.allow_bytecode = bool(allow_bytecode)
-    settings.allow_foreign_calls = bool(allow_foreign_calls)
+    settings.allow_bytecode = _truth(allow_bytecode, "allow_bytecode")
+    settings.allow_foreign_calls = _truth(allow_foreign_calls, "allow_foreign_calls")
 
     is_name = isinstance(text_or_path, str) and not any(mark in text_or_path for mark in "\n{")
     if is_name or isinstance(text_or_path, os.PathLike):
-        path = os.fsencode(text_or_path)
+        try:
+            path = os.fsencode(text_or_path)
+        except UnicodeEncodeError:
+            raise BflyError("text_or_path: a path that no file system's names have") from None
         if b"\0" in path:
             raise BflyError("text_or_path: a path with a zero byte")
         handle = library().bfly_compile_file(path, ctypes.byref(settings))
     elif isinstance(text_or_path, (str, bytes)):
-        text = text_or_path.encode() if isinstance(text_or_path, str) else text_or_path
+        text = _encoded(text_or_path, "text_or_path") if isinstance(text_or_path, str) else text_or_path
         handle = library().bfly_compile(text, len(text), _text(name, "name"), ctypes.byref(settings))
     else:
         raise BflyError(f"text_or_path: text or a path is expected, got {type(text_or_path).__name__}")
     if not handle:
         raise failure()
-    again = {"threads": threads, "allow_foreign_calls": bool(allow_foreign_calls), **options}
+    again = {"threads": threads, "allow_foreign_calls": allow_foreign_calls, **options}
     return Kernel(handle, device or "cpu", again)
 
 
@@ -107,15 +112,37 @@ def _text(value, name):
         return None
     if not isinstance(value, str) or "\0" in value:
         raise BflyError(f"{name}: {value!r}, expected text")
-    return value.encode()
+    return _encoded(value, name)
+
+
+def _encoded(text, name):
+    """Text as UTF-8, which halves of surrogate pairs do not have."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise BflyError(f"{name}: {text[error.start]!r} at {error.start} is no character") from None
+
+
+def _truth(value, name):
+    """A truth value as it is: "no" would be taken for True."""
+    if not isinstance(value, bool):
+        raise BflyError(f"{name}: {value!r}, expected True or False")
+    return value
 
 
 def _option(key, value):
+    """ "key=value", of which neither can become another option of the pipeline's."""
+    if not key.isidentifier():
+        raise BflyError(f"{key!r} is no name of an option")
     if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, str)) and not any(mark in str(value) for mark in " {}\0'\""):
-        return value
-    raise BflyError(f"{key}: {value!r}, expected a truth value, an integer or a word")
+        word = "true" if value else "false"
+    elif isinstance(value, int):
+        word = str(int(value))
+    else:
+        word = value
+    if not isinstance(word, str) or not re.fullmatch(r"[\w.+-]+", word, re.ASCII):
+        raise BflyError(f"{key}: {value!r}, expected a truth value, an integer or a word")
+    return f"{key}={word}"
 
 
 class Kernel:
@@ -232,7 +259,7 @@ class Kernel:
         """
         if parameter_types not in ("exact", "widen", "round"):
             raise BflyError(f'parameter_types: {parameter_types!r}, expected "exact", "widen" or "round"')
-        if ignore_unknown and hasattr(parameters, "keys"):
+        if _truth(ignore_unknown, "ignore_unknown") and hasattr(parameters, "keys"):
             known = {info[0] for info in self._infos[_library.PARAMETER]}
             parameters = {name: parameters[name] for name in parameters.keys() if name in known}
         return self._run(arrays, parameters, out, None, stream, parameter_types)

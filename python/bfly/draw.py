@@ -763,13 +763,19 @@ def draw(report: Mapping[str, Any], batch: int | None = None) -> str:
         raise ValueError(f"this is no report that can be drawn: {type(problem).__name__}: {problem}") from problem
 
 
+def _sequences(word):
+    if not word.isascii() or not word.isdigit() or not 1 <= len(word) <= 15:
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of sequences")
+    return int(word)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bfly.draw", description="Draw a report: the network, its schedule, and where the time goes."
     )
     parser.add_argument("report", type=Path, help="report.json, from bfly-run --report")
     parser.add_argument("picture", type=Path, help="the SVG file to write")
-    parser.add_argument("--batch", type=int, help="sequences, where the batch is dynamic")
+    parser.add_argument("--batch", type=_sequences, help="sequences, where the batch is dynamic")
     options = parser.parse_args(arguments)
     try:
         report = json.loads(options.report.read_text(encoding="utf-8"))

@@ -45,7 +45,7 @@
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --expected_output=4x2xf32 2>&1 | FileCheck %s --check-prefix=EXPECTED-SHAPE
 // EXPECTED-SHAPE: error: result[0]: {{.*}}4x2xf32
 // RUN: not bfly-run %s --function=f --input=2x4xf32 --tolerance=-1 2>&1 | FileCheck %s --check-prefix=TOLERANCE
-// TOLERANCE: error: --tolerance has to be a number from 0
+// TOLERANCE: error: --tolerance has to be a finite number from 0
 
 // RUN: env BFLY_LIBCUDA=%t/libcuda.so.1 not bfly-run %s --function=f --input=2x4xf32 --device=cuda 2>&1 | FileCheck %s --check-prefix=CUDA
 // CUDA: error: device 'cuda:0' is not there: there is no NVIDIA driver on this machine: {{.*}}libcuda.so.1: {{.*}}

@@ -94,6 +94,10 @@ def test_text_or_path(tmp_path, x):
         bfly.compile(7)
     with pytest.raises(bfly.BflyError, match="zero byte"):
         bfly.compile("a\0b")
+    with pytest.raises(bfly.BflyError, match=r"^text_or_path: '\\ud800' at 1 is no character"):
+        bfly.compile("\n\ud800")
+    with pytest.raises(bfly.BflyError, match="^text_or_path: a path"):
+        bfly.compile("\ud800")
 
 
 def test_functions(x):
@@ -121,12 +125,55 @@ def test_errors_in_the_text_have_a_place():
 
 def test_options(x):
     assert bfly.compile(SCALE, fuse=False, scoring="definition", threads=1)(x).shape == x.shape
-    for options in ({"fuse": "perhaps"}, {"no_such_option": 1}, {"scoring": "a b"}, {"fuse": None}):
-        with pytest.raises(bfly.BflyError, match=f"{list(options)[0]}|compile options"):
-            bfly.compile(SCALE, **options)
-    for threads in (-1, 1 << 40, "2"):
-        with pytest.raises(bfly.BflyError, match="^threads: "):
-            bfly.compile(SCALE, threads=threads)
+    assert bfly.compile(SCALE, target="sm_90a", emulate=True, to="llvm")(x).shape == x.shape
+
+
+LEVEL = "which is what runs, got "
+SCORINGS = "known: auto, definition, pair_difference, chained, folded, carried$"
+OPTIONS = "known: emulate, fuse, scoring, target, threads, to$"
+WORD = "expected a truth value, an integer or a word$"
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"fuse": "x"}, "compile options 'fuse=x': fuse has to be true or false, got 'x'$"),
+        ({"fuse": 2}, "compile options 'fuse=2': fuse has to be true or false, got '2'$"),
+        ({"emulate": "perhaps"}, ".*: emulate has to be true or false, got 'perhaps'$"),
+        ({"scoring": "fast"}, "compile options 'scoring=fast': unknown scoring 'fast', " + SCORINGS),
+        ({"scoring": True}, ".*: unknown scoring 'true', " + SCORINGS),
+        ({"target": "tpu"}, "compile options 'target=tpu': unknown target 'tpu', known: cpu, sm_90a$"),
+        ({"target": "sm_90a"}, "a program for target 'sm_90a' does not run on device 'cpu'$"),
+        ({"to": "affine"}, "compile options 'to=affine': to can only be llvm, " + LEVEL + "'affine'; "),
+        ({"to": "bogus"}, ".*" + LEVEL + "'bogus'; "),
+        ({"fast": True}, "compile options 'fast=true': there is no option 'fast', " + OPTIONS),
+        ({"fuse": ""}, "fuse: '', " + WORD),
+        ({"fuse": None}, "fuse: None, " + WORD),
+        ({"fuse": 1.0}, "fuse: 1.0, " + WORD),
+        ({"scoring": "a b"}, "scoring: 'a b', " + WORD),
+        ({"scoring": "auto\nfuse=x"}, r"scoring: 'auto\\nfuse=x', " + WORD),
+        ({"scoring": "\ud800"}, r"scoring: '\\ud800', " + WORD),
+        ({"fuse=false scoring": "auto"}, "'fuse=false scoring' is no name of an option$"),
+        ({"": True}, "'' is no name of an option$"),
+        ({"threads": -1}, "threads: -1, expected an integer from 0 to 4096$"),
+        ({"threads": 4097}, "threads: 4097, expected"),
+        ({"threads": 1 << 40}, "threads: 1099511627776, expected"),
+        ({"threads": "2"}, "threads: '2', expected"),
+        ({"threads": True}, "threads: True, expected"),
+        ({"allow_bytecode": "no"}, "allow_bytecode: 'no', expected True or False$"),
+        ({"allow_foreign_calls": "no"}, "allow_foreign_calls: 'no', expected True or False$"),
+        ({"allow_foreign_calls": None}, "allow_foreign_calls: None, expected True or False$"),
+        ({"name": "\udc80"}, r"name: '\\udc80' at 0 is no character$"),
+        ({"function": "a\ud800"}, r"function: '\\ud800' at 1 is no character$"),
+        ({"device": "cpu\ud800"}, r"device: '\\ud800' at 3 is no character$"),
+        ({"device": "cuda:-0"}, "device 'cuda:-0' has no valid number$"),
+    ],
+)
+def test_a_wrong_option_is_one_exception(capfd, options, message):
+    with pytest.raises(bfly.BflyError, match="^" + message) as caught:
+        bfly.compile(SCALE, **options)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_devices(x):
@@ -215,6 +262,7 @@ def test_parameters_of_another_shape_or_type(layer, rng):
         (b.astype(np.int32), {"parameter_types": "round"}, "dtype i32, expected f32"),
         (b[:, None], {}, "shape 3x1xf32, expected 3xf32"),
         (b, {"parameter_types": "any"}, "parameter_types: 'any'"),
+        (b, {"ignore_unknown": "no"}, "ignore_unknown: 'no', expected True or False"),
     ):
         with pytest.raises(bfly.BflyError, match=message):
             give(bias, **options)

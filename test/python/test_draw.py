@@ -252,3 +252,11 @@ def test_command_with_a_bad_file(tmp_path, content):
 def test_command_without_a_file(tmp_path):
     done = run(tmp_path / "none.json", tmp_path / "picture.svg")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("batch", ["-1", "0x2", "1e3", "nan", "", "٣", "9" * 20])
+def test_command_with_a_wrong_batch(tmp_path, batch):
+    (tmp_path / "report.json").write_text(json.dumps(report(spectral(0))))
+    done = run(tmp_path / "report.json", tmp_path / "picture.svg", f"--batch={batch}")
+    assert done.returncode == 2 and "is no number of sequences" in done.stderr
+    assert not (tmp_path / "picture.svg").exists()

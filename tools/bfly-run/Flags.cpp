@@ -9,6 +9,7 @@
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cmath>
 #include <cstdlib>
 
 using namespace llvm;
@@ -27,6 +28,18 @@ void mlir::bfly::parseFlags(int argc, char **argv) {
     os << "bfly-run " << BFLY_VERSION << ", with MLIR " << LLVM_VERSION_STRING
        << "\n";
   });
+  auto fail = [](const Twine &message) {
+    errs() << "error: " << message << "\n";
+    std::exit(1);
+  };
+  // llvm::cl would print this one itself.
+  StringRef last = argv[argc - 1];
+  if (argc > 1 && last.consume_front("-")) {
+    last.consume_front("-");
+    const cl::Option *option = cl::getRegisteredOptions().lookup(last);
+    if (option && option->getValueExpectedFlag() == cl::ValueRequired)
+      fail("--" + last + " has to have a value");
+  }
   std::string problem;
   raw_string_ostream os(problem);
   if (cl::ParseCommandLineOptions(
@@ -36,16 +49,25 @@ void mlir::bfly::parseFlags(int argc, char **argv) {
           "--output=@y.npy\n",
           &os))
     return;
+  Flags &f = flags();
+  for (StringRef kept :
+       {f.parameterTypes.getParser().problem,
+        f.ignoreUnknownParameters.getParser().problem,
+        f.tolerance.getParser().problem, f.format.getParser().problem,
+        f.threads.getParser().problem, f.allowBytecode.getParser().problem,
+        f.allowForeignCalls.getParser().problem})
+    if (!kept.empty())
+      fail("--" + kept);
   // Its first line says it all, after the tool's name.
   StringRef line = StringRef(problem).trim().split('\n').first;
   line.consume_front("bfly-run: ");
-  errs() << "error: " << line << "\n";
-  std::exit(1);
+  fail(line);
 }
 
 Error mlir::bfly::checkFlags() {
-  if (flags().tolerance.getNumOccurrences() && !(flags().tolerance >= 0))
-    return makeError("--tolerance has to be a number from 0");
+  // With an infinite one, a NaN alone would not match.
+  if (!std::isfinite(flags().tolerance) || flags().tolerance < 0)
+    return makeError("--tolerance has to be a finite number from 0");
   if (flags().threads < 0 || flags().threads > 4096)
     return makeError("--threads has to be from 0 to 4096");
   int64_t calls;

@@ -6,6 +6,7 @@
 #ifndef BFLY_TOOLS_BFLYRUN_FLAGS_H
 #define BFLY_TOOLS_BFLYRUN_FLAGS_H
 
+#include "bfly/Pipelines/QuietParser.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Error.h"
 
@@ -19,6 +20,9 @@ enum class BenchmarkFormat { Console, JSON };
 enum class ParameterTypes { Exact, Widen, Round };
 
 struct Flags {
+  template <typename T>
+  using Value = llvm::cl::opt<T, /*ExternalStorage=*/false, QuietParser<T>>;
+
   llvm::cl::OptionCategory category{"Options"};
   llvm::cl::opt<std::string> source{
       llvm::cl::cat(category), llvm::cl::Positional, llvm::cl::Required,
@@ -40,7 +44,7 @@ struct Flags {
       llvm::cl::value_desc("file.safetensors"),
       llvm::cl::desc("where the module's parameters are, by name; "
                      "repeatable")};
-  llvm::cl::opt<ParameterTypes> parameterTypes{
+  Value<ParameterTypes> parameterTypes{
       llvm::cl::cat(category), "parameter-types",
       llvm::cl::init(ParameterTypes::Exact),
       llvm::cl::desc("parameters of another floating-point type:"),
@@ -51,7 +55,7 @@ struct Flags {
                      "and bf16 to f32, f32 to f64"),
           clEnumValN(ParameterTypes::Round, "round",
                      "are converted, rounded where they have to be"))};
-  llvm::cl::opt<bool> ignoreUnknownParameters{
+  Value<bool> ignoreUnknownParameters{
       llvm::cl::cat(category), "ignore-unknown-parameters",
       llvm::cl::desc("skip what is in the files of --parameters and not in the "
                      "module")};
@@ -63,7 +67,7 @@ struct Flags {
       llvm::cl::cat(category), "expected_output", llvm::cl::value_desc("array"),
       llvm::cl::desc("what a result has to be, once for each result: as "
                      "--input, or (ignored)")};
-  llvm::cl::opt<double> tolerance{
+  Value<double> tolerance{
       llvm::cl::cat(category), "tolerance", llvm::cl::value_desc("error"),
       llvm::cl::desc("the largest relative L2 error of a result (default: f64 "
                      "1e-12, f32 1e-5, f16 2e-3, bf16 1e-2)")};
@@ -71,7 +75,7 @@ struct Flags {
       llvm::cl::cat(category), "benchmark", llvm::cl::ValueOptional,
       llvm::cl::value_desc("calls"),
       llvm::cl::desc("measure so many calls, or for half a second")};
-  llvm::cl::opt<BenchmarkFormat> format{
+  Value<BenchmarkFormat> format{
       llvm::cl::cat(category), "benchmark_format",
       llvm::cl::init(BenchmarkFormat::Console),
       llvm::cl::desc("how to print what was measured:"),
@@ -92,13 +96,13 @@ struct Flags {
       llvm::cl::cat(category), "compile-options",
       llvm::cl::value_desc("options"),
       llvm::cl::desc("options of -bfly-compile: \"fuse=false …\"")};
-  llvm::cl::opt<int> threads{llvm::cl::cat(category), "threads",
-                             llvm::cl::init(0), llvm::cl::value_desc("n"),
-                             llvm::cl::desc("threads (default: all)")};
-  llvm::cl::opt<bool> allowBytecode{
+  Value<int> threads{llvm::cl::cat(category), "threads", llvm::cl::init(0),
+                     llvm::cl::value_desc("n"),
+                     llvm::cl::desc("threads (default: all)")};
+  Value<bool> allowBytecode{
       llvm::cl::cat(category), "allow-bytecode",
       llvm::cl::desc("take MLIR bytecode too; only for files that you trust")};
-  llvm::cl::opt<bool> allowForeignCalls{
+  Value<bool> allowForeignCalls{
       llvm::cl::cat(category), "allow-foreign-calls",
       llvm::cl::desc("run functions that call code outside the module; only "
                      "for files that you trust")};

@@ -6,6 +6,7 @@
 #ifndef BFLY_PIPELINES_PIPELINES_H
 #define BFLY_PIPELINES_PIPELINES_H
 
+#include "bfly/Pipelines/QuietParser.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
@@ -23,7 +24,7 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("the machine: cpu or sm_90a"),
                              llvm::cl::init("cpu")};
-  Option<bool> fuse{
+  Option<bool, QuietParser<bool>> fuse{
       *this, "fuse",
       llvm::cl::desc(
           "one kernel a mixer; false: one kernel an operation, which "
@@ -34,21 +35,27 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
       llvm::cl::desc("how butterfly attention scores: auto (fewest flops), "
                      "definition, pair_difference, chained, folded or carried"),
       llvm::cl::init("auto")};
-  Option<bool> emulate{
+  Option<bool, QuietParser<bool>> emulate{
       *this, "emulate",
       llvm::cl::desc("run a GPU's plan on the CPU, its threads as loops: for "
                      "tests of the plan"),
       llvm::cl::init(false)};
-  Option<int64_t> threads{*this, "threads",
-                          llvm::cl::desc("threads of the machine"),
-                          llvm::cl::init(2)};
+  Option<int, QuietParser<int>> threads{
+      *this, "threads", llvm::cl::desc("threads of the machine"),
+      llvm::cl::init(2)};
+
+  /// Reads "fuse=false scoring=definition". What is wrong is reported through
+  /// `errorHandler`, where parseFromString would print it.
+  LogicalResult
+  read(llvm::StringRef text,
+       llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler);
 };
 
 /// Whether a level is between affine and llvm on a GPU, and on a CPU is none.
 bool isGPULevel(llvm::StringRef level);
 
-/// Adds the passes from mixer IR down to `options.to`. An unknown level or
-/// target is an error, reported through `errorHandler`.
+/// Adds the passes from mixer IR down to `options.to`. An unknown level, target
+/// or scoring is an error, reported through `errorHandler`.
 LogicalResult buildCompilePipeline(
     OpPassManager &manager, const CompileOptions &options,
     llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler);
