@@ -31,6 +31,7 @@ using Handle = int;
   X(cufftXtExec, (Handle, void *, void *, int))
 
 struct Library {
+  // NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration has none.
 #define BFLY_DECLARE(name, parameters) int(*name) parameters;
   BFLY_CUFFT_FUNCTIONS(BFLY_DECLARE)
 #undef BFLY_DECLARE
@@ -150,9 +151,9 @@ std::shared_ptr<Plan> getPlan(const Shape &shape) {
   if (!cufft)
     return nullptr;
   std::lock_guard<std::mutex> held(cache.mutex);
-  auto found =
-      std::find_if(cache.plans.begin(), cache.plans.end(),
-                   [&](const auto &plan) { return plan->shape == shape; });
+  auto isFor = [&](const auto &plan) { return plan->shape == shape; };
+  // NOLINTNEXTLINE(llvm-use-ranges): the runtime is built without LLVM.
+  auto found = std::find_if(cache.plans.begin(), cache.plans.end(), isFor);
   if (found != cache.plans.end()) {
     cache.plans.splice(cache.plans.begin(), cache.plans, found);
     return cache.plans.front();

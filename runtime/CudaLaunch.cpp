@@ -157,7 +157,7 @@ static bool residentBlocks(Function &function, int64_t threads,
                 "registers each and %lld bytes of shared memory%s runs on %s",
                 function.name.c_str(), static_cast<long long>(threads),
                 function.registers,
-                static_cast<long long>(sharedBytes + function.staticShared),
+                static_cast<long long>(sharedBytes) + function.staticShared,
                 cluster == 1 ? "" : " in such a cluster",
                 function.device->info.name);
   std::lock_guard<std::mutex> held(function.mutex);

@@ -45,6 +45,7 @@ struct Choice {
      void *, size_t, Stream))
 
 struct Library {
+  // NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration has none.
 #define BFLY_DECLARE(name, parameters) int(*name) parameters;
   BFLY_CUBLASLT_FUNCTIONS(BFLY_DECLARE)
 #undef BFLY_DECLARE
@@ -91,7 +92,7 @@ void *handleOf(const Library &cublas, const Device &device) {
     fail("cublasLtCreate failed: status %d", status);
     return nullptr;
   }
-  handles.push_back({&device, handle});
+  handles.emplace_back(&device, handle);
   return handle;
 }
 

@@ -108,7 +108,7 @@ void *mgpuEventCreate(void) {
 void mgpuEventDestroy(void *event) {
   orLeave([&] {
     Call *call = currentCall();
-    auto made = static_cast<Event>(event);
+    auto *made = static_cast<Event>(event);
     if (!call || !holds(call->events, made))
       return call != nullptr;
     return takeIf(check(driver()->cuEventDestroy(made), "cuEventDestroy"),

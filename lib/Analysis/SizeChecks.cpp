@@ -337,7 +337,7 @@ LogicalResult SizeInference::findChecks(SmallVectorImpl<SizeCheck> &checks) {
       // The regions of maps and of linalg hold scalars.
       bool hasScalars =
           isa<SpectralFilterOp, SpectrumMapOp>(op) ||
-          (op->getDialect() && isa<linalg::LinalgDialect>(op->getDialect()));
+          isa_and_nonnull<linalg::LinalgDialect>(op->getDialect());
       return hasScalars ? WalkResult::skip() : WalkResult::advance();
     });
     if (walk.wasInterrupted())

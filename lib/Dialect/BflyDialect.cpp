@@ -124,7 +124,7 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   }
   if (parallel != "batch" && parallel != "tile")
     return emitError() << "parallel = " << parallel
-                       << ": must be \"batch\" or \"tile\"";
+                       << R"(: must be "batch" or "tile")";
   if (threads && (threads < 32 || threads > 1024 || threads % 32))
     return emitError() << "threads = " << threads
                        << ": must be a multiple of 32, from 32 to 1024";

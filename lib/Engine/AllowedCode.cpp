@@ -20,7 +20,6 @@
 
 using namespace mlir;
 using namespace mlir::bfly;
-using llvm::Twine;
 
 /// Alignments up to a page.
 static constexpr int64_t kMaxAlignment = 4096;

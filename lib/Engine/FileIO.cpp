@@ -208,7 +208,7 @@ Error OutputFiles::commit() {
     if (error) {
       for (std::unique_ptr<File> &other : files)
         if (other->renamed && !other->existed)
-          sys::fs::remove(other->target);
+          (void)sys::fs::remove(other->target);
       return makeError(file->path + ": " + toString(std::move(error)));
     }
     file->renamed = true;

@@ -23,7 +23,6 @@
 
 using namespace mlir;
 using namespace mlir::bfly;
-using llvm::Twine;
 
 /// The symbol of the function that is called from here.
 static constexpr StringLiteral kEntry("bfly_entry");

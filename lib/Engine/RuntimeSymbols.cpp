@@ -73,7 +73,7 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
   // Never destroyed: calls may be under way when the process ends.
   static const llvm::StringMap<void *> &symbols = *[] {
     auto *symbols = new llvm::StringMap<void *>{
-#define ENTRY(name) {#name, reinterpret_cast<void *>(&name)},
+#define ENTRY(name) {#name, reinterpret_cast<void *>(&(name))},
         // clang-format off
       BFLY_OPENMP_FUNCTIONS(ENTRY)
       ENTRY(_mlir_memref_to_llvm_alloc)

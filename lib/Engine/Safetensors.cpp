@@ -261,7 +261,7 @@ std::vector<StringRef> Safetensors::names() const {
   std::vector<StringRef> result;
   result.reserve(tensors.size());
   for (const Tensor &tensor : tensors)
-    result.push_back(tensor.name);
+    result.emplace_back(tensor.name);
   return result;
 }
 

@@ -54,7 +54,7 @@ Signature::dynamicSizes() const {
     for (const ValueInfo &value : *values)
       for (size_t dim = 0; dim < value.shape.size(); ++dim)
         if (value.shape[dim] == kDynamicSize)
-          sizes.push_back({&value, dim});
+          sizes.emplace_back(&value, dim);
   return sizes;
 }
 

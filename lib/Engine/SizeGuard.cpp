@@ -14,7 +14,6 @@
 
 using namespace mlir;
 using namespace mlir::bfly;
-using llvm::Twine;
 
 /// A splat constant takes a few bytes in MLIR and all of them in an object.
 static constexpr uint64_t kMaxConstant = uint64_t(1) << 30;

@@ -47,7 +47,7 @@ private:
       auto call = dyn_cast<CallOpInterface>(op);
       Operation *callee =
           call ? call.resolveCallableInTable(&symbols) : nullptr;
-      if (callee && isa<FunctionOpInterface>(callee))
+      if (isa_and_nonnull<FunctionOpInterface>(callee))
         visit.callees.push_back(callee);
     });
     return visit;

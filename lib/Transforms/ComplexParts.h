@@ -25,7 +25,8 @@ inline FloatType getPartType(Type type) {
     return nullptr;
   auto part = dyn_cast<FloatType>(complexType.getElementType());
   bool isKnown =
-      part && isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(part);
+      isa_and_nonnull<Float16Type, BFloat16Type, Float32Type, Float64Type>(
+          part);
   return isKnown ? part : nullptr;
 }
 

@@ -121,6 +121,7 @@ void FilterFinder::findContext() {
   };
   for (Operation *op : chain)
     visitOperands(op);
+  // NOLINTNEXTLINE(modernize-loop-convert): it grows meanwhile.
   for (size_t i = 0; i < backward.size(); ++i)
     visitOperands(backward[i]);
 

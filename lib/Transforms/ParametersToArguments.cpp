@@ -97,7 +97,7 @@ LogicalResult Rewriter::findUses() {
     functions.try_emplace(function);
   WalkResult result = module.walk([&](Operation *op) {
     auto function = op->getParentOfType<func::FuncOp>();
-    auto known = functions.find(function);
+    auto *known = functions.find(function);
     if (isa<ml_program::GlobalLoadConstOp, ml_program::GlobalLoadOp>(op)) {
       auto [global, position] = getGlobal(op);
       if (!global || known == functions.end()) {
@@ -137,6 +137,7 @@ LogicalResult Rewriter::sortCalls() {
   for (auto &[function, info] : functions)
     if (open[function] == 0)
       order.push_back(function);
+  // NOLINTNEXTLINE(modernize-loop-convert): it grows meanwhile.
   for (size_t i = 0; i < order.size(); ++i) {
     func::FuncOp callee = order[i];
     for (func::FuncOp caller : callers[callee]) {
@@ -161,7 +162,7 @@ LogicalResult Rewriter::checkAddresses() {
   for (const SymbolTable::SymbolUse &use : *uses) {
     auto function =
         symbols.lookup<func::FuncOp>(use.getSymbolRef().getRootReference());
-    auto known = functions.find(function);
+    auto *known = functions.find(function);
     if (known != functions.end() && !known->second.needs.empty() &&
         !isa<func::CallOp>(use.getUser()))
       return use.getUser()->emitOpError("uses '")
@@ -201,7 +202,7 @@ LogicalResult Rewriter::rewrite() {
     }
     for (func::CallOp call : info.calls) {
       auto callee = symbols.lookup<func::FuncOp>(call.getCallee());
-      auto known = functions.find(callee);
+      auto *known = functions.find(callee);
       if (known == functions.end())
         continue;
       SmallVector<size_t> passed = llvm::to_vector(known->second.needs);

@@ -58,6 +58,7 @@ llvm::Error compareResults(llvm::raw_ostream &os,
 template <typename Pointer, typename Range>
 std::vector<Pointer> pointersTo(Range &&arrays) {
   std::vector<Pointer> pointers;
+  pointers.reserve(arrays.size());
   for (auto &array : arrays)
     pointers.push_back(&array);
   return pointers;

@@ -63,7 +63,7 @@ void mlir::bfly::transformInRegisters(NestBuilder &nest,
 
 SlabTransform::SlabTransform(NestBuilder &nest, ArrayRef<int64_t> radices,
                              int64_t parts, int64_t lanes)
-    : nest(nest), radices(radices), parts(parts), lanes(lanes), rows(1),
+    : nest(nest), radices(radices), parts(parts), lanes(lanes),
       padding(getPadding(radices, lanes)) {
   for (int64_t radix : radices)
     rows *= radix;

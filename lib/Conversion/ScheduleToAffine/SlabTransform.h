@@ -84,7 +84,7 @@ private:
   NestBuilder &nest;
   SmallVector<int64_t> radices, lengths;
   SmallVector<std::optional<Twiddles>> twiddles;
-  int64_t parts, lanes, rows;
+  int64_t parts, lanes, rows = 1;
   /// A row is skipped after so many, so that the threads of a warp find theirs
   /// in different banks; 0 for none.
   int64_t padding;
