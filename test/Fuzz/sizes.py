@@ -13,11 +13,11 @@ class Sizes:
         x = self.pick(lambda v: v.rank in (2, 3))
         if x is None:
             return None
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.3 and not is_complex(x.of):
             wide, after = self.p.fresh("w"), self.p.fresh("w")
             loose = type_text((None,) * x.rank, x.of)
             self.p.emit(f"{wide} = tensor.cast {x.name} : {x.type} to {loose}")
-            self.p.emit(f"{after} = {'complex.neg' if is_complex(x.of) else 'arith.negf'} {wide} : {loose}")
+            self.p.emit(f"{after} = arith.negf {wide} : {loose}")
             return self.p.add(
                 f"tensor.cast {after} : {loose} to {x.type}", x.shape, x.sizes, x.of, lambda x: -x, x, batch=x.batch
             )
