@@ -123,18 +123,18 @@ bool areApart(const Access &a, const Access &b, Value iv, int64_t length,
     return operand == iv || !body.isAncestor(operand.getParentRegion());
   });
   unsigned last = a.map.getNumResults() - 1;
-  for (auto [position, lhs, rhs] :
-       llvm::enumerate(a.map.getResults(), b.map.getResults())) {
+  auto isApart = [&](auto pair) {
+    auto [position, lhs, rhs] = pair;
     auto distance = dyn_cast<AffineConstantExpr>(simplifyAffineExpr(
         lhs - rhs, a.map.getNumDims(), a.map.getNumSymbols()));
     if (!distance || !isFixed)
-      continue;
+      return false;
     int64_t places = std::abs(distance.getValue());
     bool isLane = getCoefficient(lhs, a, iv) == 1 && position == last;
-    if (isLane ? places == 0 || places >= length : places != 0)
-      return true;
-  }
-  return false;
+    return isLane ? places == 0 || places >= length : places != 0;
+  };
+  return llvm::any_of(llvm::enumerate(a.map.getResults(), b.map.getResults()),
+                      isApart);
 }
 
 } // namespace
