@@ -87,6 +87,11 @@ bool mlir::bfly::readsAsNumber(Operation *op, Value tensor) {
          matchPattern(tensor, m_Constant(&value)) && value.isSplat();
 }
 
+bool mlir::bfly::liesInVectorsAsInArrays(Type elementType) {
+  unsigned width = elementType.getIntOrFloatBitWidth();
+  return width >= 8 && llvm::isPowerOf2_32(width);
+}
+
 bool mlir::bfly::isInWorkgroupMemory(Type type) {
   return isInSpace(type, gpu::AddressSpace::Workgroup);
 }

@@ -9,6 +9,7 @@
 #include "ForeignCode.h"
 #include "bfly/Engine/FileIO.h"
 #include "bfly/IR/Bfly.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -26,6 +27,8 @@ static constexpr int64_t kMaxAlignment = 4096;
 /// What a GPU's accesses promise, whose arrays begin so; a CPU's promise
 /// nothing (-bfly-check-bounds).
 static constexpr int64_t kMaxAccessAlignment = 16;
+/// Bits of an integer: a product of wider ones takes LLVM seconds to compile.
+static constexpr unsigned kMaxIntegerWidth = 1024;
 
 /// Dialects whose operations compute values from values.
 static bool isAllowedDialect(StringRef dialect) {
@@ -117,7 +120,18 @@ static std::string refuseType(Type type) {
   }
   if (auto complex = dyn_cast<ComplexType>(element))
     element = complex.getElementType();
-  return element.isIntOrIndexOrFloat() ? std::string() : str();
+  bool isTooWide =
+      element.isInteger() && element.getIntOrFloatBitWidth() > kMaxIntegerWidth;
+  return element.isIntOrIndexOrFloat() && !isTooWide ? std::string() : str();
+}
+
+/// Whether one of a loop's steps is known not to lead anywhere; others are
+/// checked where they run.
+static bool hasBadStep(ValueRange steps) {
+  return llvm::any_of(steps, [](Value step) {
+    std::optional<int64_t> known = getConstantIntValue(step);
+    return known && *known < 1;
+  });
 }
 
 /// Why an operation on the list is not allowed as it stands; empty if it is.
@@ -131,6 +145,21 @@ static std::string refuseForm(Operation *op) {
   } else if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
     if (loop.getNumReductions())
       return "with a reduction";
+    if (hasBadStep(loop.getStep()))
+      return "with a step that is not positive";
+  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    if (hasBadStep(loop.getStep()))
+      return "with a step that is not positive";
+  } else if (auto loop = dyn_cast<affine::AffineForOp>(op)) {
+    if (loop.getStepAsInt() < 1)
+      return "with a step that is not positive";
+  } else if (auto expand = dyn_cast<memref::ExpandShapeOp>(op)) {
+    ArrayRef<int64_t> shape = expand.getResultType().getShape();
+    for (const ReassociationIndices &group : expand.getReassociationIndices())
+      if (llvm::count_if(group, [&](int64_t dim) {
+            return ShapedType::isDynamic(shape[dim]);
+          }) > 1)
+        return "of one dimension to several dynamic ones";
   } else if (isa<linalg::LinalgOp>(op)) {
     if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<BaseMemRefType>))
       return "on buffers";
@@ -149,12 +178,11 @@ static std::string refuseForm(Operation *op) {
   if (llvm::is_contained({"vector.load", "vector.store", "affine.vector_load",
                           "affine.vector_store"},
                          name)) {
-    // An array has a byte for what a vector has some bits.
     for (Value value : op->getOperands())
       if (auto memref = dyn_cast<MemRefType>(value.getType());
           memref && memref.getElementType().isIntOrFloat() &&
-          memref.getElementTypeBitWidth() % 8)
-        return "of elements that are no whole bytes";
+          !liesInVectorsAsInArrays(memref.getElementType()))
+        return "of elements that a vector holds packed, and an array does not";
   }
   bool isAccess = isa<memref::LoadOp, memref::StoreOp>(op) ||
                   llvm::is_contained({"vector.load", "vector.store"}, name);

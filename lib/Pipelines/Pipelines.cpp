@@ -117,6 +117,8 @@ static void buildLLVM(OpPassManager &manager) {
     functions.addPass(createApproximateMathPass());
     functions.addPass(createMapParallelToThreadsPass());
     functions.addPass(createLowerAffinePass());
+    // Maps may divide by sizes too.
+    functions.addPass(createExpandIntegerMathPass());
   }
   manager.addPass(createExpandTablesPass());
   manager.addPass(createCanonicalizerPass());
@@ -130,6 +132,7 @@ static void buildLLVM(OpPassManager &manager) {
   // Addresses of views become affine maps once more.
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
+  manager.addNestedPass<func::FuncOp>(createExpandIntegerMathPass());
   manager.addPass(createCanonicalizerPass());
   // A call for each element of a vector.
   manager.addPass(createCallMathLibraryPass());
@@ -171,6 +174,7 @@ static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
     functions.addPass(createConvertLinalgToParallelLoopsPass());
     functions.addPass(createExpandIndexMapsPass());
     functions.addPass(createLowerAffinePass());
+    functions.addPass(createExpandIntegerMathPass());
     functions.addPass(createUnrollThreadLoopsPass());
   }
   ConvertAffineToGpuPassOptions gpu;

@@ -42,25 +42,28 @@ std::optional<Linear> BoundsChecker::get(OpFoldResult value) {
 }
 
 /// "model.mlir:5:8: 'memref.load' leaves its array".
-static std::string describeLeaving(Operation *op) {
+static std::string describe(Operation *op, StringRef failure) {
   std::string text;
   if (auto place = op->getLoc()->findInstanceOf<FileLineColLoc>())
     text = place.getFilename().str() + ":" + std::to_string(place.getLine()) +
            ":" + std::to_string(place.getColumn()) + ": ";
-  return text + "'" + op->getName().getStringRef().str() + "' leaves its array";
+  return (Twine(text) + "'" + op->getName().getStringRef() + "' " + failure)
+      .str();
 }
 
 void BoundsChecker::assertThat(OpBuilder &builder, Operation *op,
-                               Value condition) {
-  cf::AssertOp::create(builder, op->getLoc(), condition, describeLeaving(op));
+                               Value condition, const Claim &claim) {
+  cf::AssertOp::create(builder, op->getLoc(), condition,
+                       describe(op, claim.failure));
 }
 
 LogicalResult BoundsChecker::require(Operation *op,
-                                     function_ref<Value(OpBuilder &)> make) {
+                                     function_ref<Value(OpBuilder &)> make,
+                                     const Claim &claim) {
   auto refuse = [&](const Twine &where) {
     return op->emitError("'")
-           << op->getName() << "' is not proven to stay within its array and "
-           << "cannot be checked " << where
+           << op->getName() << "' is not proven " << claim.promise
+           << " and cannot be checked " << where
            << "; --allow-foreign-calls runs it unchecked";
   };
   for (Operation *parent = op->getParentOp(); parent != function;
@@ -74,7 +77,7 @@ LogicalResult BoundsChecker::require(Operation *op,
       return refuse("in '" + parent->getName().getStringRef() + "'");
   }
   OpBuilder builder(op);
-  assertThat(builder, op, make(builder));
+  assertThat(builder, op, make(builder), claim);
   return success();
 }
 

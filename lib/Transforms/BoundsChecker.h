@@ -27,6 +27,15 @@ public:
   LogicalResult check(Operation *op);
 
 private:
+  /// What an operation is to do, and what it did if it is found not to.
+  struct Claim {
+    StringRef promise, failure;
+  };
+  static constexpr Claim kInside{"to stay within its array",
+                                 "leaves its array"};
+  static constexpr Claim kPositiveSteps{"to have steps that are positive",
+                                        "has a step that is not positive"};
+
   LogicalResult checkAccess(Operation *op, Value array, AffineMap map,
                             ValueRange operands, VectorType vector = {});
   LogicalResult checkSlice(OffsetSizeAndStrideOpInterface op, Value array);
@@ -38,12 +47,16 @@ private:
   LogicalResult checkExpansion(memref::ExpandShapeOp op);
   LogicalResult checkDimension(Operation *op);
   LogicalResult checkProduct(TileProductOp op);
+  /// Steps of a loop are positive: others never end, or divide by zero.
+  LogicalResult checkSteps(Operation *op, ValueRange steps);
   LogicalResult checkPosition(Operation *op, VectorType type,
                               ArrayRef<OpFoldResult> position);
 
   /// The condition, made before `op`, that has to hold for it.
-  LogicalResult require(Operation *op, function_ref<Value(OpBuilder &)> make);
-  void assertThat(OpBuilder &builder, Operation *op, Value condition);
+  LogicalResult require(Operation *op, function_ref<Value(OpBuilder &)> make,
+                        const Claim &claim = kInside);
+  void assertThat(OpBuilder &builder, Operation *op, Value condition,
+                  const Claim &claim = kInside);
   Value size(OpBuilder &builder, Location loc, Value array, unsigned dim);
   std::optional<Linear> get(OpFoldResult value);
 

@@ -19,6 +19,7 @@
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -53,6 +54,22 @@ static void dropPromises(Operation *op) {
           arith::FastMathFlagsAttr::get(
               context, flags.getValue() & ~(arith::FastMathFlags::nnan |
                                             arith::FastMathFlags::ninf)));
+}
+
+LogicalResult BoundsChecker::checkSteps(Operation *op, ValueRange steps) {
+  for (Value step : steps) {
+    if (getConstantIntValue(step))
+      continue;
+    auto isPositive = [&](OpBuilder &builder) -> Value {
+      Value zero = arith::ConstantOp::create(
+          builder, op->getLoc(), builder.getIntegerAttr(step.getType(), 0));
+      return arith::CmpIOp::create(builder, op->getLoc(),
+                                   arith::CmpIPredicate::sgt, step, zero);
+    };
+    if (failed(require(op, isPositive, kPositiveSteps)))
+      return failure();
+  }
+  return success();
 }
 
 LogicalResult BoundsChecker::check(Operation *op) {
@@ -106,6 +123,10 @@ LogicalResult BoundsChecker::check(Operation *op) {
   if (auto insert = dyn_cast<vector::InsertOp>(op))
     return checkPosition(op, insert.getDestVectorType(),
                          insert.getMixedPosition());
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return checkSteps(op, loop.getStep());
+  if (auto loop = dyn_cast<scf::ParallelOp>(op))
+    return checkSteps(op, loop.getStep());
   if (auto product = dyn_cast<TileProductOp>(op))
     return checkProduct(product);
   if (auto transform = dyn_cast<LibraryTransformOp>(op))

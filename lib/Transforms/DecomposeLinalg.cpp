@@ -1,13 +1,16 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Before: any operations of linalg on tensors.
-// After: none but structured ones, which become loops; one that is not and is
-// not made of such was an error.
+// Before: any operations of linalg and tensor.
+// After: of linalg none but structured ones, which become loops; one that is
+// not and is not made of such was an error. No tensor.expand_shape makes
+// several dynamic dimensions of one, which upstream's lowering of views cannot:
+// that is a tensor.reshape.
 
 #include "bfly/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -35,6 +38,13 @@ struct DecomposeLinalgPass
         found.push_back(op);
     });
     IRRewriter rewriter(&getContext());
+    SmallVector<tensor::ExpandShapeOp> expansions;
+    getOperation()->walk([&](tensor::ExpandShapeOp op) {
+      if (hasSeveralDynamic(op))
+        expansions.push_back(op);
+    });
+    for (tensor::ExpandShapeOp op : expansions)
+      reshape(rewriter, op);
     for (Operation *op : found) {
       rewriter.setInsertionPoint(op);
       if (failed(decompose(rewriter, op))) {
@@ -43,6 +53,24 @@ struct DecomposeLinalgPass
         return signalPassFailure();
       }
     }
+  }
+
+  static bool hasSeveralDynamic(tensor::ExpandShapeOp op) {
+    RankedTensorType type = op.getResultType();
+    return llvm::any_of(op.getReassociationIndices(), [&](auto &group) {
+      return llvm::count_if(group, [&](int64_t dim) {
+               return type.isDynamicDim(dim);
+             }) > 1;
+    });
+  }
+
+  static void reshape(RewriterBase &rewriter, tensor::ExpandShapeOp op) {
+    rewriter.setInsertionPoint(op);
+    SmallVector<Value> sizes = getValueOrCreateConstantIndexOp(
+        rewriter, op.getLoc(), op.getMixedOutputShape());
+    Value shape = tensor::FromElementsOp::create(rewriter, op.getLoc(), sizes);
+    rewriter.replaceOpWithNewOp<tensor::ReshapeOp>(op, op.getResultType(),
+                                                   op.getSrc(), shape);
   }
 
   static LogicalResult decompose(RewriterBase &rewriter, Operation *op) {

@@ -247,11 +247,13 @@ bool LaneLoop::canVectorize(Operation &op) {
       .Case([&](AffineLoadOp load) {
         Walk walk = getWalk(Access(load), load.getMemRefType(), iv);
         return walk == Walk::Uniform ||
-               (walk == Walk::Unit && makeVarying(load.getResult()));
+               (walk == Walk::Unit && makeVarying(load.getResult()) &&
+                liesInVectorsAsInArrays(load.getType()));
       })
       .Case([&](AffineStoreOp store) {
         // A uniform store would leave the last lane's value behind.
-        return store.getValueToStore().getType().isIntOrFloat() &&
+        Type type = store.getValueToStore().getType();
+        return type.isIntOrFloat() && liesInVectorsAsInArrays(type) &&
                getWalk(Access(store), store.getMemRefType(), iv) == Walk::Unit;
       })
       .Case([&](AffineForOp nested) {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from programs import compile, normal, on_every_plan, on_plans, run, tensor
 
+import bfly
 from bfly import reference
 
 
@@ -100,6 +101,59 @@ def test_division_by_the_index(rng, operation, plan):
         y = run(compile(filter_text(8, body).replace("yield %a", "yield %t"), fuse, plan), x)
         exact = reference.fourier_filter(x, lambda f, k: f * wanted.reshape(1, 8, 1))
         assert reference.error(y, exact) < 1e-5
+
+
+@on_every_plan
+@pytest.mark.parametrize("operation", ["floordiv", "ceildiv", "mod"])
+def test_maps_that_divide_by_what_is_given(operation, plan):
+    """By a positive number as they are defined to; by another, which is not, the process lives."""
+    kernel = compile(
+        f"""func.func @divide(%x: tensor<4xf32>, %m: index, %n: index) -> tensor<4xf32> {{
+  %q = affine.apply affine_map<()[m, n] -> (m {operation} n)>()[%m, %n]
+  %i = arith.index_cast %q : index to i64
+  %number = arith.sitofp %i : i64 to f32
+  %s = tensor.splat %number : tensor<4xf32>
+  %y = arith.addf %x, %s : tensor<4xf32>
+  return %y : tensor<4xf32>
+}}""",
+        plan=plan,
+    )
+    x = np.zeros(4, np.float32)
+    define = {"floordiv": lambda m, n: m // n, "ceildiv": lambda m, n: -(-m // n), "mod": lambda m, n: m % n}[operation]
+    for m in (7, -7, 0):
+        for n in (1, 3, 8):
+            assert kernel(x, m, n)[0] == define(m, n)
+    for m in (7, -(1 << 63)):
+        for n in (0, -1):
+            assert np.isfinite(kernel(x, m, n)).all()
+
+
+@pytest.mark.parametrize("width", [1, 4, 8, 12, 24, 32, 48, 64])
+def test_lanes_of_any_width(width, rng):
+    """Vectors hold some of them packed, arrays each in whole bytes."""
+    kernel = bfly.compile(f"""func.func @copy(%x: memref<37xi64>, %y: memref<37xi64> {{bufferize.result}}) {{
+  %a = memref.alloc() : memref<37xi{width}>
+  %b = memref.alloc() : memref<37xi{width}>
+  affine.for %i = 0 to 37 {{
+    %0 = affine.load %x[%i] : memref<37xi64>
+    %1 = {"arith.addi %0, %0 : i64" if width == 64 else f"arith.trunci %0 : i64 to i{width}"}
+    affine.store %1, %a[%i] : memref<37xi{width}>
+  }}
+  affine.for %i = 0 to 37 {{
+    %0 = affine.load %a[%i] : memref<37xi{width}>
+    affine.store %0, %b[%i] : memref<37xi{width}>
+  }} {{bfly.lanes}}
+  affine.for %i = 0 to 37 {{
+    %0 = affine.load %b[%i] : memref<37xi{width}>
+    %1 = {"arith.addi %0, %0 : i64" if width == 64 else f"arith.extui %0 : i{width} to i64"}
+    affine.store %1, %y[%i] : memref<37xi64>
+  }}
+  memref.dealloc %a : memref<37xi{width}>
+  memref.dealloc %b : memref<37xi{width}>
+  return
+}}""")
+    x = rng.integers(0, 1 << 40, 37)
+    np.testing.assert_array_equal(kernel(x), 4 * x if width == 64 else x % (1 << width))
 
 
 @on_every_plan

@@ -188,6 +188,25 @@ def test_indexing_maps_in_a_text_change_nothing(first, rng):
 
 
 @on_every_plan
+def test_one_dimension_becomes_several_dynamic_ones(plan, rng):
+    kernel = compile(
+        """func.func @turn(%x: tensor<?x?xf32>) -> tensor<?x?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = tensor.dim %x, %c0 : tensor<?x?xf32>
+  %d = tensor.dim %x, %c1 : tensor<?x?xf32>
+  %flat = tensor.collapse_shape %x [[0, 1]] : tensor<?x?xf32> into tensor<?xf32>
+  %y = tensor.expand_shape %flat [[0, 1]] output_shape [%d, %n] : tensor<?xf32> into tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}""",
+        plan=plan,
+    )
+    for shape in ((3, 5), (1, 4), (0, 2)):
+        x = rng.standard_normal(shape).astype(np.float32)
+        np.testing.assert_array_equal(run(kernel, x), x.reshape(shape[::-1]))
+
+
+@on_every_plan
 def test_a_text_at_affine_level_keeps_its_sizes(plan, rng):
     text = f"""func.func @cat(%x: {X}, %y: {X}) -> {X} {{
   %z = arith.addf %x, %y : {X}

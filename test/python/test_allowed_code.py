@@ -190,7 +190,36 @@ REFUSED = {
         program(
             "%m = memref.alloc() : memref<8xi1>\n%v = vector.load %m[%c0] : memref<8xi1>, vector<8xi1>\n" + RETURN_ONE
         ),
-        "'vector.load' of elements that are no whole bytes",
+        "'vector.load' of elements that a vector holds packed",
+    ),
+    "packed elements": (
+        program(
+            "%m = memref.alloc() : memref<8xi24>\n%v = vector.load %m[%c0] : memref<8xi24>, vector<8xi24>\n"
+            + RETURN_ONE
+        ),
+        "'vector.load' of elements that a vector holds packed",
+    ),
+    "affine loop that goes nowhere": (
+        program(ALLOC + "affine.for %i = 0 to 8 step 0 {\nmemref.store %one, %m[%i] : memref<8xf32>\n}" + LOAD),
+        "'affine.for' with a step that is not positive",
+    ),
+    "loop that goes nowhere": (
+        program(
+            "%c8 = arith.constant 8 : index\n%r = scf.for %i = %c0 to %c8 step %c0 iter_args(%a = %one) -> f32 {\nscf.yield %a : f32\n}"
+        ),
+        "'scf.for' with a step that is not positive",
+    ),
+    "wide integers": (
+        program("%w = arith.constant 3 : i2048\n" + RETURN_ONE),
+        "a value of type i2048",
+    ),
+    "buffer of one dimension as one of several": (
+        program(
+            "%c1 = arith.constant 1 : index\n%m = memref.alloc(%n) : memref<?xf32>\n%e = memref.expand_shape %m [[0, 1]] output_shape [%n, %c1] : memref<?xf32> into memref<?x?xf32>\n"
+            + RETURN_ONE,
+            arguments="%x: tensor<8xf32>, %n: index",
+        ),
+        "'memref.expand_shape' of one dimension to several dynamic ones",
     ),
     "gather": (
         program(
@@ -404,6 +433,33 @@ def test_a_division_by_zero_is_zero(name, kind):
         remainder = [0, 0, 0, -1]
     expected = remainder if name.startswith("rem") else quotient
     np.testing.assert_array_equal(bfly.compile(text)(x, y), expected)
+
+
+@pytest.mark.parametrize("kind", ["for", "parallel"])
+def test_a_step_is_checked_where_it_runs(kind):
+    loop = {
+        "for": "scf.for %i = %c0 to %c8 step %n {",
+        "parallel": "scf.parallel (%i) = (%c0) to (%c8) step (%n) {",
+    }[kind]
+    kernel = bfly.compile(f"""
+func.func @f(%x: memref<8xf32>, %n: index, %y: memref<8xf32> {{bufferize.result}}) {{
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  memref.copy %x, %y : memref<8xf32> to memref<8xf32>
+  {loop}
+    %v = memref.load %x[%i] : memref<8xf32>
+    %w = arith.addf %v, %v : f32
+    memref.store %w, %y[%i] : memref<8xf32>
+  }}
+  return
+}}""")
+    x = np.arange(8, dtype=np.float32)
+    expected = x.copy()
+    expected[::3] *= 2
+    np.testing.assert_array_equal(kernel(x, 3), expected)
+    for step in (0, -1, -(1 << 63)):
+        with pytest.raises(bfly.BflyError, match=rf"6:3: 'scf.{kind}' has a step that is not positive"):
+            kernel(x, step)
 
 
 PROMISES = {

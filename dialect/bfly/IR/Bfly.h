@@ -53,6 +53,10 @@ bool readsAsNumber(Operation *op, Value tensor);
 /// many tokens, all of their bins or half.
 bool continuesSpectrum(OpOperand &use);
 
+/// Whether elements of a type have the same distance in a vector as in an
+/// array: not those of a bit, or of 24.
+bool liesInVectorsAsInArrays(Type elementType);
+
 /// Whether a memref lies in a block's shared memory, and in a thread's
 /// registers.
 bool isInWorkgroupMemory(Type type);
