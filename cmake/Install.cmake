@@ -25,13 +25,13 @@ endif()
 
 include(CMakePackageConfigHelpers)
 
-set(libraries BflyDialect BflyAnalysis BflySchedule BflyTransforms BflyConversion BflyPipelines)
+set(libraries BflyDialect BflyAnalysis BflySchedule BflyTransforms BflyConversion BflyTarget BflyPipelines)
 install(TARGETS ${libraries} bfly bfly-opt bfly-run bfly-lsp-server EXPORT BflyTargets)
 # Without the engine in C++, which links archives of LLVM's that are where they are; its C API is libbfly's.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/dialect/bfly ${CMAKE_BINARY_DIR}/dialect/bfly
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h" PATTERN "*.td" PATTERN "*.h.inc" PATTERN "*.cpp.inc"
-        PATTERN CMakeFiles EXCLUDE PATTERN Engine EXCLUDE)
+        PATTERN CMakeFiles EXCLUDE PATTERN Arrays EXCLUDE PATTERN Engine EXCLUDE)
 install(FILES ${CMAKE_SOURCE_DIR}/dialect/bfly/Engine/CAPI.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/bfly/Engine)
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

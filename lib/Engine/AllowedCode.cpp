@@ -7,7 +7,7 @@
 
 #include "Diagnostics.h"
 #include "ForeignCode.h"
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 #include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -5,9 +5,9 @@
 
 #include "CAPIArrays.h"
 #include "InFlight.h"
+#include "bfly/Arrays/FileIO.h"
 #include "bfly/Engine/CrashGuard.h"
 #include "bfly/Engine/Executable.h"
-#include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 

@@ -3,7 +3,7 @@
 
 #include "CAPIArrays.h"
 
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 
 using namespace mlir;
 using namespace mlir::bfly;

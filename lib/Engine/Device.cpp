@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "bfly-cuda.h"
+#include "bfly/Arrays/FileIO.h"
 #include "bfly/Engine/Compiler.h"
-#include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;

@@ -8,8 +8,8 @@
 #include "Jit.h"
 #include "StagedArrays.h"
 #include "bfly-cuda.h"
-#include "bfly/Engine/FileIO.h"
-#include "bfly/Schedule/Launches.h"
+#include "bfly/Arrays/FileIO.h"
+#include "bfly/Target/Launches.h"
 
 using namespace mlir;
 using namespace mlir::bfly;

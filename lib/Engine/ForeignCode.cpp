@@ -4,7 +4,7 @@
 #include "ForeignCode.h"
 
 #include "Diagnostics.h"
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"

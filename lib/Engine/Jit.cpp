@@ -7,7 +7,7 @@
 #include "Jit.h"
 
 #include "ForeignCode.h"
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 #include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ExecutionEngine/Orc/CompileUtils.h"

@@ -9,7 +9,7 @@
 
 #include "bfly-cuda.h"
 #include "bfly-runtime.h"
-#include "bfly/Engine/HalfPrecision.h"
+#include "bfly/Arrays/HalfPrecision.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir::bfly;

@@ -3,8 +3,8 @@
 
 #include "bfly/Engine/Signature.h"
 
-#include "bfly/Engine/FileIO.h"
-#include "bfly/Engine/HostArray.h"
+#include "bfly/Arrays/FileIO.h"
+#include "bfly/Arrays/HostArray.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"

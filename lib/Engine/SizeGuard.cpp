@@ -4,7 +4,7 @@
 #include "SizeGuard.h"
 
 #include "Diagnostics.h"
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/TypeUtilities.h"

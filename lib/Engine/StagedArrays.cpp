@@ -4,7 +4,7 @@
 #include "StagedArrays.h"
 
 #include "bfly-cuda.h"
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 
 using namespace mlir::bfly;
 

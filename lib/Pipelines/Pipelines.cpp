@@ -7,8 +7,8 @@
 
 #include "bfly/Conversion/Passes.h"
 #include "bfly/IR/Bfly.h"
-#include "bfly/Pipelines/CudaToolkit.h"
 #include "bfly/Schedule/Machine.h"
+#include "bfly/Target/CudaToolkit.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"

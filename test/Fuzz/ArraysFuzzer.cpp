@@ -6,9 +6,9 @@
 // it can be written read back. Every error has a message of one line.
 
 #include "TokenMutator.h"
-#include "bfly/Engine/ArrayLiteral.h"
-#include "bfly/Engine/Npy.h"
-#include "bfly/Engine/Safetensors.h"
+#include "bfly/Arrays/ArrayLiteral.h"
+#include "bfly/Arrays/Npy.h"
+#include "bfly/Arrays/Safetensors.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"

@@ -1,10 +1,10 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "bfly/Engine/ArrayLiteral.h"
+#include "bfly/Arrays/ArrayLiteral.h"
 
 #include "TestSupport.h"
-#include "bfly/Engine/Npy.h"
+#include "bfly/Arrays/Npy.h"
 
 #include <cmath>
 

@@ -5,8 +5,8 @@
 // error that its manifest says.
 
 #include "TestSupport.h"
-#include "bfly/Engine/Npy.h"
-#include "bfly/Engine/Safetensors.h"
+#include "bfly/Arrays/Npy.h"
+#include "bfly/Arrays/Safetensors.h"
 
 using namespace llvm;
 using namespace mlir::bfly;

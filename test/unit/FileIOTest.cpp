@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 
 #include "TestSupport.h"
 

@@ -6,7 +6,7 @@
 #ifndef BFLY_TEST_UNIT_TESTSUPPORT_H
 #define BFLY_TEST_UNIT_TESTSUPPORT_H
 
-#include "bfly/Engine/HostArray.h"
+#include "bfly/Arrays/HostArray.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"

@@ -3,9 +3,9 @@
 
 #include "Arrays.h"
 
-#include "bfly/Engine/ArrayLiteral.h"
-#include "bfly/Engine/Compare.h"
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/ArrayLiteral.h"
+#include "bfly/Arrays/Compare.h"
+#include "bfly/Arrays/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"

@@ -7,9 +7,9 @@
 #define BFLY_TOOLS_BFLYRUN_ARRAYS_H
 
 #include "Flags.h"
+#include "bfly/Arrays/HostArray.h"
+#include "bfly/Arrays/Safetensors.h"
 #include "bfly/Engine/Compiler.h"
-#include "bfly/Engine/HostArray.h"
-#include "bfly/Engine/Safetensors.h"
 
 #include <optional>
 #include <vector>

@@ -4,7 +4,7 @@
 #include "Benchmark.h"
 
 #include "bfly-cuda.h"
-#include "bfly/Engine/FileIO.h"
+#include "bfly/Arrays/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"

@@ -3,8 +3,8 @@
 
 #include "Flags.h"
 
+#include "bfly/Arrays/FileIO.h"
 #include "bfly/Engine/Compiler.h"
-#include "bfly/Engine/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/raw_ostream.h"

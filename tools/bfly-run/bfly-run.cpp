@@ -10,12 +10,12 @@
 #include "Flags.h"
 #include "Progress.h"
 #include "bfly-runtime.h"
-#include "bfly/Engine/ArrayLiteral.h"
+#include "bfly/Arrays/ArrayLiteral.h"
+#include "bfly/Arrays/FileIO.h"
+#include "bfly/Arrays/Npy.h"
 #include "bfly/Engine/CrashGuard.h"
 #include "bfly/Engine/Executable.h"
-#include "bfly/Engine/FileIO.h"
-#include "bfly/Engine/Npy.h"
-#include "bfly/Schedule/Launches.h"
+#include "bfly/Target/Launches.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <chrono>

@@ -143,7 +143,7 @@ public:
   report(const Signature &function, const CompileSettings &settings,
          const ReportSettings &reportSettings = {}) const;
 
-  /// The launches of a function on a GPU (bfly/Schedule/Launches.h), which need
+  /// The launches of a function on a GPU (bfly/Target/Launches.h), which need
   /// none to be there; none on a CPU.
   llvm::Expected<llvm::json::Array>
   launches(const Signature &function, const CompileSettings &settings) const;

@@ -6,8 +6,8 @@
 #ifndef BFLY_ENGINE_EXECUTABLE_H
 #define BFLY_ENGINE_EXECUTABLE_H
 
+#include "bfly/Arrays/HostArray.h"
 #include "bfly/Engine/Compiler.h"
-#include "bfly/Engine/HostArray.h"
 
 #include <memory>
 #include <vector>
@@ -80,7 +80,7 @@ public:
   const CompileSettings &settings() const { return compileSettings; }
 
   /// Adds to the report of this function what is launched on a GPU, and what
-  /// its machine code needs (bfly/Schedule/Launches.h).
+  /// its machine code needs (bfly/Target/Launches.h).
   void addLaunchesTo(llvm::json::Object &report) const;
 
   /// The shapes of the results for inputs and parameters of these shapes.

@@ -6,7 +6,7 @@
 #ifndef BFLY_ENGINE_SIGNATURE_H
 #define BFLY_ENGINE_SIGNATURE_H
 
-#include "bfly/Engine/ElementType.h"
+#include "bfly/Arrays/ElementType.h"
 #include "bfly/Engine/SizeRules.h"
 
 #include "llvm/ADT/ArrayRef.h"

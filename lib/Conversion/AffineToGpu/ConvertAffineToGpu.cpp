@@ -15,8 +15,8 @@
 #include "KernelMapper.h"
 #include "LibraryCalls.h"
 #include "bfly/Conversion/Passes.h"
-#include "bfly/Schedule/Launches.h"
 #include "bfly/Schedule/Machine.h"
+#include "bfly/Target/Launches.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

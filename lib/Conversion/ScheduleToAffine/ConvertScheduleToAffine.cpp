@@ -10,8 +10,8 @@
 // transform, with kernels around it. Tensors come and go through
 // bufferization.to_buffer and to_tensor, which bufferization removes.
 
+#include "GPU/LibraryTransform.h"
 #include "KernelEmitter.h"
-#include "LibraryTransform.h"
 #include "bfly/Conversion/Passes.h"
 #include "bfly/Schedule/Plan.h"
 

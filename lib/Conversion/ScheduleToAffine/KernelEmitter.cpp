@@ -3,7 +3,7 @@
 
 #include "KernelEmitter.h"
 
-#include "GridNest.h"
+#include "GPU/GridNest.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

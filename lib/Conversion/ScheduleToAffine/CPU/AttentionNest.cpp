@@ -1,0 +1,236 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Butterfly attention's nest: for every sequence all stages, its state on chip.
+//
+// A whole network (stages 0 … L-1) runs in constant geometry: the token index
+// is rotated by one bit at each write-back, so partners are always rows 2p and
+// 2p+1, results always go to rows p and p+N/2, and one loop serves all stages.
+// After L rotations the tokens are back in order. A part of a network keeps
+// the natural order and addresses partners by their stride.
+
+#include "CPU/AttentionNest.h"
+
+#include "bfly/Schedule/Plan.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+AttentionNest::AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
+                             AttentionChain chain)
+    : emitter(emitter), nest(nest), chain(chain) {
+  AttentionStageOp first = chain.stages.front();
+  RankedTensorType type = first.getState().getType();
+  tokens = type.getDimSize(1);
+  channels = type.getDimSize(2);
+  heads = first.getHeads();
+  headChannels = channels / heads;
+  input = emitter.getBuffer(chain.source);
+  output = emitter.getBuffer(chain.result);
+  inputTokens = cast<MemRefType>(input.getType()).getDimSize(1);
+  outputTokens = cast<MemRefType>(output.getType()).getDimSize(1);
+  tile = std::min<int64_t>(
+      tokens / 2, llvm::bit_floor<uint64_t>(emitter.getPlan().getTile()));
+  constantGeometry =
+      static_cast<int64_t>(chain.stages.size()) == getNumStages(tokens);
+  for (auto [index, stage] : llvm::enumerate(chain.stages)) {
+    constantGeometry &= static_cast<size_t>(stage.getStage()) == index &&
+                        stage.getScoring() == first.getScoring() &&
+                        stage.getWeights() == first.getWeights() &&
+                        stage.getHeads() == first.getHeads() &&
+                        stage.getScale() == first.getScale();
+  }
+}
+
+Panels AttentionNest::pack(Value weights, bool transpose) {
+  auto type = cast<RankedTensorType>(weights.getType());
+  ArrayRef<int64_t> shape = type.getShape();
+  Panels result;
+  // With one head the forms coincide; dense is the simpler reading.
+  result.perHead = shape.back() != channels;
+  result.sharedByStages = shape.front() == 1;
+  if (shape.size() == 4 && shape[1] == 1)
+    result.perHead = true;
+  result.packed = packPanels(nest, emitter.getBuffer(weights), transpose,
+                             getPanelWidth(emitter.getPlan()));
+  return result;
+}
+
+void AttentionNest::emitStage(AttentionStageOp stage, AffineExpr number,
+                              AffineExpr source, AffineExpr target,
+                              bool parallelTiles) {
+  from = source;
+  to = target;
+  stride = int64_t(1) << stage.getStage();
+  int64_t tiles = tokens / 2 / tile;
+  if (parallelTiles)
+    nest.parallel({nest.builder.getIndexAttr(tiles)},
+                  [&](ArrayRef<AffineExpr> ivs) {
+                    emitTile(stage, number, ivs[0] * tile);
+                  });
+  else
+    nest.loop(tiles, [&](AffineExpr t) { emitTile(stage, number, t * tile); });
+}
+
+void AttentionNest::loadState(AffineExpr batch, bool parallel) {
+  auto copy = [&](Value source, Value target) {
+    auto row = [&](AffineExpr n) {
+      nest.lanes(channels, [&](AffineExpr c) {
+        nest.store(nest.load(source, {batch, n, c}), target,
+                   {nest.constantExpr(0), n, c});
+      });
+    };
+    if (parallel)
+      nest.parallel({nest.builder.getIndexAttr(inputTokens)},
+                    [&](ArrayRef<AffineExpr> ivs) { row(ivs[0]); });
+    else
+      nest.loop(inputTokens, row);
+    if (inputTokens < tokens)
+      nest.loop(tokens - inputTokens, [&](AffineExpr n) {
+        nest.lanes(channels, [&](AffineExpr c) {
+          nest.store(nest.constant(0), target,
+                     {nest.constantExpr(0), n + inputTokens, c});
+        });
+      });
+  };
+  copy(input, state);
+  if (!image)
+    return;
+  auto project = chain.image.getDefiningOp<ProjectOp>();
+  if (!project || emitter.findBuffer(chain.image))
+    return copy(emitter.getBuffer(chain.image), image);
+  // The image of what was just loaded: a tile of its rows at a time.
+  AffineExpr zero = nest.constantExpr(0);
+  nest.loop(tokens / tile, [&](AffineExpr t) {
+    auto rows = [&](Value buffer) {
+      return nest.window(buffer, {zero, t * tile, zero}, {1, tile, channels},
+                         2);
+    };
+    this->project(rows(state), panels[{project.getMatrix(), 1u}], zero,
+                  rows(image));
+  });
+}
+
+void AttentionNest::storeState(AffineExpr batch, AffineExpr buffer,
+                               bool parallel) {
+  auto copy = [&](Value source, Value target) {
+    auto row = [&](AffineExpr n) {
+      nest.lanes(channels, [&](AffineExpr c) {
+        nest.store(nest.load(source, {buffer, n, c}), target, {batch, n, c});
+      });
+    };
+    if (parallel)
+      nest.parallel({nest.builder.getIndexAttr(outputTokens)},
+                    [&](ArrayRef<AffineExpr> ivs) { row(ivs[0]); });
+    else
+      nest.loop(outputTokens, row);
+  };
+  copy(state, output);
+  Value imageResult = chain.stages.back().getImageResult();
+  if (image && imageResult)
+    if (Value target = emitter.findBuffer(imageResult))
+      copy(image, target);
+}
+
+void AttentionNest::emitSequence(AffineExpr batch, bool parallelTiles) {
+  state = nest.allocate({2, tokens, channels});
+  image = chain.image ? nest.allocate({2, tokens, channels}) : Value();
+  loadState(batch, parallelTiles);
+  int64_t stages = chain.stages.size();
+  if (constantGeometry) {
+    nest.loop(stages, [&](AffineExpr i) {
+      emitStage(chain.stages.front(), i, i % 2, -(i % 2) + 1, parallelTiles);
+    });
+  } else {
+    for (auto [index, stage] : llvm::enumerate(chain.stages))
+      emitStage(stage, nest.constantExpr(stage.getStage()),
+                nest.constantExpr(index % 2),
+                nest.constantExpr((index + 1) % 2), parallelTiles);
+  }
+  storeState(batch, nest.constantExpr(stages % 2), parallelTiles);
+  nest.free(state);
+  if (image)
+    nest.free(image);
+}
+
+void AttentionNest::emit() {
+  for (AttentionStageOp stage : chain.stages) {
+    for (auto [index, weight] : llvm::enumerate(stage.getWeights())) {
+      // Everything multiplies by W^T, but the second link of a chain.
+      bool transpose = !(stage.getScoring() == Scoring::Chained && index == 0);
+      auto [it, isNew] = panels.insert({{weight, transpose}, Panels()});
+      if (isNew)
+        it->second = pack(weight, transpose);
+    }
+  }
+  if (chain.image && !emitter.findBuffer(chain.image))
+    if (auto project = chain.image.getDefiningOp<ProjectOp>())
+      panels[{project.getMatrix(), 1u}] =
+          pack(project.getMatrix(), /*transpose=*/true);
+  OpFoldResult batches = nest.size(input, 0);
+  if (emitter.parallelOverBatch())
+    nest.parallel({batches}, [&](ArrayRef<AffineExpr> ivs) {
+      emitSequence(ivs[0], /*parallelTiles=*/false);
+    });
+  else
+    nest.serial({batches}, [&](ArrayRef<AffineExpr> ivs) {
+      emitSequence(ivs[0], /*parallelTiles=*/true);
+    });
+  for (auto &entry : panels)
+    nest.free(entry.second.packed);
+}
+
+LogicalResult mlir::bfly::emitAttentionChain(KernelEmitter &emitter,
+                                             Value sink) {
+  AttentionChain chain;
+  chain.result = sink;
+  Value value = sink;
+  auto step = [&](auto type) {
+    using OpType = decltype(type);
+    auto op = value.getDefiningOp<OpType>();
+    // A value that is in memory already is where the chain begins.
+    if (!op || (value != sink && emitter.findBuffer(value)))
+      return false;
+    value = op->getOperand(0);
+    return true;
+  };
+  Operation *cut = value.getDefiningOp<tensor::ExtractSliceOp>();
+  step(tensor::ExtractSliceOp());
+  step(arith::TruncFOp());
+  while (auto stage = value.getDefiningOp<AttentionStageOp>()) {
+    if (value != sink && emitter.findBuffer(value))
+      break;
+    if (value != stage.getResult())
+      return success(); // The image is stored with the state.
+    chain.stages.insert(chain.stages.begin(), stage);
+    value = stage.getState();
+    chain.image = stage.getImage();
+  }
+  step(arith::ExtFOp());
+  Operation *pad = value.getDefiningOp<tensor::PadOp>();
+  if (!step(tensor::PadOp()))
+    pad = nullptr;
+  step(arith::ExtFOp());
+  chain.source = value;
+  Operation *op = sink.getDefiningOp();
+  if (chain.stages.empty())
+    return op->emitOpError(
+        "cannot be part of a kernel without attention stages");
+  if (pad && !isTokenPad(cast<tensor::PadOp>(pad)))
+    return pad->emitOpError("cannot be part of a kernel: one may append zeros "
+                            "to the tokens, nothing else");
+  if (cut && !isTokenCut(cast<tensor::ExtractSliceOp>(cut)))
+    return cut->emitOpError(
+        "cannot be part of a kernel: one may keep the first "
+        "tokens, nothing else");
+  for (AttentionStageOp stage : chain.stages)
+    if (bool(stage.getImage()) != bool(chain.image))
+      return stage.emitOpError("carries an image, but its neighbour does not");
+  NestBuilder nest = emitter.makeNest(chain.stages.front());
+  if (nest.blockThreads)
+    return emitGPUAttention(emitter, nest, chain);
+  AttentionNest(emitter, nest, chain).emit();
+  return success();
+}

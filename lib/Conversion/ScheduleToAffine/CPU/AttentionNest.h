@@ -1,0 +1,94 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The nest of butterfly attention, in two parts: a sequence through its stages
+// (AttentionNest.cpp), and a stage for one tile of pairs (AttentionTile.cpp).
+
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_ATTENTIONNEST_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_ATTENTIONNEST_H
+
+#include "KernelEmitter.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace mlir::bfly {
+
+/// pad → widen → stages → narrow → cut; all but the stages may be missing.
+struct AttentionChain {
+  Value source, image, result;
+  SmallVector<AttentionStageOp> stages;
+};
+
+/// Weights in panels, and how a stage finds its own.
+struct Panels {
+  Value packed;
+  bool perHead = false, sharedByStages = false;
+};
+
+class AttentionNest {
+public:
+  AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
+                AttentionChain chain);
+  void emit();
+
+private:
+  Panels pack(Value weights, bool transpose);
+  void emitSequence(AffineExpr batch, bool parallelTiles);
+  void loadState(AffineExpr batch, bool parallel);
+  void storeState(AffineExpr batch, AffineExpr buffer, bool parallel);
+  void emitStage(AttentionStageOp stage, AffineExpr number, AffineExpr from,
+                 AffineExpr to, bool parallelTiles);
+  void emitTile(AttentionStageOp stage, AffineExpr number,
+                AffineExpr firstPair);
+
+  /// a (tile, depth) times the stage's matrix, or each head's.
+  void project(Value a, const Panels &weights, AffineExpr number, Value result);
+  void multiply(Value a, AffineExpr column, int64_t depth,
+                const Panels &weights, AffineExpr number, AffineExpr head,
+                AffineExpr firstRow, Value result, AffineExpr resultColumn,
+                int64_t resultColumns);
+  /// scores[0] = s_j and scores[1] = s_p of one head, over the tile.
+  void score(AttentionStageOp stage, AffineExpr head);
+  void mix(AffineExpr head);
+
+  Value loadState(Value buffer, AffineExpr row, AffineExpr channel) {
+    return nest.load(buffer, {from, row, channel});
+  }
+  AffineExpr rowOfFirst(AffineExpr pair) {
+    return constantGeometry
+               ? pair * 2
+               : pair.floorDiv(stride) * (2 * stride) + pair % stride;
+  }
+  AffineExpr rowOfPartner(AffineExpr pair) {
+    return rowOfFirst(pair) + (constantGeometry ? 1 : stride);
+  }
+  AffineExpr writtenRowOfFirst(AffineExpr pair) {
+    return constantGeometry ? pair : rowOfFirst(pair);
+  }
+  AffineExpr writtenRowOfPartner(AffineExpr pair) {
+    return constantGeometry ? pair + tokens / 2 : rowOfPartner(pair);
+  }
+
+  KernelEmitter &emitter;
+  NestBuilder &nest;
+  AttentionChain chain;
+  Value input, output;
+  int64_t tokens, channels, heads, headChannels, inputTokens, outputTokens;
+  int64_t tile;
+  bool constantGeometry;
+  /// Panels of the stages' weights, by weight tensor and role.
+  llvm::MapVector<std::pair<Value, unsigned>, Panels> panels;
+
+  // Of the sequence, stage and tile being emitted.
+  Value state, image;
+  AffineExpr from, to, pair0;
+  int64_t stride = 1;
+  Value delta, kappa, projected, queryFirst, queryPartner, scores;
+};
+
+/// The chain on a GPU.
+LogicalResult emitGPUAttention(KernelEmitter &emitter, NestBuilder &nest,
+                               AttentionChain chain);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_ATTENTIONNEST_H

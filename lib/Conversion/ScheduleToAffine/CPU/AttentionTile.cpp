@@ -1,0 +1,221 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// One stage of butterfly attention for one tile of pairs: differences, their
+// projections, scores, and the mix of both tokens.
+
+#include "CPU/AttentionNest.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+void AttentionNest::multiply(Value a, AffineExpr column, int64_t depth,
+                             const Panels &weights, AffineExpr number,
+                             AffineExpr head, AffineExpr firstRow, Value result,
+                             AffineExpr resultColumn, int64_t resultColumns) {
+  AffineExpr zero = nest.constantExpr(0);
+  auto type = cast<MemRefType>(weights.packed.getType());
+  int64_t rank = type.getRank();
+  SmallVector<AffineExpr> offsets;
+  SmallVector<int64_t> sizes;
+  offsets.push_back(weights.sharedByStages ? zero : number);
+  sizes.push_back(1);
+  if (rank == 5) {
+    offsets.push_back(head);
+    sizes.push_back(1);
+  }
+  offsets.append({zero, firstRow, zero});
+  sizes.append({type.getDimSize(rank - 3), depth, type.getDimSize(rank - 1)});
+  Value b = nest.window(weights.packed, offsets, sizes, 3);
+  Value left = nest.window(a, {zero, column}, {tile, depth}, 2);
+  Value right =
+      nest.window(result, {zero, resultColumn}, {tile, resultColumns}, 2);
+  TileProductOp::create(nest.builder, nest.loc, left, b, right, false);
+}
+
+void AttentionNest::project(Value a, const Panels &weights, AffineExpr number,
+                            Value result) {
+  AffineExpr zero = nest.constantExpr(0);
+  if (!weights.perHead)
+    return multiply(a, zero, channels, weights, number, zero, zero, result,
+                    zero, channels);
+  nest.loop(heads, [&](AffineExpr head) {
+    AffineExpr column = head * headChannels;
+    multiply(a, column, headChannels, weights, number, head, zero, result,
+             column, headChannels);
+  });
+}
+
+void AttentionNest::score(AttentionStageOp stage, AffineExpr head) {
+  AffineExpr first = nest.constantExpr(0), second = nest.constantExpr(1);
+  AffineExpr column = head * headChannels;
+  auto dots =
+      [&](int64_t count, AffineExpr origin,
+          function_ref<std::pair<Value, Value>(AffineExpr, AffineExpr)> terms) {
+        nest.loop(tile, [&](AffineExpr m) {
+          SmallVector<Value> totals =
+              nest.sums(count, 2, /*lanes=*/true, [&](AffineExpr c) {
+                auto [a, b] = terms(m, origin + c);
+                return SmallVector<Value>{a, b};
+              });
+          nest.store(totals[0], scores, {first, m});
+          nest.store(totals[1], scores, {second, m});
+        });
+      };
+  auto atFirst = [&](AffineExpr m, AffineExpr c) {
+    return loadState(state, rowOfFirst(pair0 + m), c);
+  };
+  auto atPartner = [&](AffineExpr m, AffineExpr c) {
+    return loadState(state, rowOfPartner(pair0 + m), c);
+  };
+  // `projected` is r of the pair, over the channels that meet the state.
+  auto withState = [&](int64_t count, AffineExpr origin) {
+    dots(count, origin, [&](AffineExpr m, AffineExpr c) {
+      Value r = nest.load(projected, {m, c});
+      return std::pair(nest.mul(atFirst(m, c), r),
+                       nest.mul(atPartner(m, c), r));
+    });
+  };
+  switch (stage.getScoring()) {
+  case Scoring::Definition:
+  case Scoring::PairDifference:
+    // kappa = K_p - K_j: by the definition's two scores, or at once.
+    return dots(headChannels, column, [&](AffineExpr m, AffineExpr c) {
+      Value k = nest.load(kappa, {m, c});
+      return std::pair(nest.mul(nest.load(queryFirst, {m, c}), k),
+                       nest.mul(nest.load(queryPartner, {m, c}), k));
+    });
+  case Scoring::Chained: {
+    const Panels &query = panels[{stage.getWeights()[0], false}];
+    if (query.perHead)
+      return withState(headChannels, column);
+    return withState(channels, nest.constantExpr(0));
+  }
+  case Scoring::Folded:
+  case Scoring::Carried:
+    return withState(headChannels, column);
+  }
+}
+
+void AttentionNest::mix(AffineExpr head) {
+  AffineExpr first = nest.constantExpr(0), second = nest.constantExpr(1);
+  nest.loop(tile, [&](AffineExpr m) {
+    AffineExpr pair = pair0 + m;
+    Value weightFirst = nest.load(scores, {first, m});
+    Value weightPartner = nest.load(scores, {second, m});
+    auto apply = [&](Value buffer) {
+      nest.lanes(headChannels, [&](AffineExpr lane) {
+        AffineExpr c = head * headChannels + lane;
+        Value a = loadState(buffer, rowOfFirst(pair), c);
+        Value b = loadState(buffer, rowOfPartner(pair), c);
+        Value difference = nest.sub(b, a);
+        nest.store(nest.add(a, nest.mul(weightFirst, difference)), buffer,
+                   {to, writtenRowOfFirst(pair), c});
+        nest.store(nest.sub(b, nest.mul(weightPartner, difference)), buffer,
+                   {to, writtenRowOfPartner(pair), c});
+      });
+    };
+    apply(state);
+    if (image)
+      apply(image);
+  });
+}
+
+void AttentionNest::emitTile(AttentionStageOp stage, AffineExpr number,
+                             AffineExpr firstPair) {
+  pair0 = firstPair;
+  Scoring scoring = stage.getScoring();
+  SmallVector<Value> scratch;
+  auto allocate = [&](ArrayRef<int64_t> shape) {
+    scratch.push_back(nest.allocate(shape));
+    return scratch.back();
+  };
+  auto forEach = [&](function_ref<void(AffineExpr m, AffineExpr c)> body) {
+    nest.loop(tile, [&](AffineExpr m) {
+      nest.lanes(channels, [&](AffineExpr c) { body(m, c); });
+    });
+  };
+  scores = allocate({2, tile});
+
+  if (scoring == Scoring::Definition || scoring == Scoring::PairDifference) {
+    Value first = allocate({tile, channels}),
+          partner = allocate({tile, channels});
+    queryFirst = allocate({tile, channels});
+    queryPartner = allocate({tile, channels});
+    kappa = allocate({tile, channels});
+    forEach([&](AffineExpr m, AffineExpr c) {
+      nest.store(loadState(state, rowOfFirst(pair0 + m), c), first, {m, c});
+      nest.store(loadState(state, rowOfPartner(pair0 + m), c), partner, {m, c});
+    });
+    const Panels &query = panels[{stage.getWeights()[0], true}];
+    const Panels &key = panels[{stage.getWeights()[1], true}];
+    project(first, query, number, queryFirst);
+    project(partner, query, number, queryPartner);
+    if (scoring == Scoring::PairDifference) {
+      forEach([&](AffineExpr m, AffineExpr c) {
+        nest.store(
+            nest.sub(nest.load(partner, {m, c}), nest.load(first, {m, c})),
+            first, {m, c});
+      });
+      project(first, key, number, kappa);
+    } else {
+      Value keyFirst = allocate({tile, channels});
+      project(first, key, number, keyFirst);
+      project(partner, key, number, kappa);
+      forEach([&](AffineExpr m, AffineExpr c) {
+        nest.store(
+            nest.sub(nest.load(kappa, {m, c}), nest.load(keyFirst, {m, c})),
+            kappa, {m, c});
+      });
+    }
+  } else {
+    projected = allocate({tile, channels});
+    if (scoring == Scoring::Carried) {
+      forEach([&](AffineExpr m, AffineExpr c) {
+        nest.store(nest.sub(loadState(image, rowOfPartner(pair0 + m), c),
+                            loadState(image, rowOfFirst(pair0 + m), c)),
+                   projected, {m, c});
+      });
+    } else {
+      delta = allocate({tile, channels});
+      forEach([&](AffineExpr m, AffineExpr c) {
+        nest.store(nest.sub(loadState(state, rowOfPartner(pair0 + m), c),
+                            loadState(state, rowOfFirst(pair0 + m), c)),
+                   delta, {m, c});
+      });
+    }
+    if (scoring == Scoring::Folded)
+      project(delta, panels[{stage.getWeights()[0], true}], number, projected);
+    if (scoring == Scoring::Chained) {
+      kappa = allocate({tile, channels});
+      project(delta, panels[{stage.getWeights()[1], true}], number, kappa);
+      const Panels &query = panels[{stage.getWeights()[0], false}];
+      if (query.perHead)
+        project(kappa, query, number, projected);
+    }
+  }
+
+  nest.loop(heads, [&](AffineExpr head) {
+    if (scoring == Scoring::Chained) {
+      // Dense: r^h = (Wq^h)^T kappa^h has all channels, and is this head's own.
+      const Panels &query = panels[{stage.getWeights()[0], false}];
+      AffineExpr zero = nest.constantExpr(0);
+      if (!query.perHead)
+        multiply(kappa, head * headChannels, headChannels, query, number, zero,
+                 head * headChannels, projected, zero, channels);
+    }
+    score(stage, head);
+    Value scale = nest.constant(stage.getScale().convertToDouble());
+    nest.lanes(tile, [&](AffineExpr m) {
+      AffineExpr first = nest.constantExpr(0), second = nest.constantExpr(1);
+      Value s = nest.mul(scale, nest.load(scores, {first, m}));
+      Value t = nest.mul(scale, nest.load(scores, {second, m}));
+      nest.store(nest.sigmoid(s), scores, {first, m});
+      nest.store(nest.sigmoid(nest.sub(nest.constant(0), t)), scores,
+                 {second, m});
+    });
+    mix(head);
+  });
+  for (Value buffer : scratch)
+    nest.free(buffer);
+}

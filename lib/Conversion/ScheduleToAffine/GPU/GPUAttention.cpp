@@ -1,0 +1,125 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Which nests a chain of attention stages becomes on a GPU.
+
+#include "CPU/AttentionNest.h"
+#include "GPU/BlockAttentionNest.h"
+#include "GPU/GridAttentionNest.h"
+
+#include "bfly/Schedule/Plan.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+static LogicalResult verifyStage(AttentionStageOp stage) {
+  Scoring scoring = stage.getScoring();
+  if (scoring != Scoring::Definition && scoring != Scoring::PairDifference)
+    return stage.emitOpError("scores as ")
+           << stringifyScoring(scoring)
+           << ", which does not run on a GPU; definition and pair_difference "
+              "do";
+  if (getComputeType(stage.getState().getType()).isF64())
+    return stage.emitOpError(
+        "is in f64, which runs on a CPU; f32, bf16 and f16 run on a GPU");
+  return success();
+}
+
+/// A (B, N, D) array of what `stage` computes in, between phases.
+static Value allocateRows(NestBuilder &nest, AttentionStageOp stage, Value like,
+                          Type elementType) {
+  RankedTensorType type = stage.getState().getType();
+  return nest.allocateGlobal(nest.size(like, 0), type.getShape().drop_front(),
+                             elementType);
+}
+
+LogicalResult mlir::bfly::emitGPUAttention(KernelEmitter &emitter,
+                                           NestBuilder &nest,
+                                           AttentionChain chain) {
+  for (AttentionStageOp stage : chain.stages)
+    if (failed(verifyStage(stage)))
+      return failure();
+  AttentionStageOp first = chain.stages.front();
+  if (nest.blockThreads < 128 || nest.blockThreads % 128)
+    return first.emitOpError(
+               "needs a plan of whole warpgroups, 128 threads each, got ")
+           << nest.blockThreads << " threads";
+
+  RankedTensorType type = first.getState().getType();
+  auto stored = cast<FloatType>(
+      cast<RankedTensorType>(chain.source.getType()).getElementType());
+  bool whole = int64_t(chain.stages.size()) == getNumStages(type.getDimSize(1));
+  bool narrow = stored.getWidth() == 16;
+  for (auto [index, stage] : llvm::enumerate(chain.stages)) {
+    whole &= static_cast<size_t>(stage.getStage()) == index &&
+             stage.getScoring() == first.getScoring() &&
+             stage.getWeights() == first.getWeights() &&
+             stage.getHeads() == first.getHeads() &&
+             stage.getScale() == first.getScale();
+    for (Value weight : stage.getWeights())
+      narrow &=
+          cast<RankedTensorType>(weight.getType()).getElementType() == stored;
+  }
+  // The state is stored as the caller's arrays are; and wider where a part of
+  // a network has it in the compute type.
+  FloatType elementType = narrow ? stored : nest.compute;
+  auto query = [&](AttentionStageOp stage) {
+    return emitter.getBuffer(stage.getWeights()[0]);
+  };
+  auto key = [&](AttentionStageOp stage) {
+    return emitter.getBuffer(stage.getWeights()[1]);
+  };
+  Value input = emitter.getBuffer(chain.source);
+  Value output = emitter.getBuffer(chain.result);
+
+  ArrayRef<GroupAttr> groups = emitter.getPlan().getGroups();
+  int64_t rows = 2 * emitter.getPlan().getTile();
+  bool local = whole && isLocalAttention(first) && !groups.empty() &&
+               rows % nest.blockThreads == 0 &&
+               getLocalAttention(type.getDimSize(2) / first.getHeads())
+                       .getSharedBytes(rows, elementType.getWidth() / 8) <=
+                   kLocalSharedBytes &&
+               llvm::all_of(groups, [&](GroupAttr group) {
+                 return group.getPlace() == Place::Shared;
+               });
+  SmallVector<Value> between;
+  if (local) {
+    // A group writes the rows that it read, so that one array serves all.
+    Value to = output;
+    auto outputType = cast<MemRefType>(output.getType());
+    if (groups.size() > 1 && (outputType.getElementType() != elementType ||
+                              outputType.getDimSize(1) != type.getDimSize(1))) {
+      to = allocateRows(nest, first, input, elementType);
+      between.push_back(to);
+    }
+    for (GroupAttr group : groups) {
+      bool last = group == groups.back();
+      BlockAttentionNest(nest, first, group.getFirst(),
+                         group.getLast() - group.getFirst() + 1, rows, input,
+                         query(first), key(first), last ? output : to,
+                         elementType)
+          .emit();
+      input = to;
+    }
+  } else if (whole) {
+    GridAttentionNest(nest, first, chain.stages.size(), input, query(first),
+                      key(first), output, elementType)
+        .emit();
+  } else {
+    // A part of a network, a stage at a time.
+    for (auto [index, stage] : llvm::enumerate(chain.stages)) {
+      Value to = output;
+      if (index + 1 < chain.stages.size()) {
+        to = allocateRows(nest, stage, input, nest.compute);
+        between.push_back(to);
+      }
+      GridAttentionNest(nest, stage, 1, input, query(stage), key(stage), to,
+                        elementType)
+          .emit();
+      input = to;
+    }
+  }
+  for (Value buffer : between)
+    nest.free(buffer);
+  return success();
+}

@@ -1,0 +1,56 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// How butterfly attention with its state in memory is cut into units of work on
+// a GPU, a tile of pairs for a group of heads each, and a unit's products into
+// chunks of columns and steps of depth.
+
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDATTENTIONTILING_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDATTENTIONTILING_H
+
+#include "GPU/GridNest.h"
+
+namespace mlir::bfly {
+
+struct GridAttentionTiling {
+  /// For a network of stages like `stage`, of `input` (B, tokens, D), whose
+  /// state is stored in `elementType`.
+  GridAttentionTiling(NestBuilder &nest, AttentionStageOp stage, Value input,
+                      FloatType elementType);
+
+  /// Adds "the pair exists" where it may not.
+  void addPairExists(SmallVectorImpl<AffineExpr> &constraints,
+                     AffineExpr pair) const;
+  void addHeadExists(SmallVectorImpl<AffineExpr> &constraints,
+                     AffineExpr head) const;
+  /// The row of a pair's first token within its sequence.
+  static AffineExpr firstToken(AffineExpr pair, int64_t stride) {
+    return pair.floorDiv(stride) * (2 * stride) + pair % stride;
+  }
+  /// The place along the state's depth of a group's channel.
+  AffineExpr getPosition(AffineExpr group, AffineExpr channelInGroup) const {
+    return group * (perHead ? steps * stepDepth : groupHeads * headChannels) +
+           channelInGroup;
+  }
+
+  FloatType elementType;
+  bool perHead, pairDifference, storesDifference;
+  int64_t tokens, channels, heads, headChannels;
+  /// A tile is 64 pairs for each warpgroup; pairs are counted over all
+  /// sequences.
+  int64_t warpgroups, tilePairs;
+  BatchUnits tiles;
+  /// A group is some whole heads, each of `headColumns` columns; or one head,
+  /// in chunks of `columns`.
+  int64_t groupHeads, groups, headColumns, chunks, columns;
+  /// Depth of a step, steps of a projection, and the channels it is over; the
+  /// depth of the state is that of all groups where each has its own channels.
+  int64_t stepDepth, steps, span;
+  /// Parts of a pair in the state, and the products over them.
+  int64_t parts;
+  SmallVector<int64_t> products, minus;
+};
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDATTENTIONTILING_H

@@ -1,0 +1,76 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// What the nests of a GPU's kernels share: units of work that cover a batch,
+// loops over all elements of a tensor, and sums over a block's threads.
+
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDNEST_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDNEST_H
+
+#include "KernelEmitter.h"
+
+namespace mlir::bfly {
+
+/// Two neighbours in memory, as one access of twice their size, which their
+/// address must be a multiple of; in the compute type.
+ComplexPair loadPair(NestBuilder &nest, Value buffer,
+                     ArrayRef<AffineExpr> indices);
+void storePair(NestBuilder &nest, ComplexPair value, Value buffer,
+               ArrayRef<AffineExpr> indices);
+
+/// Units of work, so many items each, that cover the items of all sequences.
+struct BatchUnits {
+  BatchUnits(NestBuilder &nest, Value input, int64_t itemsPerSequence,
+             int64_t itemsPerUnit);
+
+  /// Sequences.
+  AffineExpr batches;
+  OpFoldResult count;
+  /// Whether every unit is certain to have all its items.
+  bool full;
+};
+
+/// A phase over every element of a space; a dynamic size comes first. Threads
+/// that follow one another take elements that do.
+void forEachElement(NestBuilder &nest, ArrayRef<OpFoldResult> sizes,
+                    function_ref<void(ArrayRef<AffineExpr>)> body);
+
+/// What a thread adds up: terms at `first`, `first` + `stride`, ... `steps` of
+/// them, but none from `limit`. `whole` says that `limit` cuts none off.
+struct StridedRange {
+  AffineExpr first;
+  int64_t stride, steps;
+  bool whole;
+  AffineExpr limit;
+};
+SmallVector<Value>
+sumStrided(NestBuilder &nest, const StridedRange &range, unsigned number,
+           function_ref<SmallVector<Value>(AffineExpr)> terms);
+
+/// Sums over the second dimension of a buffer (items, width) in shared memory,
+/// in a tree: (items, 1).
+Value sumInTree(NestBuilder &nest, Value partial);
+
+/// A phase, or two, that make output[b, c] = factor * sum over `rows` of
+/// element(b, row, c).
+void sumRows(KernelEmitter &emitter, NestBuilder &nest, OpFoldResult batch,
+             int64_t rows, int64_t channels, Value output, double factor,
+             function_ref<Value(AffineExpr, AffineExpr, AffineExpr)> element);
+
+// The operations that surround the networks.
+void emitLinearOnGPU(KernelEmitter &emitter, LinearOp op);
+void emitLayerNormOnGPU(KernelEmitter &emitter, LayerNormOp op);
+
+/// What follows a product: the bias of its column and relu, where there are
+/// any.
+Value emitEpilogue(NestBuilder &nest, LinearOp op, Value bias, Value value,
+                   AffineExpr column);
+
+/// Where the last of the tiles that cover `total` moves back to end at the last
+/// element: the first element of tile `index`.
+AffineExpr getTileStart(NestBuilder &nest, AffineExpr index, int64_t tile,
+                        int64_t tiles, int64_t total);
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDNEST_H
