@@ -19,6 +19,7 @@ using namespace mlir::bfly;
 
 #include "bfly/IR/BflyDialect.cpp.inc"
 #include "bfly/IR/BflyEnums.cpp.inc"
+#include "bfly/IR/BflyInterfaces.cpp.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "bfly/IR/BflyAttrs.cpp.inc"

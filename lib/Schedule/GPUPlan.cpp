@@ -3,7 +3,7 @@
 
 // Plans of a GPU: what a block's shared memory and registers hold.
 
-#include "Network.h"
+#include "PlanRules.h"
 
 #include "bfly/Schedule/Radices.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -29,8 +29,8 @@ static constexpr int64_t kSharedReserve = 4 << 10;
 PlanAttr mlir::bfly::planGPUTransform(KernelOp kernel, const Network &network,
                                       const Machine &machine) {
   MLIRContext *context = kernel.getContext();
-  int64_t tokens = network.transformTokens, bytes = network.elementBytes;
-  int64_t columns = network.channels;
+  int64_t tokens = network.transformTokens, bytes = network.getElementBytes();
+  int64_t columns = network.getChannels();
   if (network.packed)
     columns = (columns + 1) / 2;
   // Rows of a slab of f32 that are 32 bytes wide, which is what memory gives at
@@ -67,7 +67,8 @@ PlanAttr mlir::bfly::planGPUTransform(KernelOp kernel, const Network &network,
     }
     // Blocks take slabs in waves: narrower ones where fewer would be idle in
     // the last.
-    int64_t batch = ShapedType::isDynamic(network.batch) ? 1 : network.batch;
+    int64_t batch =
+        ShapedType::isDynamic(network.getBatch()) ? 1 : network.getBatch();
     int64_t blocks = machine.multiprocessors *
                      std::max<int64_t>(1, machine.residentThreads / threads);
     auto cost = [&](int64_t width) {
@@ -137,15 +138,17 @@ int64_t mlir::bfly::getStoredBytes(AttentionStageOp first) {
                                           : 4;
 }
 
+/// Whether a block can do all stages of such a network.
+static bool isLocalNetwork(const Network &network) {
+  return network.numStages() == getNumStages(network.getAttentionTokens()) &&
+         llvm::all_of(network.stages, isLocalAttention);
+}
+
 PlanAttr mlir::bfly::planGPUAttention(KernelOp kernel, const Network &network,
                                       const Machine &machine) {
   MLIRContext *context = kernel.getContext();
-  AttentionStageOp first;
-  bool local = network.stages == getNumStages(network.attentionTokens);
-  kernel.getBody().walk([&](AttentionStageOp stage) {
-    first = first ? first : stage;
-    local &= isLocalAttention(stage);
-  });
+  AttentionStageOp first = network.stages.front();
+  bool local = isLocalNetwork(network);
   // Two warpgroups, each with 64 pairs at a time: as many as leave a thread all
   // its registers for their products.
   constexpr int64_t threads = 256, tile = 128;
@@ -157,7 +160,7 @@ PlanAttr mlir::bfly::planGPUAttention(KernelOp kernel, const Network &network,
   int64_t rows = kMostRows;
   if (local) {
     LocalAttention heads =
-        getLocalAttention(network.channels / int64_t(first.getHeads()));
+        getLocalAttention(network.getChannels() / int64_t(first.getHeads()));
     int64_t bytes = getStoredBytes(first);
     while (rows >= kLeastRows &&
            heads.getSharedBytes(rows, bytes) > kLocalSharedBytes)
@@ -165,15 +168,15 @@ PlanAttr mlir::bfly::planGPUAttention(KernelOp kernel, const Network &network,
     local = rows >= kLeastRows;
   }
   if (!local)
-    return getPlan(
-        tile, GroupAttr::get(context, 0, network.stages - 1, Place::Memory));
+    return getPlan(tile, GroupAttr::get(context, 0, network.numStages() - 1,
+                                        Place::Memory));
   // As many stages as the rows of a block have bits.
   SmallVector<GroupAttr> groups;
   int64_t most = llvm::Log2_64(rows);
-  for (int64_t stage = 0; stage < network.stages; stage += most)
-    groups.push_back(GroupAttr::get(context, stage,
-                                    std::min(stage + most, network.stages) - 1,
-                                    Place::Shared));
+  for (int64_t stage = 0; stage < network.numStages(); stage += most)
+    groups.push_back(GroupAttr::get(
+        context, stage, std::min(stage + most, network.numStages()) - 1,
+        Place::Shared));
   return getPlan(rows / 2, groups);
 }
 
@@ -202,7 +205,7 @@ LogicalResult mlir::bfly::verifyGPUTransform(KernelOp kernel,
              << "; a first of two groups is in memory, all else in shared";
   }
   int64_t bytes =
-      getSlabSize(radices, parts, plan.getLanes()) * network.elementBytes;
+      getSlabSize(radices, parts, plan.getLanes()) * network.getElementBytes();
   if (bytes > machine.sharedBytes - kSharedReserve)
     return kernel.emitKernelError()
            << "has a plan whose slab of " << bytes
@@ -236,9 +239,9 @@ LogicalResult mlir::bfly::verifyGPUAttention(KernelOp kernel,
              << " stages in shared memory, or not a pair for every "
              << "two threads";
   }
-  if (next != network.stages)
+  if (next != network.numStages())
     return kernel.emitKernelError()
-           << "has a plan whose groups do not cover its " << network.stages
+           << "has a plan whose groups do not cover its " << network.numStages()
            << " stages";
   return verifyLocalAttention(kernel, network);
 }
@@ -255,19 +258,14 @@ LogicalResult mlir::bfly::verifyLocalAttention(KernelOp kernel,
     return kernel.emitKernelError()
            << "has a plan with groups in shared and in memory; all are in one "
               "place";
-  AttentionStageOp first;
-  bool local = network.stages == getNumStages(network.attentionTokens);
-  kernel.getBody().walk([&](AttentionStageOp stage) {
-    first = first ? first : stage;
-    local &= isLocalAttention(stage);
-  });
-  if (!local)
+  if (!isLocalNetwork(network))
     return kernel.emitKernelError()
            << "has a plan with groups in shared memory, where only all stages "
               "of one network are, with weights per head and scores as "
               "defined; others are in memory";
+  AttentionStageOp first = network.stages.front();
   int64_t bytes =
-      getLocalAttention(network.channels / int64_t(first.getHeads()))
+      getLocalAttention(network.getChannels() / int64_t(first.getHeads()))
           .getSharedBytes(2 * plan.getTile(), getStoredBytes(first));
   if (bytes > kLocalSharedBytes)
     return refuse(kernel, "tile", plan.getTile())

@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "Network.h"
+#include "PlanRules.h"
 
 #include "bfly/Schedule/Radices.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -15,62 +15,17 @@ using namespace mlir::bfly;
 /// Share of a cache that a slab may fill: the rest is for what streams by.
 static constexpr double kCacheShare = 0.75;
 
-Network mlir::bfly::inspect(KernelOp kernel) {
-  Network network;
-  kernel.getBody().walk([&](Operation *op) {
-    if (!isa_and_nonnull<BflyDialect>(op->getDialect()) || isa<YieldOp>(op) ||
-        !op->getNumResults() || !op->getNumOperands())
-      return;
-    // Another is of another level.
-    auto type = dyn_cast<RankedTensorType>(op->getOperand(0).getType());
-    if (!type)
-      return;
-    network.elementBytes = std::max<int64_t>(
-        network.elementBytes, getComputeType(type).getWidth() / 8);
-    auto setSequence = [&](RankedTensorType sequence) {
-      network.batch = sequence.getDimSize(0);
-      network.channels = sequence.getDimSize(2);
-    };
-    auto setTransform = [&](int64_t tokens) {
-      if (network.hasTransform && network.transformTokens != tokens)
-        network.otherTokens = network.transformTokens;
-      network.hasTransform = true;
-      network.transformTokens = tokens;
-    };
-    if (auto fft = dyn_cast<FftOp>(op)) {
-      setTransform(fft.getTokens());
-      network.packed |= fft.isHalf();
-      setSequence(type);
-    } else if (auto ifft = dyn_cast<IfftOp>(op)) {
-      setTransform(ifft.getTokens());
-      network.packed |= ifft.isHalf();
-      setSequence(type);
-    } else if (auto map = dyn_cast<SpectrumMapOp>(op)) {
-      // Of maps alone; a transform says what its own length is.
-      if (!network.hasTransform)
-        network.transformTokens = map.getTokens();
-      network.packed |= map.isHalf();
-      setSequence(type);
-    } else if (auto stage = dyn_cast<AttentionStageOp>(op)) {
-      network.attentionTokens = type.getDimSize(1);
-      ++network.stages;
-      setSequence(type);
-    }
-  });
-  return network;
-}
-
 static PlanAttr planTransform(KernelOp kernel, const Network &network,
                               const Machine &machine) {
   MLIRContext *context = kernel.getContext();
-  int64_t lanes = machine.lanes * 4 / network.elementBytes;
+  int64_t lanes = machine.lanes * 4 / network.getElementBytes();
   int64_t tile = network.packed ? 2 * lanes : lanes;
   int64_t tokens = network.transformTokens;
   bool bluestein = needsBluestein(tokens);
   int64_t length = bluestein ? getBluesteinLength(tokens) : tokens;
   SmallVector<int64_t> radices = factorIntoRadices(length, kLargestRadix);
 
-  int64_t rowBytes = 2 * lanes * network.elementBytes;
+  int64_t rowBytes = 2 * lanes * network.getElementBytes();
   auto placeOf = [&](int64_t rows) {
     double bytes = double(rows) * rowBytes;
     return bytes <= machine.l1 * kCacheShare   ? Place::L1
@@ -104,25 +59,25 @@ static PlanAttr planAttention(KernelOp kernel, const Network &network,
   MLIRContext *context = kernel.getContext();
   if (machine.isGPU())
     return planGPUAttention(kernel, network, machine);
-  int64_t lanes = machine.lanes * 4 / network.elementBytes;
+  int64_t lanes = machine.lanes * 4 / network.getElementBytes();
   // Three tiles (difference, its key, its score vector) share the second-level
   // cache with a matrix of weights that streams by.
-  int64_t rowBytes = 3 * network.channels * network.elementBytes;
+  int64_t rowBytes = 3 * network.getChannels() * network.getElementBytes();
   int64_t tile = llvm::bit_floor<uint64_t>(
       std::clamp<int64_t>(machine.l2 / 2 / rowBytes, 8, 64));
-  int64_t pairs = network.attentionTokens / 2;
+  int64_t pairs = network.getAttentionTokens() / 2;
   // Sequences are spread over the threads where there are enough of them to
   // keep all busy; else the tiles of each, with a barrier after every stage.
-  bool enough = !ShapedType::isDynamic(network.batch) &&
-                network.batch % machine.threads == 0;
+  bool enough = !ShapedType::isDynamic(network.getBatch()) &&
+                network.getBatch() % machine.threads == 0;
   bool tooShort = pairs < tile * machine.threads;
-  double stateBytes =
-      2.0 * network.attentionTokens * network.channels * network.elementBytes;
+  double stateBytes = 2.0 * network.getAttentionTokens() *
+                      network.getChannels() * network.getElementBytes();
   Place place = stateBytes <= machine.l2 * kCacheShare   ? Place::L2
                 : stateBytes <= machine.l3 * kCacheShare ? Place::L3
                                                          : Place::Memory;
   SmallVector<GroupAttr> groups{
-      GroupAttr::get(context, 0, network.stages - 1, place)};
+      GroupAttr::get(context, 0, network.numStages() - 1, place)};
   return PlanAttr::get(
       context, StringAttr::get(context, machine.name), lanes, tile, {}, groups,
       StringAttr::get(context, enough || tooShort ? "batch" : "tile"),
@@ -131,16 +86,16 @@ static PlanAttr planAttention(KernelOp kernel, const Network &network,
 
 /// Rows of a dense product's tile: enough to stream the weights for, few enough
 /// for every thread to get some.
-static int64_t chooseRows(KernelOp kernel, const Machine &machine) {
+static int64_t chooseRows(const Network &network, const Machine &machine) {
   constexpr int64_t most = 64, least = 8;
   int64_t tile = most;
-  kernel.getBody().walk([&](LinearOp op) {
+  for (LinearOp op : network.products) {
     int64_t rows = 1;
     for (int64_t size : op.getInput().getType().getShape().drop_back())
       rows *= ShapedType::isDynamic(size) ? 1 : std::min(size, most * most);
     uint64_t share = std::max<int64_t>(rows / (2 * machine.threads), least);
     tile = std::min<int64_t>(tile, llvm::bit_floor(share));
-  });
+  }
   return tile;
 }
 
@@ -150,12 +105,12 @@ PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
     return planGPUTransform(kernel, network, machine);
   if (network.transformTokens)
     return planTransform(kernel, network, machine);
-  if (network.stages)
+  if (!network.stages.empty())
     return planAttention(kernel, network, machine);
   MLIRContext *context = kernel.getContext();
-  int64_t lanes = machine.lanes * 4 / network.elementBytes;
+  int64_t lanes = machine.lanes * 4 / network.getElementBytes();
   return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
-                       chooseRows(kernel, machine), {}, {},
+                       chooseRows(network, machine), {}, {},
                        StringAttr::get(context, "tile"),
                        /*threads=*/machine.isGPU() ? 256 : 0);
 }

@@ -58,37 +58,36 @@ static json::Array getTypes(TypeRange types) {
   return result;
 }
 
-static json::Object getNetworkReport(KernelOp kernel,
-                                     const KernelContents &contents) {
-  json::Object network{{"kind", contents.getKind()}};
-  if (!contents.sequence)
-    return network;
-  RankedTensorType type = contents.sequence;
+static json::Object getNetworkReport(KernelOp kernel, const Network &network) {
+  json::Object report{{"kind", network.getKind()}};
+  if (!network.sequence)
+    return report;
+  RankedTensorType type = network.sequence;
   // Attention's state is wider than what it is made from.
   Type element = type.getElementType();
-  if (!contents.stages.empty())
+  if (!network.stages.empty())
     if (auto result = dyn_cast<RankedTensorType>(kernel.getResultTypes()[0]))
       element = result.getElementType();
-  network["element"] = toString(element);
+  report["element"] = toString(element);
   ArrayRef<int64_t> shape = type.getShape();
   if (type.getRank() == 3) {
-    network["batch"] =
+    report["batch"] =
         type.isDynamicDim(0) ? json::Value(nullptr) : json::Value(shape[0]);
-    network["tokens"] = shape[1];
-    network["channels"] = shape[2];
+    report["tokens"] = shape[1];
+    report["channels"] = shape[2];
   }
-  if (contents.transforms)
-    network["length"] = getTransformLength(kernel);
-  if (SpectrumMapOp map = contents.map)
-    network["tokens"] = static_cast<int64_t>(map.getTokens());
-  if (!contents.stages.empty()) {
-    AttentionStageOp first = contents.stages.front();
-    network["stages"] = static_cast<int64_t>(contents.stages.size());
-    network["first_stage"] = static_cast<int64_t>(first.getStage());
-    network["heads"] = static_cast<int64_t>(first.getHeads());
-    network["scoring"] = stringifyScoring(first.getScoring());
+  if (network.transforms)
+    report["length"] = getTransformLength(kernel);
+  if (network.hasMap)
+    report["tokens"] = network.transformTokens;
+  if (!network.stages.empty()) {
+    AttentionStageOp first = network.stages.front();
+    report["stages"] = static_cast<int64_t>(network.stages.size());
+    report["first_stage"] = static_cast<int64_t>(first.getStage());
+    report["heads"] = static_cast<int64_t>(first.getHeads());
+    report["scoring"] = stringifyScoring(first.getScoring());
   }
-  return network;
+  return report;
 }
 
 // The plan and its state -----------------------------------------------------
@@ -166,7 +165,7 @@ static json::Array getStateReport(KernelOp kernel,
 
 json::Object mlir::bfly::getKernelReport(KernelOp kernel,
                                          const ReportOptions &options) {
-  KernelContents contents = getContents(kernel);
+  Network network = inspect(kernel);
   KernelCost cost = getKernelCost(kernel);
   json::Object report{{"name", kernel.getName()},
                       {"location", toString(kernel.getLoc())}};
@@ -174,11 +173,11 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
     report["function"] = function.getName();
   report["inputs"] = getTypes(kernel.getInputs().getTypes());
   report["results"] = getTypes(kernel.getResultTypes());
-  report["network"] = getNetworkReport(kernel, contents);
+  report["network"] = getNetworkReport(kernel, network);
 
   json::Array ops;
   int64_t length = getTransformLength(kernel);
-  for (Operation *op : contents.ops) {
+  for (Operation *op : network.ops) {
     json::Object entry{{"name", op->getName().getStringRef()},
                        {"location", toString(op->getLoc())},
                        {"result", toString(op->getResult(0).getType())}};
@@ -186,8 +185,8 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
     ops.push_back(std::move(entry));
   }
   report["ops"] = std::move(ops);
-  report["rewrites"] = json::Array(getRewrites(kernel, contents));
-  std::string unfused = getUnfusedReason(kernel, contents);
+  report["rewrites"] = json::Array(getRewrites(kernel, network));
+  std::string unfused = getUnfusedReason(kernel, network);
   if (!unfused.empty())
     report["unfused"] = unfused;
   if (StringRef library = getLibrary(kernel); !library.empty())
@@ -205,7 +204,7 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
     report["state"] =
         getStateReport(kernel, getPlannedMachine(kernel, options));
   }
-  if (auto bound = getBound(kernel, cost, contents.wide, options)) {
+  if (auto bound = getBound(kernel, cost, network.wide, options)) {
     report["memory_seconds"] = bound->memory;
     report["arithmetic_seconds"] = bound->arithmetic;
     if (bound->matrix > 0)

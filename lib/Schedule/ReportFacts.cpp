@@ -4,70 +4,32 @@
 #include "ReportFacts.h"
 
 #include "bfly/Schedule/Plan.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
 
-// What a kernel holds --------------------------------------------------------
-
-KernelContents mlir::bfly::getContents(KernelOp kernel) {
-  KernelContents contents;
-  for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (isa<BflyDialect>(op.getDialect()))
-      contents.ops.push_back(&op);
-    for (Value result : op.getResults())
-      if (auto type = dyn_cast<RankedTensorType>(result.getType()))
-        if (isa<FloatType, ComplexType>(type.getElementType()))
-          contents.wide |= getComputeType(type).isF64();
-    if (auto fft = dyn_cast<FftOp>(op)) {
-      ++contents.transforms;
-      contents.half |= fft.isHalf();
-      contents.sequence = fft.getInput().getType();
-    } else if (auto ifft = dyn_cast<IfftOp>(op)) {
-      ++contents.transforms;
-      contents.half |= ifft.isHalf();
-      contents.sequence = ifft.getResult().getType();
-    } else if (auto map = dyn_cast<SpectrumMapOp>(op)) {
-      contents.map = map;
-      contents.mirrored |= map.getHermitian();
-      if (!contents.sequence)
-        contents.sequence = map.getInput().getType();
-    } else if (auto bin = dyn_cast<SpectrumBinOp>(op)) {
-      contents.binZero |= bin.getIndex() == 0;
-    } else if (auto stage = dyn_cast<AttentionStageOp>(op)) {
-      contents.stages.push_back(stage);
-      contents.sequence = stage.getState().getType();
-    }
-    contents.padded |= isa<tensor::PadOp>(op);
-  }
-  if (!contents.sequence && kernel.getNumResults())
-    contents.sequence = cast<RankedTensorType>(kernel.getResult(0).getType());
-  return contents;
-}
-
 SmallVector<StringRef> mlir::bfly::getRewrites(KernelOp kernel,
-                                               const KernelContents &contents) {
+                                               const Network &network) {
   SmallVector<StringRef> rewrites;
-  if (contents.half) {
+  if (network.half) {
     rewrites.push_back("half_spectrum");
     if (!getLibraryTransform(kernel))
       rewrites.push_back("two_channels_a_transform");
   }
-  if (contents.mirrored)
+  if (network.hermitian)
     rewrites.push_back("hermitian_part");
-  if (contents.binZero)
+  if (network.binZero)
     rewrites.push_back("mean_is_bin_zero");
-  if (contents.transforms &&
-      getTransformLength(kernel) != contents.sequence.getDimSize(1))
+  if (network.transforms &&
+      getTransformLength(kernel) != network.sequence.getDimSize(1))
     rewrites.push_back("bluestein");
   llvm::SetVector<StringRef> scorings;
-  for (AttentionStageOp stage : contents.stages)
+  for (AttentionStageOp stage : network.stages)
     if (stage.getScoring() != Scoring::Definition)
       scorings.insert(stringifyScoring(stage.getScoring()));
   rewrites.append(scorings.begin(), scorings.end());
-  if (contents.padded)
+  if (network.padded)
     rewrites.push_back("padding_in_kernel");
   return rewrites;
 }
@@ -87,17 +49,11 @@ static std::string getOutsideReason(KernelOp kernel) {
 }
 
 std::string mlir::bfly::getUnfusedReason(KernelOp kernel,
-                                         const KernelContents &contents) {
+                                         const Network &network) {
   if (auto reason = kernel->getAttrOfType<StringAttr>("bfly.unfused"))
     return reason.getValue().str();
-  if (contents.ops.size() != 1)
-    return "";
-  Operation *only = contents.ops.front();
-  if (auto stage = dyn_cast<AttentionStageOp>(only))
-    if (getNumStages(stage.getState().getType().getDimSize(1)) == 1)
-      return "";
-  if (!isa<FftOp, IfftOp, SpectrumMapOp, SpectrumBinOp, MeanOp,
-           AttentionStageOp, FoldWeightsOp, ProjectOp>(only))
+  if (network.ops.size() != 1 ||
+      !cast<NetworkOpInterface>(network.ops.front()).isPieceOfMixer())
     return "";
   return getOutsideReason(kernel);
 }

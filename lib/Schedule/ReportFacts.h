@@ -7,39 +7,17 @@
 #ifndef BFLY_LIB_SCHEDULE_REPORTFACTS_H
 #define BFLY_LIB_SCHEDULE_REPORTFACTS_H
 
+#include "bfly/IR/Network.h"
 #include "bfly/Schedule/Report.h"
 
 namespace mlir::bfly {
 
-/// What a kernel holds.
-struct KernelContents {
-  /// Those of this dialect.
-  SmallVector<Operation *> ops;
-  SmallVector<AttentionStageOp> stages;
-  SpectrumMapOp map;
-  /// The sequence that the network works on, (B, N, D).
-  RankedTensorType sequence;
-  bool half = false, mirrored = false, binZero = false;
-  bool padded = false;
-  /// Whether anything is computed in f64.
-  bool wide = false;
-  int64_t transforms = 0;
-
-  StringRef getKind() const {
-    return transforms || map ? "transform"
-           : !stages.empty() ? "attention"
-                             : "dense";
-  }
-};
-KernelContents getContents(KernelOp kernel);
-
 /// The exact rewrites, and the choices of the same kind, that can be seen in a
 /// kernel.
-SmallVector<StringRef> getRewrites(KernelOp kernel,
-                                   const KernelContents &contents);
+SmallVector<StringRef> getRewrites(KernelOp kernel, const Network &network);
 
 /// Why a piece of a mixer is a kernel of its own; "" where none is.
-std::string getUnfusedReason(KernelOp kernel, const KernelContents &contents);
+std::string getUnfusedReason(KernelOp kernel, const Network &network);
 
 /// The machine that a kernel's plan is for, if it has one.
 std::optional<Machine> getPlannedMachine(KernelOp kernel,

@@ -37,7 +37,7 @@ static std::string toText(Amount amount, StringRef unit) {
 
 std::string mlir::bfly::summarize(KernelOp kernel,
                                   const ReportOptions &options) {
-  KernelContents contents = getContents(kernel);
+  Network network = inspect(kernel);
   KernelCost cost = getKernelCost(kernel);
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -52,17 +52,17 @@ std::string mlir::bfly::summarize(KernelOp kernel,
        << stringifyPlace(group.getPlace());
     before = ", then ";
   }
-  SmallVector<StringRef> rewrites = getRewrites(kernel, contents);
+  SmallVector<StringRef> rewrites = getRewrites(kernel, network);
   if (!rewrites.empty())
     os << "; " << llvm::join(rewrites, ", ");
-  if (auto bound = getBound(kernel, cost, contents.wide, options))
+  if (auto bound = getBound(kernel, cost, network.wide, options))
     os << "; " << bound->name() << " bound, "
        << llvm::formatv("{0:f2}", bound->seconds() * 1e6) << " us at "
        << toText(bound->ceilings.bytesPerSecond, "B/s", 1000) << " and "
        << toText(bound->ceilings.flopsPerSecond, "flop/s", 1000);
   if (StringRef library = getLibrary(kernel); !library.empty())
     os << "; by " << library;
-  std::string unfused = getUnfusedReason(kernel, contents);
+  std::string unfused = getUnfusedReason(kernel, network);
   if (!unfused.empty())
     os << "; not fused: " << unfused;
   return text;

@@ -4,7 +4,7 @@
 // Whether a plan fits its machine and its kernel, word by word. Nests trust it:
 // what is not checked here they must either do, whatever it says, or not read.
 
-#include "Network.h"
+#include "PlanRules.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -18,7 +18,7 @@ static LogicalResult verifyKinds(KernelOp kernel, const Network &network) {
            << "holds transforms of " << network.otherTokens << " and of "
            << network.transformTokens
            << " tokens; a plan is of one length, so they must be two kernels";
-  if (network.hasTransform && network.stages)
+  if (network.transforms && !network.stages.empty())
     return kernel.emitKernelError()
            << "holds a transform and stages of attention; a plan is of one of "
               "them, so they must be two kernels";
@@ -93,9 +93,9 @@ static LogicalResult verifyPasses(KernelOp kernel, int64_t tokens,
 /// Groups of attention's stages on a CPU.
 static LogicalResult verifyStages(KernelOp kernel, const Network &network) {
   ArrayRef<GroupAttr> groups = kernel.getPlanAttr().getGroups();
-  if (groups.empty() || groups.back().getLast() + 1 != network.stages)
+  if (groups.empty() || groups.back().getLast() + 1 != network.numStages())
     return kernel.emitKernelError()
-           << "has a plan whose groups do not cover its " << network.stages
+           << "has a plan whose groups do not cover its " << network.numStages()
            << " stages";
   return success();
 }
@@ -123,7 +123,7 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
     return machine.isGPU() ? verifyGPUTransform(kernel, network, machine)
                            : success();
   }
-  if (network.stages)
+  if (!network.stages.empty())
     return machine.isGPU() ? verifyGPUAttention(kernel, network)
                            : verifyStages(kernel, network);
   if (!plan.getGroups().empty())

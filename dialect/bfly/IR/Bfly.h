@@ -18,8 +18,16 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include "bfly/IR/Amount.h"
 #include "bfly/IR/BflyDialect.h.inc"
 #include "bfly/IR/BflyEnums.h.inc"
+
+namespace mlir::bfly {
+/// What a kernel holds (bfly/IR/Network.h).
+struct Network;
+} // namespace mlir::bfly
+
+#include "bfly/IR/BflyInterfaces.h.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "bfly/IR/BflyAttrs.h.inc"

@@ -10,6 +10,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
+include "bfly/IR/BflyInterfaces.td"
 
 def Bfly_Dialect : Dialect {
   let name = "bfly";
@@ -42,6 +43,12 @@ def Bfly_Dialect : Dialect {
 
 class Bfly_Op<string mnemonic, list<Trait> traits = []>
     : Op<Bfly_Dialect, mnemonic, traits>;
+
+// Of the network level, for the schedule (BflyInterfaces.td).
+class Bfly_NetworkLevelOp<string mnemonic, list<Trait> traits = [],
+                          list<string> own = []>
+    : Bfly_Op<mnemonic, traits # [
+        DeclareOpInterfaceMethods<Bfly_NetworkOp, own>]>;
 
 class Bfly_Attr<string name, string mnemonic_> : AttrDef<Bfly_Dialect, name> {
   let mnemonic = mnemonic_;

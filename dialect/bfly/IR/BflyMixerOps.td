@@ -124,8 +124,8 @@ def Bfly_ButterflyAttentionOp : Bfly_Op<"butterfly_attention", [
   let hasVerifier = 1;
 }
 
-def Bfly_LayerNormOp : Bfly_Op<"layer_norm", [
-    Pure, AllTypesMatch<["input", "result"]>, AttrSizedOperandSegments]> {
+def Bfly_LayerNormOp : Bfly_NetworkLevelOp<"layer_norm", [
+    Pure, AllTypesMatch<["input", "result"]>, AttrSizedOperandSegments], ["isPieceOfMixer"]> {
   let summary = "Layer normalisation over the channels";
   let description = [{
         y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias
@@ -161,7 +161,7 @@ def Bfly_LayerNormOp : Bfly_Op<"layer_norm", [
   let hasVerifier = 1;
 }
 
-def Bfly_LinearOp : Bfly_Op<"linear", [Pure]> {
+def Bfly_LinearOp : Bfly_NetworkLevelOp<"linear", [Pure], ["isPieceOfMixer"]> {
   let summary = "y = x W^T + b, optionally followed by relu";
   let description = [{
     Over the last dimension: x (..., in), W (out, in), b (out), y (..., out), as
@@ -194,7 +194,7 @@ def Bfly_LinearOp : Bfly_Op<"linear", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Bfly_MeanOp : Bfly_Op<"mean", [Pure]> {
+def Bfly_MeanOp : Bfly_NetworkLevelOp<"mean", [Pure]> {
   let summary = "The mean over the tokens: FFTNet's context";
   let description = [{
         m[b,c] = 1/N sum_n x[b,n,c]

@@ -10,7 +10,7 @@ include "bfly/IR/BflyMixerOps.td"
 
 let opDocGroup = Bfly_NetworkLevel in {
 
-def Bfly_FftOp : Bfly_Op<"fft", [Pure]> {
+def Bfly_FftOp : Bfly_NetworkLevelOp<"fft", [Pure]> {
   let summary = "Discrete Fourier transform along the tokens";
   let description = [{
         F[b,k,c] = sum_n x[b,n,c] e^(-2 pi i n k / N)
@@ -48,7 +48,7 @@ def Bfly_FftOp : Bfly_Op<"fft", [Pure]> {
   }];
 }
 
-def Bfly_IfftOp : Bfly_Op<"ifft", [Pure]> {
+def Bfly_IfftOp : Bfly_NetworkLevelOp<"ifft", [Pure]> {
   let summary = "Inverse discrete Fourier transform along the tokens";
   let description = [{
         y[b,n,c] = 1/N sum_k A[b,k,c] e^(2 pi i n k / N)
@@ -86,7 +86,7 @@ def Bfly_IfftOp : Bfly_Op<"ifft", [Pure]> {
   }];
 }
 
-def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
+def Bfly_SpectrumMapOp : Bfly_NetworkLevelOp<"spectrum_map", [
     Pure, SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove]> {
   let summary = "An element-wise function of a spectrum";
   let description = [{
@@ -155,7 +155,7 @@ def Bfly_SpectrumMapOp : Bfly_Op<"spectrum_map", [
   }];
 }
 
-def Bfly_SpectrumBinOp : Bfly_Op<"bin", [Pure]> {
+def Bfly_SpectrumBinOp : Bfly_NetworkLevelOp<"bin", [Pure]> {
   let summary = "The real part of one bin of a spectrum, scaled";
   let description = [{
         m[b,c] = Re F[b,index,c] * factor
@@ -186,7 +186,7 @@ def Bfly_SpectrumBinOp : Bfly_Op<"bin", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Bfly_FoldWeightsOp : Bfly_Op<"fold_weights", [
+def Bfly_FoldWeightsOp : Bfly_NetworkLevelOp<"fold_weights", [
     Pure, AllTypesMatch<["query", "key"]>]> {
   let summary = "M = Wq^T Wk, for every stage and head";
   let description = [{
@@ -217,7 +217,7 @@ def Bfly_FoldWeightsOp : Bfly_Op<"fold_weights", [
   let hasVerifier = 1;
 }
 
-def Bfly_ProjectOp : Bfly_Op<"project", [
+def Bfly_ProjectOp : Bfly_NetworkLevelOp<"project", [
     Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "One matrix a head, applied to every token";
   let description = [{
@@ -252,9 +252,9 @@ def Bfly_ProjectOp : Bfly_Op<"project", [
   let hasVerifier = 1;
 }
 
-def Bfly_AttentionStageOp : Bfly_Op<"attention_stage", [
+def Bfly_AttentionStageOp : Bfly_NetworkLevelOp<"attention_stage", [
     Pure, AttrSizedOperandSegments,
-    AllTypesMatch<["state", "result"]>]> {
+    AllTypesMatch<["state", "result"]>], ["getMatrixFlops", "isPieceOfMixer"]> {
   let summary = "One stage of butterfly attention";
   let description = [{
     Pairs token j with p = j XOR 2^stage and replaces both by their softmax mix

@@ -7,33 +7,10 @@
 #ifndef BFLY_SCHEDULE_COSTMODEL_H
 #define BFLY_SCHEDULE_COSTMODEL_H
 
-#include "bfly/IR/Bfly.h"
+#include "bfly/IR/Network.h"
 #include "bfly/Schedule/Machine.h"
 
 namespace mlir::bfly {
-
-/// An amount that grows with a dynamic batch B: fixed + perBatch * B. Where
-/// the batch is static all of it is fixed.
-struct Amount {
-  double fixed = 0;
-  double perBatch = 0;
-
-  double at(double batch) const { return fixed + perBatch * batch; }
-  Amount &operator+=(Amount other) {
-    fixed += other.fixed;
-    perBatch += other.perBatch;
-    return *this;
-  }
-  friend Amount operator*(Amount amount, double factor) {
-    return {amount.fixed * factor, amount.perBatch * factor};
-  }
-};
-
-/// Elements of a tensor, whose first dimension may be dynamic.
-Amount countElements(RankedTensorType type);
-
-/// Bytes of a tensor in memory.
-Amount countBytes(RankedTensorType type);
 
 /// The arithmetic of one operation on tensors at network or schedule level:
 ///

@@ -4,6 +4,7 @@
 #include "KernelEmitter.h"
 
 #include "GPU/GridNest.h"
+#include "Nests.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -106,86 +107,14 @@ Value KernelEmitter::allocateScratch(NestBuilder &nest, OpFoldResult first,
   return buffer;
 }
 
-/// Whether `bin` is the sum over the tokens of a transform.
-static bool isTokenSum(SpectrumBinOp bin) {
-  auto fft = bin.getInput().getDefiningOp<FftOp>();
-  return fft && bin.getIndex() == 0 &&
-         !isa<ComplexType>(fft.getInput().getType().getElementType());
-}
-
-/// Whether a spectrum, or what a map makes of one, is needed in memory: by the
-/// kernel's end, or by an operation that does not take it up.
-static bool endsChain(Operation *op) {
-  return llvm::any_of(op->getUses(), [](OpOperand &use) {
-    auto bin = dyn_cast<SpectrumBinOp>(use.getOwner());
-    return !continuesSpectrum(use) && !(bin && isTokenSum(bin));
-  });
-}
-
 LogicalResult KernelEmitter::emit(Operation *op) {
-  if (auto linear = dyn_cast<LinearOp>(op))
-    return emitLinear(*this, linear), success();
-  if (auto norm = dyn_cast<LayerNormOp>(op))
-    return emitLayerNorm(*this, norm), success();
-  if (auto fold = dyn_cast<FoldWeightsOp>(op))
-    return emitFoldWeights(*this, fold), success();
-  if (auto project = dyn_cast<ProjectOp>(op)) {
-    bool inChain = llvm::all_of(op->getUsers(), [](Operation *user) {
-      return isa<AttentionStageOp>(user);
-    });
-    if (!inChain)
-      emitProject(*this, project);
+  if (const Nest *nest = findNest(op))
+    return (onGPU() ? nest->onGPU : nest->onCPU)(*this, op);
+  if (isa<tensor::DimOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
     return success();
-  }
-  if (auto mean = dyn_cast<MeanOp>(op)) {
-    double tokens = mean.getInput().getType().getDimSize(1);
-    emitTokenSum(*this, op, mean.getInput(), mean.getResult(), 1 / tokens);
-    return success();
-  }
-  if (auto bin = dyn_cast<SpectrumBinOp>(op)) {
-    // Bin 0 of a transform in this kernel is the sum over its tokens, which
-    // does not have to wait for the transform.
-    if (isTokenSum(bin) && !findBuffer(bin.getInput())) {
-      auto fft = bin.getInput().getDefiningOp<FftOp>();
-      if (onGPU() && emitBinOfFirstPass(*this, bin))
-        return success();
-      emitTokenSum(*this, op, fft.getInput(), bin.getResult(),
-                   bin.getFactor().convertToDouble());
-      return success();
-    }
-    Value spectrum = getBuffer(bin.getInput());
-    NestBuilder nest = makeNest(op);
-    Value output = getBuffer(bin.getResult());
-    auto pick = [&](ArrayRef<AffineExpr> ivs) {
-      ComplexPair value = nest.loadComplex(
-          spectrum, {ivs[0], nest.constantExpr(bin.getIndex()), ivs[1]});
-      Value factor = nest.constant(bin.getFactor().convertToDouble());
-      nest.store(nest.mul(value.re, factor), output, {ivs[0], ivs[1]});
-    };
-    SmallVector<OpFoldResult> sizes{nest.size(output, 0), nest.size(output, 1)};
-    if (onGPU())
-      forEachElement(nest, sizes, pick);
-    else
-      nest.parallel(sizes, pick);
-    return success();
-  }
-  if (isa<IfftOp>(op) || (isa<FftOp, SpectrumMapOp>(op) && endsChain(op)))
-    return emitSpectralChain(*this, op);
-  if (isa<AttentionStageOp, tensor::PadOp, tensor::ExtractSliceOp,
-          arith::ExtFOp, arith::TruncFOp>(op)) {
-    // Links of a chain are emitted from its end, the value that leaves it.
-    for (Value result : op->getResults())
-      if (buffers.contains(result))
-        return emitAttentionChain(*this, result);
-    return success();
-  }
-  if (isa<FftOp, SpectrumMapOp>(op) || isMemoryEffectFree(op)) {
-    if (isa<FftOp, SpectrumMapOp>(op) || isa<tensor::DimOp>(op) ||
-        op->hasTrait<OpTrait::ConstantLike>())
-      return success();
-    return emitElementwise(*this, op);
-  }
-  return op->emitOpError("cannot be part of a kernel");
+  if (!isMemoryEffectFree(op))
+    return op->emitOpError("cannot be part of a kernel");
+  return emitElementwise(*this, op);
 }
 
 void KernelEmitter::copyOnGPU(Value buffer, Value target) {

@@ -61,37 +61,6 @@ FailureOr<SmallVector<Value>>
 makeDynamicSizes(OpBuilder &builder, Value tensor, SizeInference &inference,
                  function_ref<Value(BlockArgument)> getTensorOrBuffer);
 
-// One function a kind of network; each emits the nests that fill its result's
-// buffer.
-
-/// A chain transform → maps → inverse that ends at `sink`: an ifft, or a
-/// spectrum_map or fft whose spectrum itself is wanted.
-LogicalResult emitSpectralChain(KernelEmitter &emitter, Operation *sink);
-/// Bin 0 of a transform whose first pass goes through memory: that pass, and
-/// the sum of what it left of the bin. False where this is no such transform.
-bool emitBinOfFirstPass(KernelEmitter &emitter, SpectrumBinOp bin);
-/// A chain of attention stages that ends at `sink`.
-LogicalResult emitAttentionChain(KernelEmitter &emitter, Value sink);
-void emitFoldWeights(KernelEmitter &emitter, FoldWeightsOp op);
-/// A projection on its own; within a chain the stages' nest does it.
-void emitProject(KernelEmitter &emitter, ProjectOp op);
-void emitLinear(KernelEmitter &emitter, LinearOp op);
-void emitLayerNorm(KernelEmitter &emitter, LayerNormOp op);
-/// The mean over the tokens of `input`, times `factor` N; `result` is its
-/// tensor.
-void emitTokenSum(KernelEmitter &emitter, Operation *op, Value input,
-                  Value result, double factor);
-LogicalResult emitElementwise(KernelEmitter &emitter, Operation *op);
-
-/// Copies weight matrices into the panels that `bfly.tile_product` streams:
-/// packed[..., n floordiv w, k, n mod w] = weights[..., n, k] if `transpose`
-/// (x W^T), else weights[..., k, n] (x W). `weights` has rank 2 to 4 with the
-/// matrix last; the rest leads.
-Value packPanels(NestBuilder &nest, Value weights, bool transpose,
-                 int64_t width);
-/// The panel width for a plan: two vectors, so that a broadcast serves both.
-int64_t getPanelWidth(PlanAttr plan);
-
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_KERNELEMITTER_H

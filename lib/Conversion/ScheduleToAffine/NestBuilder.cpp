@@ -387,3 +387,13 @@ Value NestBuilder::sigmoid(Value x) {
   Value e = math::ExpOp::create(builder, loc, negated, kContract);
   return div(constant(1), add(constant(1), e));
 }
+
+AffineExpr mlir::bfly::getTileStart(NestBuilder &nest, AffineExpr index,
+                                    int64_t tile, int64_t tiles,
+                                    int64_t total) {
+  if (tiles == 1)
+    return nest.constantExpr(0);
+  int64_t overlap = tiles * tile - total;
+  AffineExpr start = index * tile;
+  return overlap ? start - index.floorDiv(tiles - 1) * overlap : start;
+}

@@ -150,6 +150,11 @@ private:
   SmallVector<Value> dims;
 };
 
+/// Where the last of the tiles that cover `total` moves back to end at the last
+/// element: the first element of tile `index`.
+AffineExpr getTileStart(NestBuilder &nest, AffineExpr index, int64_t tile,
+                        int64_t tiles, int64_t total);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTBUILDER_H

@@ -97,9 +97,15 @@ private:
 /// The chain that ends at an operation.
 SpectralChain getSpectralChain(KernelEmitter &emitter, Operation *sink);
 
+void emitSpectralChainOnCPU(KernelEmitter &emitter, NestBuilder &nest,
+                            const SpectralChain &chain);
 /// The chain as units of work of a GPU's grid.
 LogicalResult emitSpectralChainOnGPU(KernelEmitter &emitter, NestBuilder &nest,
                                      const SpectralChain &chain);
+
+/// Bin 0 of a transform whose first pass goes through memory: that pass, and
+/// the sum of what it left of the bin. False where this is no such transform.
+bool emitBinOfFirstPass(KernelEmitter &emitter, SpectrumBinOp bin);
 
 } // namespace mlir::bfly
 

@@ -1,22 +1,17 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The nest of butterfly attention, in two parts: a sequence through its stages
-// (AttentionNest.cpp), and a stage for one tile of pairs (AttentionTile.cpp).
+// The nest of butterfly attention on a CPU, in two parts: a sequence through
+// its stages (AttentionNest.cpp), and a stage for one tile of pairs
+// (AttentionTile.cpp).
 
 #ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_ATTENTIONNEST_H
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_ATTENTIONNEST_H
 
-#include "KernelEmitter.h"
+#include "AttentionChain.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::bfly {
-
-/// pad → widen → stages → narrow → cut; all but the stages may be missing.
-struct AttentionChain {
-  Value source, image, result;
-  SmallVector<AttentionStageOp> stages;
-};
 
 /// Weights in panels, and how a stage finds its own.
 struct Panels {
@@ -84,10 +79,6 @@ private:
   int64_t stride = 1;
   Value delta, kappa, projected, queryFirst, queryPartner, scores;
 };
-
-/// The chain on a GPU.
-LogicalResult emitGPUAttention(KernelEmitter &emitter, NestBuilder &nest,
-                               AttentionChain chain);
 
 } // namespace mlir::bfly
 

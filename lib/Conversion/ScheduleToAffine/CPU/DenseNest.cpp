@@ -1,14 +1,12 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Nests of what surrounds the networks: dense products, normalisation, means,
-// element-wise arithmetic on small tensors.
+// Dense products and normalisation on a CPU.
 
-#include "GPU/GridNest.h"
+#include "CPU/Panels.h"
+#include "DenseLayers.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -16,26 +14,6 @@ using namespace mlir::bfly;
 /// Rows that a dense product takes from its weights once they are in cache: at
 /// least so many pay for packing the weights into panels.
 static constexpr int64_t kMinRowsForPanels = 16;
-
-AffineExpr mlir::bfly::getTileStart(NestBuilder &nest, AffineExpr index,
-                                    int64_t tile, int64_t tiles,
-                                    int64_t total) {
-  if (tiles == 1)
-    return nest.constantExpr(0);
-  int64_t overlap = tiles * tile - total;
-  AffineExpr start = index * tile;
-  return overlap ? start - index.floorDiv(tiles - 1) * overlap : start;
-}
-
-Value mlir::bfly::emitEpilogue(NestBuilder &nest, LinearOp op, Value bias,
-                               Value value, AffineExpr column) {
-  if (bias)
-    value = nest.add(value, nest.load(bias, {column}));
-  if (op.getRelu())
-    value = arith::MaximumFOp::create(nest.builder, nest.loc, value,
-                                      nest.constant(0));
-  return value;
-}
 
 /// y = x W^T + b, a dot product at a time: for few rows, where the weights'
 /// bytes are what counts. Rows are the inner loop: each row of W is read once.
@@ -130,9 +108,7 @@ static void emitTiledProducts(KernelEmitter &emitter, NestBuilder &nest,
   nest.free(packed);
 }
 
-void mlir::bfly::emitLinear(KernelEmitter &emitter, LinearOp op) {
-  if (emitter.onGPU())
-    return emitLinearOnGPU(emitter, op);
+void mlir::bfly::emitLinearOnCPU(KernelEmitter &emitter, LinearOp op) {
   NestBuilder nest = emitter.makeNest(op);
   Value input = emitter.getBuffer(op.getInput());
   Value output = emitter.getBuffer(op.getResult());
@@ -148,9 +124,7 @@ void mlir::bfly::emitLinear(KernelEmitter &emitter, LinearOp op) {
     emitTiledProducts(emitter, nest, op, input, output);
 }
 
-void mlir::bfly::emitLayerNorm(KernelEmitter &emitter, LayerNormOp op) {
-  if (emitter.onGPU())
-    return emitLayerNormOnGPU(emitter, op);
+void mlir::bfly::emitLayerNormOnCPU(KernelEmitter &emitter, LayerNormOp op) {
   NestBuilder nest = emitter.makeNest(op);
   Value input = emitter.getBuffer(op.getInput());
   Value output = emitter.getBuffer(op.getResult());
@@ -195,115 +169,4 @@ void mlir::bfly::emitLayerNorm(KernelEmitter &emitter, LayerNormOp op) {
     body({});
   else
     nest.parallel(rows, body);
-}
-
-void mlir::bfly::emitTokenSum(KernelEmitter &emitter, Operation *op,
-                              Value inputTensor, Value result, double factor) {
-  NestBuilder nest = emitter.makeNest(op);
-  Value input = emitter.getBuffer(inputTensor);
-  Value output = emitter.getBuffer(result);
-  auto type = cast<MemRefType>(input.getType());
-  int64_t tokens = type.getDimSize(1), channels = type.getDimSize(2);
-  if (emitter.onGPU())
-    return sumRows(emitter, nest, nest.size(input, 0), tokens, channels, output,
-                   factor, [&](AffineExpr b, AffineExpr n, AffineExpr c) {
-                     return nest.load(input, {b, n, c});
-                   });
-  int64_t tile = std::min(channels, emitter.getPlan().getTile());
-  int64_t slabs = llvm::divideCeilSigned(channels, tile);
-  nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)},
-                [&](ArrayRef<AffineExpr> ivs) {
-                  AffineExpr origin =
-                      getTileStart(nest, ivs[1], tile, slabs, channels);
-                  nest.lanes(tile, [&](AffineExpr lane) {
-                    // Sums of short runs, then of those: rounding errors grow
-                    // with the run's length and with the number of runs, not
-                    // with their product.
-                    constexpr int64_t kRun = 64;
-                    auto element = [&](AffineExpr n) {
-                      return nest.load(input, {ivs[0], n, origin + lane});
-                    };
-                    int64_t runs = tokens / kRun;
-                    Value total;
-                    if (runs)
-                      total = nest.sum(runs, false, [&](AffineExpr run) {
-                        return nest.sum(kRun, false, [&](AffineExpr n) {
-                          return element(run * kRun + n);
-                        });
-                      });
-                    if (tokens % kRun) {
-                      Value rest =
-                          nest.sum(tokens % kRun, false, [&](AffineExpr n) {
-                            return element(n + runs * kRun);
-                          });
-                      total = total ? nest.add(total, rest) : rest;
-                    }
-                    nest.store(nest.mul(total, nest.constant(factor)), output,
-                               {ivs[0], origin + lane});
-                  });
-                });
-}
-
-LogicalResult mlir::bfly::emitElementwise(KernelEmitter &emitter,
-                                          Operation *op) {
-  auto isReal = [](Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    return tensor && isa<FloatType>(tensor.getElementType());
-  };
-  if (!OpTrait::hasElementwiseMappableTraits(op) || op->getNumResults() != 1 ||
-      !llvm::all_of(op->getOperandTypes(), isReal) ||
-      !llvm::all_of(op->getResultTypes(), isReal))
-    return op->emitOpError("cannot be part of a kernel");
-  auto result = cast<RankedTensorType>(op->getResult(0).getType());
-  if (!result.getRank() || ShapedType::isDynamic(result.getShape().back()))
-    return op->emitOpError("cannot be part of a kernel: its last dimension has "
-                           "to be static");
-  NestBuilder nest = emitter.makeNest(op);
-  // A constant of one value needs no buffer.
-  SmallVector<std::pair<Value, double>> inputs;
-  for (Value operand : op->getOperands()) {
-    DenseElementsAttr constant;
-    if (readsAsNumber(op, operand) &&
-        matchPattern(operand, m_Constant(&constant)))
-      inputs.push_back(
-          {Value(), constant.getSplatValue<FloatAttr>().getValueAsDouble()});
-    else
-      inputs.push_back({emitter.getBuffer(operand), 0.0});
-  }
-  Value output = emitter.getBuffer(op->getResult(0));
-  auto type = cast<MemRefType>(output.getType());
-  SmallVector<OpFoldResult> rows;
-  for (int64_t dim = 0; dim + 1 < type.getRank(); ++dim)
-    rows.push_back(nest.size(output, dim));
-  auto element = [&](ArrayRef<AffineExpr> indices) {
-    SmallVector<Value> operands;
-    for (auto [input, constant] : inputs)
-      operands.push_back(input ? nest.load(input, indices)
-                               : nest.constant(constant));
-    // Conversions between storage types are what load and store do.
-    Value value = operands.front();
-    if (!isa<arith::ExtFOp, arith::TruncFOp>(op)) {
-      OperationState state(nest.loc, op->getName(), operands,
-                           TypeRange(nest.compute), op->getAttrs());
-      value = nest.builder.create(state)->getResult(0);
-    }
-    nest.store(value, output, indices);
-  };
-  if (emitter.onGPU()) {
-    rows.push_back(nest.size(output, type.getRank() - 1));
-    forEachElement(nest, rows, element);
-    return success();
-  }
-  auto body = [&](ArrayRef<AffineExpr> row) {
-    nest.lanes(type.getShape().back(), [&](AffineExpr lane) {
-      SmallVector<AffineExpr> indices(row);
-      indices.push_back(lane);
-      element(indices);
-    });
-  };
-  if (rows.empty())
-    body({});
-  else
-    nest.parallel(rows, body);
-  return success();
 }

@@ -219,12 +219,8 @@ void SpectralNest::emitSlabs(int64_t first, int64_t slabs, int64_t width) {
   nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)}, body);
 }
 
-LogicalResult mlir::bfly::emitSpectralChain(KernelEmitter &emitter,
-                                            Operation *sink) {
-  SpectralChain chain = getSpectralChain(emitter, sink);
-  NestBuilder nest = emitter.makeNest(sink);
-  if (emitter.onGPU())
-    return emitSpectralChainOnGPU(emitter, nest, chain);
+void mlir::bfly::emitSpectralChainOnCPU(KernelEmitter &emitter,
+                                        NestBuilder &nest,
+                                        const SpectralChain &chain) {
   SpectralNest(emitter, nest, chain).emit();
-  return success();
 }

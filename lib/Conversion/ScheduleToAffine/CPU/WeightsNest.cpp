@@ -4,7 +4,7 @@
 // Nests that work on weights: packing into panels, folding, and the projection
 // that stands alone.
 
-#include "KernelEmitter.h"
+#include "CPU/Panels.h"
 
 using namespace mlir;
 using namespace mlir::bfly;

@@ -3,7 +3,7 @@
 
 // Which nests a chain of attention stages becomes on a GPU.
 
-#include "CPU/AttentionNest.h"
+#include "AttentionChain.h"
 #include "GPU/BlockAttentionNest.h"
 #include "GPU/GridAttentionNest.h"
 
@@ -33,9 +33,9 @@ static Value allocateRows(NestBuilder &nest, AttentionStageOp stage, Value like,
                              elementType);
 }
 
-LogicalResult mlir::bfly::emitGPUAttention(KernelEmitter &emitter,
-                                           NestBuilder &nest,
-                                           AttentionChain chain) {
+LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
+                                             NestBuilder &nest,
+                                             AttentionChain chain) {
   for (AttentionStageOp stage : chain.stages)
     if (failed(verifyStage(stage)))
       return failure();

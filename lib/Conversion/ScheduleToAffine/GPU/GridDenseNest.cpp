@@ -3,6 +3,7 @@
 
 // Dense products and normalisation on a GPU, in full precision.
 
+#include "DenseLayers.h"
 #include "GPU/GridNest.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -57,20 +57,6 @@ void sumRows(KernelEmitter &emitter, NestBuilder &nest, OpFoldResult batch,
              int64_t rows, int64_t channels, Value output, double factor,
              function_ref<Value(AffineExpr, AffineExpr, AffineExpr)> element);
 
-// The operations that surround the networks.
-void emitLinearOnGPU(KernelEmitter &emitter, LinearOp op);
-void emitLayerNormOnGPU(KernelEmitter &emitter, LayerNormOp op);
-
-/// What follows a product: the bias of its column and relu, where there are
-/// any.
-Value emitEpilogue(NestBuilder &nest, LinearOp op, Value bias, Value value,
-                   AffineExpr column);
-
-/// Where the last of the tiles that cover `total` moves back to end at the last
-/// element: the first element of tile `index`.
-AffineExpr getTileStart(NestBuilder &nest, AffineExpr index, int64_t tile,
-                        int64_t tiles, int64_t total);
-
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDNEST_H

@@ -1,17 +1,21 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Verifiers of the network level.
+// Transforms and spectra: verifiers, and what the schedule asks of them.
 
-#include "bfly/IR/Bfly.h"
+#include "bfly/IR/Network.h"
 
 #include "VerifyUtils.h"
 #include "mlir/IR/Builders.h"
-#include "llvm/Support/MathExtras.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+
 #include <cmath>
 
 using namespace mlir;
 using namespace mlir::bfly;
+
+// Verifiers ------------------------------------------------------------------
 
 /// (C1) to (C4) of a transform: `time` is the tensor over tokens, `spectrum`
 /// the one over bins.
@@ -114,96 +118,103 @@ LogicalResult SpectrumBinOp::verify() {
   return success();
 }
 
-LogicalResult FoldWeightsOp::verify() {
-  auto query = cast<RankedTensorType>(getQuery().getType());
-  auto result = cast<RankedTensorType>(getResult().getType());
-  ArrayRef<int64_t> shape = query.getShape();
-  if ((shape.size() != 3 && shape.size() != 4) || !query.hasStaticShape() ||
-      shape.back() != shape[shape.size() - 2] || shape.back() < 1)
-    return emitOpError("(C1) weights must be static square matrices, of rank 3 "
-                       "or 4, got ")
-           << query;
-  if (failed(verifySizes(*this, "C1")))
-    return failure();
-  if (result != RankedTensorType::get(shape, getComputeType(query)))
-    return emitOpError("(C2) the result must have the weights' shape, of their "
-                       "compute type, got ")
-           << result;
-  return success();
+// Costs ----------------------------------------------------------------------
+
+/// Whether the imaginary part of `value` is known to be 0.
+static bool isRealValued(Value value) {
+  auto create = value.getDefiningOp<complex::CreateOp>();
+  return create && matchPattern(create.getImaginary(), m_AnyZeroFloat());
 }
 
-LogicalResult ProjectOp::verify() {
-  RankedTensorType input = getInput().getType();
-  auto matrix = cast<RankedTensorType>(getMatrix().getType());
-  if (failed(verifyStaticShape(*this, input, "C1")) ||
-      failed(verifySizes(*this, "C4")))
-    return failure();
-  int64_t channels = input.getDimSize(2), heads = getHeads();
-  if (heads < 1 || channels % heads)
-    return emitOpError("(C2) heads must divide the ")
-           << channels << " channels, got " << heads;
-  int64_t headChannels = channels / heads;
-  ArrayRef<int64_t> shape = matrix.getShape();
-  bool shared = shape == ArrayRef<int64_t>{1, headChannels, headChannels};
-  bool perHead =
-      shape == ArrayRef<int64_t>{1, heads, headChannels, headChannels};
-  if ((!shared && !perHead) ||
-      matrix.getElementType() != input.getElementType())
-    return emitOpError("(C3) the matrix must be (1, ")
-           << heads << ", " << headChannels << ", " << headChannels
-           << ") or (1, " << headChannels << ", " << headChannels << ") of "
-           << input.getElementType() << ", got " << matrix;
-  return success();
+/// Flops of one scalar operation of a map's region.
+static double getScalarFlops(Operation *op) {
+  if (matchPattern(op, m_Constant()))
+    return 0;
+  return llvm::TypeSwitch<Operation *, double>(op)
+      .Case<complex::CreateOp, complex::ReOp, complex::ImOp, complex::ConjOp,
+            YieldOp, arith::ExtFOp, arith::TruncFOp, arith::SelectOp>(
+          [](Operation *) { return 0; })
+      .Case([](complex::MulOp mul) {
+        bool real = isRealValued(mul.getLhs()) || isRealValued(mul.getRhs());
+        return real ? 2 : 6;
+      })
+      .Case([](complex::DivOp div) {
+        return isRealValued(div.getRhs()) ? 2 : 11;
+      })
+      .Case<complex::AddOp, complex::SubOp, complex::NegOp>(
+          [](Operation *) { return 2; })
+      // Two squares, their sum, the root.
+      .Case<complex::AbsOp>([](Operation *) { return 4; })
+      .Default([](Operation *other) -> double {
+        if (isa<complex::ComplexDialect>(other->getDialect()))
+          return 8;
+        bool isFloat =
+            llvm::any_of(other->getOperandTypes(), llvm::IsaPred<FloatType>);
+        return isFloat ? 1 : 0;
+      });
 }
 
-LogicalResult AttentionStageOp::verify() {
-  RankedTensorType state = getState().getType();
-  if (failed(verifyStaticShape(*this, state, "C1")) ||
-      failed(verifySizes(*this, "C1")))
-    return failure();
-  int64_t tokens = state.getDimSize(1), channels = state.getDimSize(2);
-  int64_t heads = getHeads(), stage = getStage();
-  if (!llvm::isPowerOf2_64(tokens))
-    return emitOpError("(C1) the number of tokens must be a power of two, got ")
-           << tokens;
-  if (heads < 1 || channels % heads)
-    return emitOpError("(C2) heads must divide the ")
-           << channels << " channels, got " << heads;
-  if (stage < 0 || stage >= getNumStages(tokens))
-    return emitOpError("(C3) ")
-           << tokens << " tokens have " << getNumStages(tokens)
-           << " stages, got stage " << stage;
-  Scoring scoring = getScoring();
-  size_t expected = scoring == Scoring::Carried  ? 0
-                    : scoring == Scoring::Folded ? 1
-                                                 : 2;
-  if (getWeights().size() != expected)
-    return emitOpError("(C4) ")
-           << stringifyScoring(scoring) << " takes " << expected
-           << " weights, got " << getWeights().size();
-  if (expected == 2 && getWeights()[0].getType() != getWeights()[1].getType())
-    return emitOpError("(C4) query and key weights must have one type");
-  for (Value weight : getWeights()) {
-    auto type = cast<RankedTensorType>(weight.getType());
-    if (getComputeType(type) != getComputeType(state))
-      return emitOpError("(C4) weights ")
-             << type << " do not compute in " << getComputeType(state);
-    if (failed(verifyAttentionWeights(*this, type, channels, heads, "C5")))
-      return failure();
-    int64_t leading = type.getDimSize(0);
-    if (leading != 1 && leading <= stage)
-      return emitOpError("(C5) there are weights for ")
-             << leading << " stages, but none for stage " << stage;
-    bool dense = type.getRank() == 3 && type.getDimSize(1) == channels;
-    if (scoring == Scoring::Folded && dense && heads != 1)
-      return emitOpError(
-          "(C6) folded scores need one head or weights per head");
-  }
-  bool carried = scoring == Scoring::Carried;
-  if (bool(getImage()) != carried || bool(getImageResult()) != carried ||
-      (carried &&
-       (getImage().getType() != state || getImageResult().getType() != state)))
-    return emitOpError("(C7) an image and its result, of the state's type, go "
-                       "with carried scores and with no others");
-  return verifyFinite(*this, getScale(), state.getElementType(), "C8", "scale");
+/// One transform of `tokens` points for one complex channel.
+static double getTransformFlops(int64_t tokens, int64_t length) {
+  auto butterflies = [](int64_t n) {
+    return n > 1 ? 5.0 * double(n) * std::log2(double(n)) : 0.0;
+  };
+  if (length == tokens || length == 0)
+    return butterflies(tokens);
+  return 2 * butterflies(length) + 6.0 * double(length) + 12.0 * double(tokens);
+}
+
+/// A transform between `sequence` and its spectrum; a half spectrum means that
+/// two real channels share a complex transform.
+static Amount getTransformFlops(RankedTensorType sequence, bool half,
+                                int64_t length) {
+  double one = getTransformFlops(sequence.getDimSize(1), length);
+  return countBatch(sequence) * (double(sequence.getDimSize(2)) * one) *
+         (half ? 0.5 : 1.0);
+}
+
+Amount FftOp::getFlops(int64_t length) {
+  return getTransformFlops(getInput().getType(), isHalf(), length);
+}
+
+Amount IfftOp::getFlops(int64_t length) {
+  return getTransformFlops(getResult().getType(), isHalf(), length);
+}
+
+Amount SpectrumMapOp::getFlops(int64_t) {
+  double bin = 0;
+  for (Operation &op : getBody().front())
+    bin += getScalarFlops(&op);
+  if (getHermitian())
+    bin = 2 * bin + 4;
+  return countElements(getInput().getType()) * bin;
+}
+
+Amount SpectrumBinOp::getFlops(int64_t) {
+  return countElements(getResult().getType());
+}
+
+// What a kernel holds --------------------------------------------------------
+
+void FftOp::describe(Network &network) {
+  network.addTransform(getInput().getType(), getTokens(), isHalf());
+}
+
+void IfftOp::describe(Network &network) {
+  network.addTransform(getResult().getType(), getTokens(), isHalf());
+}
+
+void SpectrumMapOp::describe(Network &network) {
+  network.hasMap = true;
+  network.hermitian |= getHermitian();
+  network.packed |= isHalf();
+  // A transform says what its own length is.
+  if (!network.transforms)
+    network.transformTokens = getTokens();
+  if (!network.sequence)
+    network.sequence = getInput().getType();
+}
+
+void SpectrumBinOp::describe(Network &network) {
+  network.binZero |= getIndex() == 0;
 }

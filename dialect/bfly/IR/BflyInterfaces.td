@@ -1,0 +1,37 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// What the compiler asks an operation of the network level, whichever it is.
+
+#ifndef BFLY_IR_BFLYINTERFACES_TD
+#define BFLY_IR_BFLYINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def Bfly_NetworkOp : OpInterface<"NetworkOpInterface"> {
+  let cppNamespace = "::mlir::bfly";
+  let description = [{
+    An operation that kernels are made of: what it costs, and what a kernel's
+    plan and report have to know of it. How it becomes loops is in the table of
+    nests (lib/Conversion/ScheduleToAffine/Nests.cpp).
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      The arithmetic: additions, multiplications, divisions and functions count
+      1 each, moving data nothing. `length` is the length of the kernel's
+      transforms: N, or that of Bluestein's convolution.
+    }], "::mlir::bfly::Amount", "getFlops", (ins "int64_t":$length)>,
+    InterfaceMethod<[{
+      Those flops that a GPU's matrix units do where a kernel uses them.
+    }], "::mlir::bfly::Amount", "getMatrixFlops", (ins), "", "return {};">,
+    InterfaceMethod<[{
+      Adds what the operation is to what its kernel holds.
+    }], "void", "describe", (ins "::mlir::bfly::Network &":$network)>,
+    InterfaceMethod<[{
+      Whether it is a piece of a mixer, so that a kernel of it alone has
+      something to explain.
+    }], "bool", "isPieceOfMixer", (ins), "", "return true;">,
+  ];
+}
+
+#endif // BFLY_IR_BFLYINTERFACES_TD

@@ -1,0 +1,49 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "bfly/IR/Network.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+int64_t Network::getAttentionTokens() const {
+  AttentionStageOp first = stages.front();
+  return first.getState().getType().getDimSize(1);
+}
+
+StringRef Network::getKind() const {
+  return transforms || hasMap ? "transform"
+         : !stages.empty()    ? "attention"
+                              : "dense";
+}
+
+void Network::addTransform(RankedTensorType type, int64_t tokens, bool isHalf) {
+  if (transforms && transformTokens != tokens)
+    otherTokens = transformTokens;
+  ++transforms;
+  transformTokens = tokens;
+  half |= isHalf;
+  packed |= isHalf;
+  sequence = type;
+}
+
+Network mlir::bfly::inspect(KernelOp kernel) {
+  Network network;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    for (Value result : op.getResults())
+      if (auto type = dyn_cast<RankedTensorType>(result.getType()))
+        if (isa<FloatType, ComplexType>(type.getElementType()))
+          network.wide |= getComputeType(type).isF64();
+    network.padded |= isa<tensor::PadOp>(op);
+    if (auto part = dyn_cast<NetworkOpInterface>(op)) {
+      network.ops.push_back(&op);
+      part.describe(network);
+    }
+  }
+  if (!network.sequence && kernel.getNumResults())
+    network.sequence =
+        dyn_cast<RankedTensorType>(kernel.getResult(0).getType());
+  return network;
+}
