@@ -282,3 +282,12 @@ AffineExpr SizeInference::getIndex(Value index) {
           .Default([&](Operation *) { return fail(op); });
   return simplify(value);
 }
+
+bool mlir::bfly::hasSeveralDynamic(ShapedType result,
+                                   ArrayRef<ReassociationIndices> groups) {
+  return llvm::any_of(groups, [&](const ReassociationIndices &group) {
+    return llvm::count_if(group, [&](int64_t dim) {
+             return result.isDynamicDim(dim);
+           }) > 1;
+  });
+}

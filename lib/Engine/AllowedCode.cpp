@@ -7,6 +7,7 @@
 
 #include "Diagnostics.h"
 #include "ForeignCode.h"
+#include "bfly/Analysis/Sizes.h"
 #include "bfly/Arrays/FileIO.h"
 #include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -154,12 +155,9 @@ static std::string refuseForm(Operation *op) {
     if (loop.getStepAsInt() < 1)
       return "with a step that is not positive";
   } else if (auto expand = dyn_cast<memref::ExpandShapeOp>(op)) {
-    ArrayRef<int64_t> shape = expand.getResultType().getShape();
-    for (const ReassociationIndices &group : expand.getReassociationIndices())
-      if (llvm::count_if(group, [&](int64_t dim) {
-            return ShapedType::isDynamic(shape[dim]);
-          }) > 1)
-        return "of one dimension to several dynamic ones";
+    if (hasSeveralDynamic(expand.getResultType(),
+                          expand.getReassociationIndices()))
+      return "of one dimension to several dynamic ones";
   } else if (isa<linalg::LinalgOp>(op)) {
     if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<BaseMemRefType>))
       return "on buffers";

@@ -9,6 +9,7 @@
 
 #include "bfly/Transforms/Passes.h"
 
+#include "bfly/Analysis/Sizes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -40,7 +41,7 @@ struct DecomposeLinalgPass
     IRRewriter rewriter(&getContext());
     SmallVector<tensor::ExpandShapeOp> expansions;
     getOperation()->walk([&](tensor::ExpandShapeOp op) {
-      if (hasSeveralDynamic(op))
+      if (hasSeveralDynamic(op.getResultType(), op.getReassociationIndices()))
         expansions.push_back(op);
     });
     for (tensor::ExpandShapeOp op : expansions)
@@ -53,15 +54,6 @@ struct DecomposeLinalgPass
         return signalPassFailure();
       }
     }
-  }
-
-  static bool hasSeveralDynamic(tensor::ExpandShapeOp op) {
-    RankedTensorType type = op.getResultType();
-    return llvm::any_of(op.getReassociationIndices(), [&](auto &group) {
-      return llvm::count_if(group, [&](int64_t dim) {
-               return type.isDynamicDim(dim);
-             }) > 1;
-    });
   }
 
   static void reshape(RewriterBase &rewriter, tensor::ExpandShapeOp op) {

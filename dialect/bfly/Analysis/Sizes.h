@@ -94,6 +94,11 @@ private:
   Operation *unknown = nullptr;
 };
 
+/// Whether one dimension becomes several dynamic ones of `result`, which
+/// upstream's lowering of expand_shape cannot.
+bool hasSeveralDynamic(ShapedType result,
+                       ArrayRef<ReassociationIndices> groups);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_ANALYSIS_SIZES_H
