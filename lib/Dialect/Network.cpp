@@ -3,6 +3,7 @@
 
 #include "bfly/IR/Network.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -46,4 +47,19 @@ Network mlir::bfly::inspect(KernelOp kernel) {
     network.sequence =
         dyn_cast<RankedTensorType>(kernel.getResult(0).getType());
   return network;
+}
+
+bool mlir::bfly::isContextOp(Operation *op) {
+  auto isMatrix = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getRank() <= 2 &&
+           isa<FloatType>(tensor.getElementType());
+  };
+  if (auto linear = dyn_cast<LinearOp>(op))
+    return isMatrix(linear.getInput().getType());
+  return isa_and_present<arith::ArithDialect, math::MathDialect>(
+             op->getDialect()) &&
+         OpTrait::hasElementwiseMappableTraits(op) && isMemoryEffectFree(op) &&
+         llvm::all_of(op->getOperandTypes(), isMatrix) &&
+         llvm::all_of(op->getResultTypes(), isMatrix);
 }

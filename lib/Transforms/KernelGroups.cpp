@@ -9,9 +9,9 @@
 
 #include "KernelGroups.h"
 
+#include "bfly/IR/Network.h"
 #include "bfly/Schedule/Plan.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -23,21 +23,6 @@ using namespace mlir::bfly;
 static bool isUsedOnlyIn(Operation *op, const SetVector<Operation *> &group) {
   return llvm::all_of(op->getUsers(),
                       [&](Operation *user) { return group.contains(user); });
-}
-
-bool mlir::bfly::isContextOp(Operation *op) {
-  auto isMatrix = [](Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    return tensor && tensor.getRank() <= 2 &&
-           isa<FloatType>(tensor.getElementType());
-  };
-  if (auto linear = dyn_cast<LinearOp>(op))
-    return isMatrix(linear.getInput().getType());
-  return isa_and_present<arith::ArithDialect, math::MathDialect>(
-             op->getDialect()) &&
-         OpTrait::hasElementwiseMappableTraits(op) && isMemoryEffectFree(op) &&
-         llvm::all_of(op->getOperandTypes(), isMatrix) &&
-         llvm::all_of(op->getResultTypes(), isMatrix);
 }
 
 namespace {

@@ -19,10 +19,6 @@ struct KernelGroup {
   StringRef name;
 };
 
-/// Whether `op` may compute a part of a filter's context, a (B, ...) matrix: a
-/// dense layer or an element-wise function of matrices.
-bool isContextOp(Operation *op);
-
 /// The filter around a transform: `fft`, the maps of its spectrum, the inverse,
 /// and the context between bins (or the mean of the transform's input) and the
 /// parameters of the maps. Fails with the reason why they cannot be one kernel.

@@ -10,7 +10,7 @@
 // filter that is the same for all bins has no transform.
 
 #include "Conjugation.h"
-#include "KernelGroups.h"
+#include "bfly/IR/Network.h"
 #include "bfly/Transforms/Passes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

@@ -60,6 +60,10 @@ struct Network {
 
 Network inspect(KernelOp kernel);
 
+/// Whether `op` may compute a part of a filter's context, a (B, ...) matrix: a
+/// dense layer or an element-wise function of matrices.
+bool isContextOp(Operation *op);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_IR_NETWORK_H
