@@ -52,10 +52,10 @@ static void buildNetwork(OpPassManager &manager,
 static void buildSchedule(OpPassManager &manager,
                           const CompileOptions &options) {
   OpPassManager &functions = manager.nest<func::FuncOp>();
-  FormKernelsPassOptions kernels;
+  ConvertNetworkToSchedulePassOptions kernels;
   kernels.fuse = options.fuse;
   kernels.target = options.target;
-  functions.addPass(createFormKernelsPass(kernels));
+  functions.addPass(createConvertNetworkToSchedulePass(kernels));
   ChoosePlanPassOptions plan;
   plan.target = options.target;
   plan.threads = options.threads;

@@ -1,5 +1,5 @@
 // RUN: bfly-opt %s -split-input-file \
-// RUN:   -pass-pipeline='builtin.module(bfly-parameters-to-arguments,func.func(bfly-convert-mixer-to-network,bfly-rewrite-spectra,bfly-rewrite-attention,bfly-form-kernels))' | FileCheck %s
+// RUN:   -pass-pipeline='builtin.module(bfly-parameters-to-arguments,func.func(bfly-convert-mixer-to-network,bfly-rewrite-spectra,bfly-rewrite-attention,bfly-convert-network-to-schedule))' | FileCheck %s
 
 // The promise: each mixer, as people write it, is exactly one kernel.
 

@@ -29,7 +29,7 @@
 // RUN: bfly-opt %s --pass-pipeline="builtin.module(bfly-compile{to=affine})" | diff %t.flags -
 // RUN: bfly-opt %s -bfly-compile="to=affine" --dump-pass-pipeline 2>&1 -o /dev/null \
 // RUN:   | FileCheck %s --check-prefix=DUMP
-// DUMP: bfly-form-kernels{fuse=true
+// DUMP: bfly-convert-network-to-schedule{fuse=true
 // DUMP: bfly-convert-schedule-to-affine
 
 func.func @filter(%x: tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {

@@ -2,7 +2,7 @@
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=pair_difference | FileCheck %s --check-prefix=PAIR
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=folded | FileCheck %s --check-prefix=FOLDED
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=definition | FileCheck %s --check-prefix=DEFINITION
-// RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=carried -bfly-form-kernels | FileCheck %s --check-prefix=CARRIED
+// RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=carried -bfly-convert-network-to-schedule | FileCheck %s --check-prefix=CARRIED
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=target=sm_90a | FileCheck %s --check-prefix=GPU
 // RUN: not bfly-opt %s -split-input-file -bfly-rewrite-attention=target=abacus 2>&1 | FileCheck %s --check-prefix=ABACUS
 // ABACUS: error: unknown target 'abacus', known: cpu, sm_90a

@@ -38,6 +38,57 @@ def ConvertMixerToNetworkPass
                            "::mlir::arith::ArithDialect"];
 }
 
+def ConvertNetworkToSchedulePass
+    : Pass<"bfly-convert-network-to-schedule", "::mlir::func::FuncOp"> {
+  let summary = "Each mixer's network to one kernel";
+  let description = [{
+    Puts each mixer in one `bfly.kernel`:
+
+    - "spectral_filter": a transform, the maps of its spectrum, the inverse or
+      the map with a real result that ends them, and the context, which is all
+      that lies between a bin (or the mean of what is transformed) and a
+      parameter of a map: `bfly.linear` and element-wise arithmetic on matrices;
+    - "butterfly_attention": stages that follow one another, with the folding of
+      their weights, padding, casts and the final cut.
+
+    Only the last operation of a group may be used outside it. Any other
+    operation of this dialect gets a kernel of its own, named after it, and so
+    do those of a filter that cannot be one kernel; attention is parted where
+    its state is used between the stages. A GPU's kernels transform powers of
+    two up to 65536; other lengths go through cuFFT, as kernels of one operation,
+    and the maps between them with their context are one kernel,
+    "spectrum_map". `bfly.unfused` on a kernel says why, and with `remarks` so
+    does a remark. With
+    `fuse=false` every network operation does: the network level, executed as
+    it stands. Operands of a kernel are tensors; splat constants and sizes of
+    operands are made again inside.
+
+    Before:
+    ```mlir
+    %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+    %y = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+    ```
+    After:
+    ```mlir
+    %y = bfly.kernel "spectral_filter" (%a = %x) : (tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
+      %f = bfly.fft %a : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+      %r = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+      bfly.yield %r : tensor<2x8x4xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"fuse", "fuse", "bool", /*default=*/"true",
+           "one kernel a mixer; false: one kernel an operation">,
+    Option<"remarks", "remarks", "bool", /*default=*/"false",
+           "emit a remark where a network did not fuse">,
+    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
+           "the machine: cpu or sm_90a">,
+  ];
+  let dependentDialects = ["::mlir::bfly::BflyDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def ConvertScheduleToAffinePass
     : Pass<"bfly-convert-schedule-to-affine", "::mlir::func::FuncOp"> {
   let summary = "Kernels to affine nests on memrefs";

@@ -22,7 +22,7 @@ def Bfly_KernelOp : Bfly_Op<"kernel", [
     memrefs, there are no results, and the body holds loops. `plan` is chosen by
     `-bfly-choose-plan`, or written by a person, and printed with the kernel.
 
-    Lifespan: made by `-bfly-form-kernels`; its body goes to affine level by
+    Lifespan: made by `-bfly-convert-network-to-schedule`; its body goes to affine level by
     `-bfly-convert-schedule-to-affine`; removed by `-bfly-inline-kernels` (CPU).
 
     Constraints:

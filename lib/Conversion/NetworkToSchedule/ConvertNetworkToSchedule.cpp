@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Gather each mixer's network in one kernel.
+// Network to schedule: each mixer's network becomes one kernel.
 //
 // Before: network level; no bfly.spectral_filter and no
 // bfly.butterfly_attention.
@@ -13,15 +13,15 @@
 // a larger one was not possible says why in its attribute `bfly.unfused`.
 
 #include "KernelGroups.h"
+#include "bfly/Conversion/Passes.h"
 #include "bfly/Schedule/Plan.h"
-#include "bfly/Transforms/Passes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace mlir::bfly {
-#define GEN_PASS_DEF_FORMKERNELSPASS
-#include "bfly/Transforms/Passes.h.inc"
+#define GEN_PASS_DEF_CONVERTNETWORKTOSCHEDULEPASS
+#include "bfly/Conversion/Passes.h.inc"
 } // namespace mlir::bfly
 
 using namespace mlir;
@@ -143,9 +143,10 @@ void eraseDeadOps(Block *block) {
       op.erase();
 }
 
-struct FormKernelsPass
-    : public bfly::impl::FormKernelsPassBase<FormKernelsPass> {
-  using FormKernelsPassBase::FormKernelsPassBase;
+struct ConvertNetworkToSchedulePass
+    : public bfly::impl::ConvertNetworkToSchedulePassBase<
+          ConvertNetworkToSchedulePass> {
+  using ConvertNetworkToSchedulePassBase::ConvertNetworkToSchedulePassBase;
 
   void runOnOperation() override {
     machine = getMachine(target, /*threads=*/1);
@@ -187,7 +188,7 @@ private:
   }
 };
 
-void FormKernelsPass::formKernels(Block *block) {
+void ConvertNetworkToSchedulePass::formKernels(Block *block) {
   eraseDeadOps(block);
   SmallVector<KernelGroup> groups;
   DenseMap<Operation *, std::string> reasons;

@@ -1,7 +1,7 @@
-// RUN: bfly-opt %s -split-input-file -bfly-form-kernels="target=sm_90a" | FileCheck %s
-// RUN: bfly-opt %s -split-input-file -bfly-form-kernels="target=sm_90a remarks=true" -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
-// RUN: bfly-opt %s -split-input-file -bfly-form-kernels | FileCheck %s --check-prefix=CPU
-// RUN: not bfly-opt %s -split-input-file -bfly-form-kernels="target=abacus" 2>&1 | FileCheck %s --check-prefix=TARGET
+// RUN: bfly-opt %s -split-input-file -bfly-convert-network-to-schedule="target=sm_90a" | FileCheck %s
+// RUN: bfly-opt %s -split-input-file -bfly-convert-network-to-schedule="target=sm_90a remarks=true" -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: bfly-opt %s -split-input-file -bfly-convert-network-to-schedule | FileCheck %s --check-prefix=CPU
+// RUN: not bfly-opt %s -split-input-file -bfly-convert-network-to-schedule="target=abacus" 2>&1 | FileCheck %s --check-prefix=TARGET
 
 // TARGET: error: unknown target 'abacus', known: cpu, sm_90a
 

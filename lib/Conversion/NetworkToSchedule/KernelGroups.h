@@ -3,8 +3,8 @@
 
 // Which operations run as one kernel.
 
-#ifndef BFLY_LIB_TRANSFORMS_KERNELGROUPS_H
-#define BFLY_LIB_TRANSFORMS_KERNELGROUPS_H
+#ifndef BFLY_LIB_CONVERSION_NETWORKTOSCHEDULE_KERNELGROUPS_H
+#define BFLY_LIB_CONVERSION_NETWORKTOSCHEDULE_KERNELGROUPS_H
 
 #include "bfly/IR/Bfly.h"
 #include "llvm/ADT/SetVector.h"
@@ -31,4 +31,4 @@ KernelGroup findAttention(AttentionStageOp first, std::string &reason);
 
 } // namespace mlir::bfly
 
-#endif // BFLY_LIB_TRANSFORMS_KERNELGROUPS_H
+#endif // BFLY_LIB_CONVERSION_NETWORKTOSCHEDULE_KERNELGROUPS_H

@@ -1,6 +1,6 @@
-// RUN: bfly-opt %s -split-input-file -bfly-form-kernels | FileCheck %s
-// RUN: bfly-opt %s -split-input-file -bfly-form-kernels="remarks=true" -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
-// RUN: bfly-opt %s -split-input-file -bfly-form-kernels=fuse=false | FileCheck %s --check-prefix=APART
+// RUN: bfly-opt %s -split-input-file -bfly-convert-network-to-schedule | FileCheck %s
+// RUN: bfly-opt %s -split-input-file -bfly-convert-network-to-schedule="remarks=true" -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: bfly-opt %s -split-input-file -bfly-convert-network-to-schedule=fuse=false | FileCheck %s --check-prefix=APART
 
 // FFTNet's filter: transform, context from bin 0, its dense layers, the map and
 // the inverse are one kernel, and there is no other.

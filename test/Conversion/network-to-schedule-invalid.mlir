@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s -split-input-file -bfly-form-kernels -verify-diagnostics
+// RUN: bfly-opt %s -split-input-file -bfly-convert-network-to-schedule -verify-diagnostics
 
 func.func @mixer(%x: tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
   // expected-error @+1 {{must become network operations before kernels form}}
