@@ -14,6 +14,13 @@ namespace mlir::bfly {
 struct AttentionChain {
   Value source, image, result;
   SmallVector<AttentionStageOp> stages;
+
+  /// Whether the stages are a whole network, alike but for their numbers. It
+  /// can run in constant geometry: the token index is rotated by one bit at
+  /// each write-back, so that partners are always rows 2p and 2p+1, results
+  /// always go to rows p and p+N/2, and no stage knows its stride. After log2 N
+  /// rotations the tokens are back in order.
+  bool isWhole() const;
 };
 
 /// The chain that ends at `sink`, a value with a buffer. Without stages where

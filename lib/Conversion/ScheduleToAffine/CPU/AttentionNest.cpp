@@ -3,11 +3,9 @@
 
 // Butterfly attention's nest: for every sequence all stages, its state on chip.
 //
-// A whole network (stages 0 … L-1) runs in constant geometry: the token index
-// is rotated by one bit at each write-back, so partners are always rows 2p and
-// 2p+1, results always go to rows p and p+N/2, and one loop serves all stages.
-// After L rotations the tokens are back in order. A part of a network keeps
-// the natural order and addresses partners by their stride.
+// A whole network runs in constant geometry, where one loop serves all stages.
+// A part of a network keeps the natural order and addresses partners by their
+// stride.
 
 #include "CPU/AttentionNest.h"
 #include "CPU/Panels.h"
@@ -34,29 +32,13 @@ AttentionNest::AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
   outputTokens = cast<MemRefType>(output.getType()).getDimSize(1);
   tile = std::min<int64_t>(
       tokens / 2, llvm::bit_floor<uint64_t>(emitter.getPlan().getTile()));
-  constantGeometry =
-      static_cast<int64_t>(chain.stages.size()) == getNumStages(tokens);
-  for (auto [index, stage] : llvm::enumerate(chain.stages)) {
-    constantGeometry &= static_cast<size_t>(stage.getStage()) == index &&
-                        stage.getScoring() == first.getScoring() &&
-                        stage.getWeights() == first.getWeights() &&
-                        stage.getHeads() == first.getHeads() &&
-                        stage.getScale() == first.getScale();
-  }
+  constantGeometry = chain.isWhole();
 }
 
 Panels AttentionNest::pack(Value weights, bool transpose) {
-  auto type = cast<RankedTensorType>(weights.getType());
-  ArrayRef<int64_t> shape = type.getShape();
-  Panels result;
-  // With one head the forms coincide; dense is the simpler reading.
-  result.perHead = shape.back() != channels;
-  result.sharedByStages = shape.front() == 1;
-  if (shape.size() == 4 && shape[1] == 1)
-    result.perHead = true;
-  result.packed = packPanels(nest, emitter.getBuffer(weights), transpose,
-                             getPanelWidth(emitter.getPlan()));
-  return result;
+  return {packPanels(nest, emitter.getBuffer(weights), transpose,
+                     getPanelWidth(emitter.getPlan())),
+          isPerHead(cast<ShapedType>(weights.getType()), channels)};
 }
 
 void AttentionNest::emitStage(AttentionStageOp stage, AffineExpr number,

@@ -9,14 +9,15 @@
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_ATTENTIONNEST_H
 
 #include "AttentionChain.h"
+#include "AttentionStage.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::bfly {
 
-/// Weights in panels, and how a stage finds its own.
+/// Weights in panels.
 struct Panels {
   Value packed;
-  bool perHead = false, sharedByStages = false;
+  bool perHead = false;
 };
 
 class AttentionNest {
@@ -49,9 +50,7 @@ private:
     return nest.load(buffer, {from, row, channel});
   }
   AffineExpr rowOfFirst(AffineExpr pair) {
-    return constantGeometry
-               ? pair * 2
-               : pair.floorDiv(stride) * (2 * stride) + pair % stride;
+    return constantGeometry ? pair * 2 : getFirstOfSet(pair, stride);
   }
   AffineExpr rowOfPartner(AffineExpr pair) {
     return rowOfFirst(pair) + (constantGeometry ? 1 : stride);

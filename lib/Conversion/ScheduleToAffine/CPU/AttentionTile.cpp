@@ -16,14 +16,9 @@ void AttentionNest::multiply(Value a, AffineExpr column, int64_t depth,
   AffineExpr zero = nest.constantExpr(0);
   auto type = cast<MemRefType>(weights.packed.getType());
   int64_t rank = type.getRank();
-  SmallVector<AffineExpr> offsets;
-  SmallVector<int64_t> sizes;
-  offsets.push_back(weights.sharedByStages ? zero : number);
-  sizes.push_back(1);
-  if (rank == 5) {
-    offsets.push_back(head);
-    sizes.push_back(1);
-  }
+  SmallVector<AffineExpr> offsets =
+      getMatrix(nest, weights.packed, number, head, /*rank=*/3);
+  SmallVector<int64_t> sizes(offsets.size(), 1);
   offsets.append({zero, firstRow, zero});
   sizes.append({type.getDimSize(rank - 3), depth, type.getDimSize(rank - 1)});
   Value b = nest.window(weights.packed, offsets, sizes, 3);
@@ -108,11 +103,11 @@ void AttentionNest::mix(AffineExpr head) {
         AffineExpr c = head * headChannels + lane;
         Value a = loadState(buffer, rowOfFirst(pair), c);
         Value b = loadState(buffer, rowOfPartner(pair), c);
-        Value difference = nest.sub(b, a);
-        nest.store(nest.add(a, nest.mul(weightFirst, difference)), buffer,
-                   {to, writtenRowOfFirst(pair), c});
-        nest.store(nest.sub(b, nest.mul(weightPartner, difference)), buffer,
-                   {to, writtenRowOfPartner(pair), c});
+        auto mixed = mixPair(nest, a, b, [&](int64_t which) {
+          return which == 0 ? weightFirst : weightPartner;
+        });
+        nest.store(mixed.first, buffer, {to, writtenRowOfFirst(pair), c});
+        nest.store(mixed.second, buffer, {to, writtenRowOfPartner(pair), c});
       });
     };
     apply(state);
@@ -205,14 +200,14 @@ void AttentionNest::emitTile(AttentionStageOp stage, AffineExpr number,
                  head * headChannels, projected, zero, channels);
     }
     score(stage, head);
-    Value scale = nest.constant(stage.getScale().convertToDouble());
+    double scale = stage.getScale().convertToDouble();
     nest.lanes(tile, [&](AffineExpr m) {
-      AffineExpr first = nest.constantExpr(0), second = nest.constantExpr(1);
-      Value s = nest.mul(scale, nest.load(scores, {first, m}));
-      Value t = nest.mul(scale, nest.load(scores, {second, m}));
-      nest.store(nest.sigmoid(s), scores, {first, m});
-      nest.store(nest.sigmoid(nest.sub(nest.constant(0), t)), scores,
-                 {second, m});
+      for (int64_t which = 0; which < 2; ++which) {
+        SmallVector<AffineExpr> at{nest.constantExpr(which), m};
+        nest.store(
+            makeGate(nest, nest.load(scores, at), scale, /*ofPartner=*/which),
+            scores, at);
+      }
     });
     mix(head);
   });

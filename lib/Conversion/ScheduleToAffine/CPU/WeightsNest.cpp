@@ -4,6 +4,7 @@
 // Nests that work on weights: packing into panels, folding, and the projection
 // that stands alone.
 
+#include "AttentionStage.h"
 #include "CPU/Panels.h"
 
 using namespace mlir;
@@ -77,8 +78,8 @@ void mlir::bfly::emitProject(KernelEmitter &emitter, ProjectOp op) {
   Value output = emitter.getBuffer(op.getResult());
   int64_t tokens = cast<MemRefType>(input.getType()).getDimSize(1);
   int64_t channels = cast<MemRefType>(input.getType()).getDimSize(2);
-  ArrayRef<int64_t> shape = cast<MemRefType>(matrix.getType()).getShape();
-  int64_t size = shape.back(), heads = channels / size;
+  int64_t size = cast<MemRefType>(matrix.getType()).getShape().back();
+  int64_t heads = channels / size;
   nest.parallel(
       {nest.size(input, 0), nest.builder.getIndexAttr(tokens),
        nest.builder.getIndexAttr(heads)},
@@ -86,9 +87,8 @@ void mlir::bfly::emitProject(KernelEmitter &emitter, ProjectOp op) {
         nest.loop(size, [&](AffineExpr o) {
           AffineExpr origin = ivs[2] * size;
           Value total = nest.sum(size, /*lanes=*/true, [&](AffineExpr i) {
-            SmallVector<AffineExpr> row{nest.constantExpr(0)};
-            if (shape.size() == 4)
-              row.push_back(shape[1] == 1 ? nest.constantExpr(0) : ivs[2]);
+            SmallVector<AffineExpr> row =
+                getMatrix(nest, matrix, nest.constantExpr(0), ivs[2]);
             row.append({o, i});
             return nest.mul(nest.load(matrix, row),
                             nest.load(input, {ivs[0], ivs[1], origin + i}));

@@ -3,6 +3,8 @@
 
 #include "GPU/AttentionImages.h"
 
+#include "AttentionStage.h"
+
 using namespace mlir;
 using namespace mlir::bfly;
 
@@ -95,7 +97,7 @@ void StateImage::pack(Value input, int64_t stride) {
                               : place.position;
           place.pair = unit[0] * tiling.tilePairs + place.row;
           place.batch = place.pair.floorDiv(tokens / 2);
-          place.token = tiling.firstToken(place.pair % (tokens / 2), stride);
+          place.token = getFirstOfSet(place.pair % (tokens / 2), stride);
           return place;
         };
         auto put = [&](const Place &place, int64_t buffer, Value first,
@@ -228,10 +230,7 @@ WeightImage::Place WeightImage::getPlace(ArrayRef<AffineExpr> unit,
     place.constraints.push_back(-depth + tiling.span - 1);
 
   place.to = {unit[0], unit[1], unit[2], zero, block, matrix, row, k};
-  place.from = {unit[0] + first};
-  auto type = cast<MemRefType>(query.getType());
-  if (type.getRank() == 4)
-    place.from.push_back(type.getDimSize(1) == 1 ? zero : head);
+  place.from = getMatrix(nest, query, unit[0] + first, head);
   place.from.append(
       {tiling.perHead ? channel : head * headChannels + channel, depth});
   return place;

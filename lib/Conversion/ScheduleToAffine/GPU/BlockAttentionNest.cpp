@@ -7,6 +7,7 @@
 
 #include "GPU/BlockAttentionNest.h"
 
+#include "AttentionStage.h"
 #include "bfly/Schedule/Plan.h"
 
 using namespace mlir;
@@ -61,9 +62,7 @@ SmallVector<AffineExpr> BlockAttentionNest::rowIndices(AffineExpr set,
   // Sets of all sequences in order: of a sequence first those that start at its
   // first 2^s0 tokens.
   int64_t stride = int64_t(1) << firstStage, sets = tokens / setTokens;
-  AffineExpr number = set % sets;
-  AffineExpr first =
-      number.floorDiv(stride) * (stride * setTokens) + number % stride;
+  AffineExpr first = getFirstOfSet(set % sets, stride, setTokens);
   return {set.floorDiv(sets), first + t * stride,
           head * headChannels + channel};
 }
@@ -127,17 +126,13 @@ void BlockAttentionNest::loadRows() {
 }
 
 void BlockAttentionNest::loadWeights(AffineExpr number, AffineExpr chunk) {
-  auto type = cast<MemRefType>(query.getType());
   int64_t width = getWidth({query, weights}, {headChannels});
   int64_t pieces = depth / width;
   auto getRow = [&](AffineExpr i) {
     return chunk * columns + i.floorDiv(pieces);
   };
   auto read = [&](AffineExpr i) {
-    SmallVector<AffineExpr> from{sharedByStages ? nest.constantExpr(0)
-                                                : number};
-    if (type.getRank() == 4)
-      from.push_back(type.getDimSize(1) == 1 ? nest.constantExpr(0) : head);
+    SmallVector<AffineExpr> from = getMatrix(nest, query, number, head);
     from.append({getRow(i), i % pieces * width});
     return SmallVector<Value>{load(query, from, width), load(key, from, width)};
   };
@@ -169,28 +164,17 @@ void BlockAttentionNest::loadWeights(AffineExpr number, AffineExpr chunk) {
 
 void BlockAttentionNest::emitPartialScores(AffineExpr tile) {
   nest.everyThread([&](AffineExpr thread) {
-    AffineExpr row = tile * tilePairs + PartialScores::getRow(thread);
-    for (int64_t half = 0; half < 2; ++half) {
-      Value sums[2];
-      for (int64_t i = 2 * half; i < columns / 2; i += i % 2 ? 3 : 1) {
-        auto fragment = [&](int64_t part, int64_t number) {
-          return nest.load(fragments[part],
-                           {thread, nest.constantExpr(number)});
-        };
-        // Registers of a row: its queries, then its keys.
-        int64_t keyNumber = columns / 2 + i;
-        Value kappa = nest.sub(fragment(1, keyNumber), fragment(0, keyNumber));
-        for (int64_t part = 0; part < 2; ++part) {
-          Value term = nest.mul(fragment(part, i), kappa);
-          sums[part] = sums[part] ? nest.add(sums[part], term) : term;
-        }
-      }
-      // Chunks of a head add up; the first finds zeros.
-      for (int64_t part = 0; part < 2; ++part)
-        partial->store(sums[part], nest.constantExpr(part),
-                       PartialScores::getQuarter(thread), row + 8 * half,
-                       /*accumulate=*/chunks > 1);
-    }
+    auto fragment = [&](int64_t part, int64_t i) {
+      return nest.load(fragments[part], {thread, nest.constantExpr(i)});
+    };
+    // Registers of a row: its queries, then its keys.
+    auto kappa = [&](int64_t i) {
+      int64_t key = columns / 2 + i;
+      return nest.sub(fragment(1, key), fragment(0, key));
+    };
+    // Chunks of a head add up; the first finds zeros.
+    partial->store({}, thread, tile * tilePairs, 0, columns, fragment, kappa,
+                   /*accumulate=*/chunks > 1);
   });
 }
 
@@ -221,14 +205,12 @@ void BlockAttentionNest::emitScores(AffineExpr number, AffineExpr buffer) {
 
 void BlockAttentionNest::emitGates() {
   nest.threads(rows, [&](AffineExpr i) {
-    // The partner's weight is that of the other token, from its own side.
     AffineExpr pair = i % (rows / 2), part = i.floorDiv(rows / 2);
     Value sum = partial->sum(part, pair);
-    auto put = [&](double factor) {
-      Value scaled = nest.mul(nest.constant(factor), sum);
-      nest.store(nest.sigmoid(scaled), gates, {part, pair});
+    auto put = [&](bool ofPartner) {
+      nest.store(makeGate(nest, sum, scale, ofPartner), gates, {part, pair});
     };
-    nest.guard({-part}, [&] { put(scale); }, [&] { put(-scale); });
+    nest.guard({-part}, [&] { put(false); }, [&] { put(true); });
   });
 }
 
@@ -240,7 +222,7 @@ std::pair<Value, Value> BlockAttentionNest::mix(AffineExpr buffer,
       state, stateIndices(buffer, nest.constantExpr(0), pair, channel), width);
   Value partner = load(
       state, stateIndices(buffer, nest.constantExpr(1), pair, channel), width);
-  return mixPair(first, partner, [&](int64_t part) {
+  return mixPair(nest, first, partner, [&](int64_t part) {
     return splat(nest.load(gates, {nest.constantExpr(part), pair}), width);
   });
 }
@@ -258,8 +240,7 @@ void BlockAttentionNest::mixToState(AffineExpr buffer) {
   };
   auto write = [&](AffineExpr i, ArrayRef<Value> values) {
     AffineExpr couple = i.floorDiv(pieces), channel = i % pieces * width;
-    AffineExpr next =
-        couple.floorDiv(quarter) * (setTokens / 2) + couple % quarter;
+    AffineExpr next = getFirstOfSet(couple, quarter);
     for (int64_t which = 0; which < 4; ++which)
       store(values[which], state,
             stateIndices(-buffer + 1, nest.constantExpr(which % 2),

@@ -41,14 +41,6 @@ Value ChannelAccess::splat(Value scalar, int64_t width) {
       nest.builder, nest.loc, VectorType::get(width, scalar.getType()), scalar);
 }
 
-std::pair<Value, Value>
-ChannelAccess::mixPair(Value first, Value partner,
-                       function_ref<Value(int64_t)> gate) {
-  Value difference = nest.sub(partner, first);
-  return {nest.add(first, nest.mul(gate(0), difference)),
-          nest.sub(partner, nest.mul(gate(1), difference))};
-}
-
 int64_t ChannelAccess::getWidth(ArrayRef<Value> buffers,
                                 ArrayRef<int64_t> counts) {
   int64_t width = 8;

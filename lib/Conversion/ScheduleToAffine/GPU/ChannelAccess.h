@@ -18,10 +18,6 @@ public:
   Value load(Value buffer, ArrayRef<AffineExpr> indices, int64_t width);
   void store(Value value, Value buffer, ArrayRef<AffineExpr> indices);
   Value splat(Value scalar, int64_t width);
-  /// Both tokens of a pair, each moved towards the other by its gate: V_j +
-  /// a_jp (V_p - V_j) and V_p - a_pj (V_p - V_j).
-  std::pair<Value, Value> mixPair(Value first, Value partner,
-                                  function_ref<Value(int64_t)> gate);
   /// The widest access in 16 bytes of each buffer that divides every count.
   static int64_t getWidth(ArrayRef<Value> buffers, ArrayRef<int64_t> counts);
 

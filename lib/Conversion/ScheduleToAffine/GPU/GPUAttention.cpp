@@ -48,18 +48,11 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
   RankedTensorType type = first.getState().getType();
   auto stored = cast<FloatType>(
       cast<RankedTensorType>(chain.source.getType()).getElementType());
-  bool whole = int64_t(chain.stages.size()) == getNumStages(type.getDimSize(1));
-  bool narrow = stored.getWidth() == 16;
-  for (auto [index, stage] : llvm::enumerate(chain.stages)) {
-    whole &= static_cast<size_t>(stage.getStage()) == index &&
-             stage.getScoring() == first.getScoring() &&
-             stage.getWeights() == first.getWeights() &&
-             stage.getHeads() == first.getHeads() &&
-             stage.getScale() == first.getScale();
+  bool whole = chain.isWhole(), narrow = stored.getWidth() == 16;
+  for (AttentionStageOp stage : chain.stages)
     for (Value weight : stage.getWeights())
       narrow &=
           cast<RankedTensorType>(weight.getType()).getElementType() == stored;
-  }
   // The state is stored as the caller's arrays are; and wider where a part of
   // a network has it in the compute type.
   FloatType elementType = narrow ? stored : nest.compute;

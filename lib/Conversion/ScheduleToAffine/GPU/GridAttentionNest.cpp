@@ -8,6 +8,8 @@
 
 #include "GPU/GridAttentionNest.h"
 
+#include "AttentionStage.h"
+
 using namespace mlir;
 using namespace mlir::bfly;
 
@@ -28,34 +30,19 @@ void GridAttentionNest::emitPartialScores() {
   int64_t columns = tiling.columns, registers = columns / 2;
   int64_t headColumns = tiling.chunks == 1 ? tiling.headColumns : columns;
   nest.everyThread([&](AffineExpr thread) {
-    AffineExpr row = PartialScores::getRow(thread);
-    AffineExpr quarter = PartialScores::getQuarter(thread);
     auto fragment = [&](int64_t product, int64_t i) {
       return nest.load(fragments,
                        {thread, nest.constantExpr(product * registers + i)});
     };
+    auto kappa = [&](int64_t i) {
+      return tiling.pairDifference ? fragment(2, i)
+                                   : nest.sub(fragment(3, i), fragment(2, i));
+    };
+    // Only a head in chunks has more than one part; it began with zeros.
     for (int64_t head = 0; head < columns / headColumns; ++head)
-      for (int64_t half = 0; half < 2; ++half) {
-        Value first, partner;
-        for (int64_t block = 0; block < headColumns / 8; ++block)
-          for (int64_t odd = 0; odd < 2; ++odd) {
-            int64_t i = 4 * (head * headColumns / 8 + block) + 2 * half + odd;
-            Value kappa = tiling.pairDifference
-                              ? fragment(2, i)
-                              : nest.sub(fragment(3, i), fragment(2, i));
-            Value a = nest.mul(fragment(0, i), kappa);
-            Value b = nest.mul(fragment(1, i), kappa);
-            first = first ? nest.add(first, a) : a;
-            partner = partner ? nest.add(partner, b) : b;
-          }
-        Value sums[] = {first, partner};
-        // Only a head in chunks has more than one part; it began with zeros.
-        for (int64_t which = 0; which < 2; ++which)
-          partial->store(sums[which],
-                         {nest.constantExpr(head), nest.constantExpr(which)},
-                         quarter, row + 8 * half,
-                         /*accumulate=*/tiling.chunks > 1);
-      }
+      partial->store(nest.constantExpr(head), thread, nest.constantExpr(0),
+                     head * headColumns, headColumns, fragment, kappa,
+                     /*accumulate=*/tiling.chunks > 1);
   });
 }
 
@@ -63,14 +50,11 @@ void GridAttentionNest::emitGates() {
   int64_t tilePairs = tiling.tilePairs;
   nest.threads(tiling.groupHeads * tilePairs, [&](AffineExpr i) {
     AffineExpr row = i % tilePairs, head = i.floorDiv(tilePairs);
-    Value factor = nest.constant(scale);
     for (int64_t which = 0; which < 2; ++which) {
       AffineExpr of = nest.constantExpr(which);
-      Value sum = nest.mul(factor, partial->sum({head, of}, row));
-      // The partner's weight is that of the other token, from its own side.
-      if (which == 1)
-        sum = nest.sub(nest.constant(0), sum);
-      nest.store(nest.sigmoid(sum), gates, {head, of, row});
+      Value sum = partial->sum({head, of}, row);
+      nest.store(makeGate(nest, sum, scale, /*ofPartner=*/which), gates,
+                 {head, of, row});
     }
   });
 }
@@ -80,7 +64,7 @@ void GridAttentionNest::emitGates() {
 std::pair<Value, Value> GridAttentionNest::mix(Value first, Value partner,
                                                AffineExpr head, AffineExpr row,
                                                int64_t width) {
-  return mixPair(first, partner, [&](int64_t of) {
+  return mixPair(nest, first, partner, [&](int64_t of) {
     return splat(nest.load(gates, {head, nest.constantExpr(of), row}), width);
   });
 }
@@ -118,8 +102,7 @@ void GridAttentionNest::mixToImage(AffineExpr tile, AffineExpr group,
               place.couple * 2 + which, width);
     AffineExpr couple = tile * (tilePairs / 2) + place.couple;
     int64_t quarter = tiling.tokens / 4;
-    AffineExpr next =
-        couple.floorDiv(quarter) * (tiling.tokens / 2) + couple % quarter;
+    AffineExpr next = getFirstOfSet(couple, quarter);
     auto put = [&](AffineExpr pair, Value first, Value partner) {
       state->storePair(first, partner, pair.floorDiv(tilePairs), -buffer + 1,
                        pair % tilePairs, place.position);
@@ -167,7 +150,7 @@ void GridAttentionNest::mixToRows(AffineExpr tile, AffineExpr group,
     Place place = getPlace(i);
     auto mixed = mix(values[0], values[1], place.head, place.row, width);
     AffineExpr pair = tile * tiling.tilePairs + place.row;
-    AffineExpr token = tiling.firstToken(pair % (tokens / 2), stride);
+    AffineExpr token = getFirstOfSet(pair % (tokens / 2), stride);
     auto put = [&](Value value, AffineExpr n) {
       SmallVector<AffineExpr> inside;
       if (outputTokens < tokens)

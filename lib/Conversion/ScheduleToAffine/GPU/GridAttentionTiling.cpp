@@ -3,6 +3,7 @@
 
 #include "GPU/GridAttentionTiling.h"
 
+#include "AttentionStage.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -26,10 +27,8 @@ GridAttentionTiling::GridAttentionTiling(NestBuilder &nest,
       channels(getStateType(stage).getDimSize(2)), heads(stage.getHeads()),
       headChannels(channels / heads), warpgroups(nest.blockThreads / 128),
       tilePairs(64 * warpgroups), tiles(nest, input, tokens / 2, tilePairs) {
-  auto weightType = cast<RankedTensorType>(stage.getWeights()[0].getType());
-  // With one head the forms coincide; dense is the simpler reading.
   perHead =
-      weightType.getRank() == 4 || weightType.getShape().back() != channels;
+      isPerHead(cast<ShapedType>(stage.getWeights()[0].getType()), channels);
 
   // Loops over f32 want registers for rows and columns too.
   int64_t most = (pairDifference ? kColumnsOfThree : kColumnsOfFour) /

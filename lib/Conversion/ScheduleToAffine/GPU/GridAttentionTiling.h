@@ -23,10 +23,6 @@ struct GridAttentionTiling {
                      AffineExpr pair) const;
   void addHeadExists(SmallVectorImpl<AffineExpr> &constraints,
                      AffineExpr head) const;
-  /// The row of a pair's first token within its sequence.
-  static AffineExpr firstToken(AffineExpr pair, int64_t stride) {
-    return pair.floorDiv(stride) * (2 * stride) + pair % stride;
-  }
   /// The place along the state's depth of a group's channel.
   AffineExpr getPosition(AffineExpr group, AffineExpr channelInGroup) const {
     return group * (perHead ? steps * stepDepth : groupHeads * headChannels) +

@@ -37,13 +37,36 @@ void PartialScores::clear() {
   });
 }
 
-void PartialScores::store(Value sum, ArrayRef<AffineExpr> leading,
-                          AffineExpr quarter, AffineExpr pair,
-                          bool accumulate) {
-  SmallVector<AffineExpr> at = indices(leading, quarter, pair);
-  if (accumulate)
-    sum = nest.add(nest.load(buffer, at), sum);
-  nest.store(sum, buffer, at);
+void PartialScores::store(ArrayRef<AffineExpr> leading, AffineExpr thread,
+                          AffineExpr firstPair, int64_t firstColumn,
+                          int64_t columns,
+                          function_ref<Value(int64_t, int64_t)> query,
+                          function_ref<Value(int64_t)> kappa, bool accumulate) {
+  // A thread has a quarter of the columns of this row, and of the one 8 below;
+  // of 8 columns two registers a row.
+  AffineExpr row =
+      firstPair + thread.floorDiv(32) * 16 + (thread % 32).floorDiv(4);
+  for (int64_t half = 0; half < 2; ++half) {
+    Value sums[2];
+    for (int64_t block = 0; block < columns / 8; ++block)
+      for (int64_t odd = 0; odd < 2; ++odd) {
+        int64_t i = 4 * (firstColumn / 8 + block) + 2 * half + odd;
+        Value difference = kappa(i);
+        for (int64_t which = 0; which < 2; ++which) {
+          Value term = nest.mul(query(which, i), difference);
+          sums[which] = sums[which] ? nest.add(sums[which], term) : term;
+        }
+      }
+    for (int64_t which = 0; which < 2; ++which) {
+      SmallVector<AffineExpr> of(leading);
+      of.push_back(nest.constantExpr(which));
+      SmallVector<AffineExpr> at = indices(of, thread % 4, row + 8 * half);
+      Value sum = sums[which];
+      if (accumulate)
+        sum = nest.add(nest.load(buffer, at), sum);
+      nest.store(sum, buffer, at);
+    }
+  }
 }
 
 Value PartialScores::sum(ArrayRef<AffineExpr> leading, AffineExpr pair) {

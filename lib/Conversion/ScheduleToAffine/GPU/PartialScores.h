@@ -17,19 +17,18 @@ public:
   /// token's score it is.
   PartialScores(NestBuilder &nest, ArrayRef<int64_t> leading, int64_t pairs);
 
-  /// Which of its rows and columns a thread has of a product: a quarter of the
-  /// columns of this row, and of the one 8 below.
-  static AffineExpr getRow(AffineExpr thread) {
-    return thread.floorDiv(32) * 16 + (thread % 32).floorDiv(4);
-  }
-  static AffineExpr getQuarter(AffineExpr thread) { return thread % 4; }
-
   /// A loop that makes all scores zero, where leading dimensions are 1 but for
   /// the last.
   void clear();
-  /// What a thread has summed up of a pair; adds to what is there if asked.
-  void store(Value sum, ArrayRef<AffineExpr> leading, AffineExpr quarter,
-             AffineExpr pair, bool accumulate);
+  /// What a thread of the products' warpgroups finds in its fragments of
+  /// `columns` columns from `firstColumn` on, of both of its rows: the sums of
+  /// q_j kappa and q_p kappa. Register i holds `query(0, i)`, `query(1, i)` and
+  /// `kappa(i)`. Rows are pairs from `firstPair` on. Adds to what is there if
+  /// asked.
+  void store(ArrayRef<AffineExpr> leading, AffineExpr thread,
+             AffineExpr firstPair, int64_t firstColumn, int64_t columns,
+             function_ref<Value(int64_t, int64_t)> query,
+             function_ref<Value(int64_t)> kappa, bool accumulate);
   /// The sum over the columns.
   Value sum(ArrayRef<AffineExpr> leading, AffineExpr pair);
 
