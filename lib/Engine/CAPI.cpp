@@ -20,17 +20,20 @@ using llvm::Twine;
 
 struct bfly_kernel {
   std::unique_ptr<Program> program;
+  std::unique_ptr<Lowering> lowering;
   std::unique_ptr<Executable> executable;
   /// The header's shapes, which have -1 for dynamic sizes.
   Shapes shapes[3];
-  /// Held while the program is lowered once more.
+  /// Held while the program is lowered further.
   std::mutex mutex;
   /// The compiler crashed on the program, which must not be touched again.
   bool isBroken = false;
 
   ~bfly_kernel() {
-    if (isBroken)
-      (void)program.release();
+    if (!isBroken)
+      return;
+    (void)lowering.release();
+    (void)program.release();
   }
 
   ArrayRef<ValueInfo> values(int32_t kind) const {
@@ -93,12 +96,14 @@ compile(llvm::Expected<std::unique_ptr<Program>> program,
       (*program)->function(options.function ? options.function : "");
   if (!function)
     return function.takeError();
-  auto executable = Executable::create(**program, **function, settings);
+  auto lowering = std::make_unique<Lowering>(**program, **function, settings);
+  auto executable = Executable::create(*lowering);
   if (!executable)
     return executable.takeError();
 
   auto kernel = std::make_unique<bfly_kernel>();
   kernel->program = std::move(*program);
+  kernel->lowering = std::move(lowering);
   kernel->executable = std::move(*executable);
   for (auto kind : {BFLY_INPUT, BFLY_PARAMETER, BFLY_RESULT}) {
     for (const ValueInfo &info : kernel->values(kind)) {
@@ -264,18 +269,14 @@ int bfly_kernel_value(const bfly_kernel *kernel, int32_t kind, int64_t index,
 char *bfly_kernel_ir(const bfly_kernel *kernel, const char *level) {
   if (!isGiven(kernel, "kernel") || !isGiven(level, "level"))
     return nullptr;
-  return guardedText(kernel, [&] {
-    return kernel->program->ir(kernel->executable->signature(), level,
-                               kernel->executable->settings());
-  });
+  return guardedText(kernel, [&] { return kernel->lowering->ir(level); });
 }
 
 char *bfly_kernel_report(const bfly_kernel *kernel) {
   if (!isGiven(kernel, "kernel"))
     return nullptr;
   return guardedText(kernel, [&]() -> llvm::Expected<std::string> {
-    auto report = kernel->program->report(kernel->executable->signature(),
-                                          kernel->executable->settings());
+    auto report = kernel->lowering->report();
     if (!report)
       return report.takeError();
     kernel->executable->addLaunchesTo(*report);

@@ -16,36 +16,41 @@ using namespace mlir::bfly;
 using llvm::Twine;
 
 llvm::Expected<std::unique_ptr<Executable>>
-Executable::create(const Program &program, const Signature &function,
-                   const CompileSettings &settings) {
+Executable::create(Lowering &lowering) {
+  const Program &program = lowering.program();
+  const Signature &function = lowering.function();
+  const CompileSettings &settings = lowering.settings();
   if (llvm::Error error = settings.device.open())
     return std::move(error);
   auto held = program.lock();
-  auto rules = program.sizeRules(function);
+  auto rules = lowering.sizeRules();
   if (!rules)
     return rules.takeError();
-  auto lowered = program.lower(function, "llvm", settings);
+  auto lowered = lowering.at("llvm");
   if (!lowered)
     return lowered.takeError();
-  if (llvm::Error error =
-          checkLowered(lowered->get(), program.options().allowForeignCalls))
+  auto launches = lowering.launches();
+  if (!launches)
+    return launches.takeError();
+  bool allowForeignCalls = program.options().allowForeignCalls;
+  if (llvm::Error error = checkLowered(*lowered, allowForeignCalls))
     return std::move(error);
 
-  DiagnosticCollector diagnostics(lowered->get()->getContext());
-  auto jit =
-      Jit::create(lowered->get(), function.name,
-                  program.options().allowForeignCalls, program.usesStack());
+  DiagnosticCollector diagnostics(lowered->getContext());
+  auto jit = Jit::create(*lowered, function.name, allowForeignCalls,
+                         program.usesStack());
   if (!jit)
     return diagnostics.take(
         (program.sourceName() + ": function '" + function.name +
          "' cannot be compiled: " + toString(jit.takeError()))
             .str());
+  lowering.forgetCode();
 
   std::unique_ptr<Executable> executable(new Executable());
   executable->interface = function;
   executable->interface.rules = std::move(*rules);
   executable->compileSettings = settings;
-  executable->kernelLaunches = getLaunches(lowered->get());
+  executable->kernelLaunches = std::move(*launches);
   executable->jit = std::move(*jit);
   return executable;
 }

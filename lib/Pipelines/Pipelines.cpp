@@ -251,18 +251,23 @@ bool mlir::bfly::isGPULevel(StringRef level) {
   return level == "gpu" || level == "nvvm" || level == "binary";
 }
 
-LogicalResult mlir::bfly::buildCompilePipeline(
-    OpPassManager &manager, const CompileOptions &options,
+/// Whether kernels become a GPU's; an emulated GPU's run on the CPU.
+static bool runsOnGPU(const CompileOptions &options) {
+  std::optional<Machine> machine = getMachine(options.target, options.threads);
+  return machine && machine->isGPU() && !options.emulate;
+}
+
+LogicalResult mlir::bfly::getCompileLevels(
+    const CompileOptions &options, SmallVectorImpl<StringRef> &levels,
     llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler) {
-  static constexpr StringRef levels[] = {"network", "schedule", "affine", "gpu",
-                                         "nvvm",    "binary",   "llvm"};
-  const auto *level = llvm::find(levels, StringRef(options.to));
-  if (level == std::end(levels))
+  static constexpr StringRef all[] = {"network", "schedule", "affine", "gpu",
+                                      "nvvm",    "binary",   "llvm"};
+  const auto *level = llvm::find(all, StringRef(options.to));
+  if (level == std::end(all))
     return errorHandler("unknown level '" + options.to.getValue() +
                         "', known: network, schedule, affine, gpu, nvvm, "
                         "binary, llvm");
-  std::optional<Machine> machine = getMachine(options.target, options.threads);
-  if (!machine)
+  if (!getMachine(options.target, options.threads))
     return errorHandler("unknown target '" + options.target.getValue() +
                         "', known: " + getMachineNames());
   if (options.threads < 1 || options.threads > 4096)
@@ -271,36 +276,37 @@ LogicalResult mlir::bfly::buildCompilePipeline(
     return errorHandler("unknown scoring '" + options.scoring.getValue() +
                         "', known: auto, definition, pair_difference, chained, "
                         "folded, carried");
-  bool onGPU = machine->isGPU() && !options.emulate;
+  bool onGPU = runsOnGPU(options);
   if (!onGPU && isGPULevel(*level))
     return errorHandler("level '" + options.to.getValue() +
                         "' is one of a GPU, not of target '" +
                         options.target.getValue() +
                         (options.emulate ? "', emulated" : "'"));
-  buildNetwork(manager, options);
-  if (*level == "network")
-    return success();
-  buildSchedule(manager, options);
-  if (*level == "schedule")
-    return success();
-  buildAffine(manager, onGPU);
-  if (*level == "affine")
-    return success();
-  if (!onGPU) {
-    buildLLVM(manager);
-    return success();
-  }
-  buildGPU(manager, options);
-  if (*level == "gpu")
-    return success();
-  buildNVVM(manager, options);
-  if (*level == "nvvm")
-    return success();
-  buildBinary(manager);
-  if (*level == "binary")
-    return success();
-  buildHost(manager);
+  for (StringRef passed : llvm::make_range(std::begin(all), level + 1))
+    if (onGPU || !isGPULevel(passed))
+      levels.push_back(passed);
   return success();
+}
+
+void mlir::bfly::buildCompileLevel(OpPassManager &manager,
+                                   const CompileOptions &options,
+                                   StringRef level) {
+  if (level == "network")
+    buildNetwork(manager, options);
+  else if (level == "schedule")
+    buildSchedule(manager, options);
+  else if (level == "affine")
+    buildAffine(manager, runsOnGPU(options));
+  else if (level == "gpu")
+    buildGPU(manager, options);
+  else if (level == "nvvm")
+    buildNVVM(manager, options);
+  else if (level == "binary")
+    buildBinary(manager);
+  else if (runsOnGPU(options))
+    buildHost(manager);
+  else
+    buildLLVM(manager);
 }
 
 void mlir::bfly::registerCompilePipeline() {
@@ -309,9 +315,13 @@ void mlir::bfly::registerCompilePipeline() {
       [](OpPassManager &manager, StringRef text,
          function_ref<LogicalResult(const Twine &)> errorHandler) {
         CompileOptions options;
-        if (failed(options.read(text, errorHandler)))
+        SmallVector<StringRef> levels;
+        if (failed(options.read(text, errorHandler)) ||
+            failed(getCompileLevels(options, levels, errorHandler)))
           return failure();
-        return buildCompilePipeline(manager, options, errorHandler);
+        for (StringRef level : levels)
+          buildCompileLevel(manager, options, level);
+        return success();
       },
       [](function_ref<void(const mlir::detail::PassOptions &)> handler) {
         handler(CompileOptions());

@@ -70,9 +70,9 @@ bool mayRunLong(llvm::StringRef text) {
   return text.contains("0x") || llvm::Regex("(^|[^.0-9])[0-9]{5}").match(text);
 }
 
-void run(const Program &program, const Signature &function,
-         const CompileSettings &settings) {
-  auto executable = Executable::create(program, function, settings);
+void run(Lowering &lowering) {
+  const Signature &function = lowering.function();
+  auto executable = Executable::create(lowering);
   if (!executable)
     return check(executable.takeError());
   std::vector<HostArray> arrays;
@@ -150,9 +150,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       check(function.takeError());
       continue;
     }
+    Lowering lowering(**program, **function, settings);
     if (hash / 1024 % 16 == 0 && !mayRunLong(text))
-      run(**program, **function, settings);
-    else if (auto ir = (*program)->ir(**function, level, settings); !ir)
+      run(lowering);
+    else if (auto ir = lowering.ir(level); !ir)
       check(ir.takeError());
   }
   return 0;

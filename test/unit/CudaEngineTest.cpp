@@ -37,8 +37,8 @@ protected:
                                           "test.mlir"));
     settings.device = {Device::Kind::CUDA, 0};
     settings.target = "cpu";
-    executable = cantFail(Executable::create(
-        *program, *cantFail(program->function("")), settings));
+    Lowering lowering(*program, *cantFail(program->function("")), settings);
+    executable = cantFail(Executable::create(lowering));
     fake().clearLog();
     blocksBefore = fake().live(0);
   }
@@ -241,8 +241,8 @@ TEST_F(CudaEngine, GivesMemoryBackWhateverFails) {
 TEST_F(CudaEngine, NeedsTheRightDevice) {
   auto create = [&](int ordinal) {
     settings.device.ordinal = ordinal;
-    auto made = Executable::create(*program, *cantFail(program->function("")),
-                                   settings);
+    Lowering lowering(*program, *cantFail(program->function("")), settings);
+    auto made = Executable::create(lowering);
     return made ? std::string() : toString(made.takeError());
   };
   EXPECT_EQ(create(1), "");

@@ -44,14 +44,13 @@ readProgram(const SourceOptions &options) {
 }
 
 /// Prints IR, at the levels that were asked for.
-static Error printLevels(const Program &program, const Signature &function,
-                         const CompileSettings &settings) {
+static Error printLevels(Lowering &lowering) {
   bool all = is_contained(flags().printLevels, "all");
   for (StringRef level : getLevels()) {
-    if (all ? !hasLevel(settings.device, level)
+    if (all ? !hasLevel(lowering.settings().device, level)
             : !is_contained(flags().printLevels, level))
       continue;
-    auto text = program.ir(function, level, settings);
+    auto text = lowering.ir(level);
     if (!text)
       return text.takeError();
     outs() << "// -----// " << level << " //----- //\n" << *text;
@@ -60,12 +59,11 @@ static Error printLevels(const Program &program, const Signature &function,
 }
 
 /// Compiles; `seconds` is how long that took.
-static Expected<std::unique_ptr<Executable>>
-compile(const Program &program, const Signature &function,
-        const CompileSettings &settings, double &seconds) {
-  Progress progress("compiling " + program.sourceName().str());
+static Expected<std::unique_ptr<Executable>> compile(Lowering &lowering,
+                                                     double &seconds) {
+  Progress progress("compiling " + lowering.program().sourceName().str());
   auto begin = std::chrono::steady_clock::now();
-  auto executable = Executable::create(program, function, settings);
+  auto executable = Executable::create(lowering);
   seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
           .count();
@@ -74,11 +72,12 @@ compile(const Program &program, const Signature &function,
 
 /// Measures if that was asked for, and makes the report. `bind` makes another
 /// call like `call`, whose arrays take `bytes`.
-static Error makeReport(const Program &program, const Signature &function,
-                        const CompileSettings &settings,
-                        const Executable &executable, Invocation &call,
+static Error makeReport(Lowering &lowering, const Executable &executable,
+                        Invocation &call,
                         function_ref<Expected<Invocation>()> bind,
                         uint64_t bytes, int64_t batch, json::Object &report) {
+  const Signature &function = lowering.function();
+  const CompileSettings &settings = lowering.settings();
   bool measured = flags().benchmark.getNumOccurrences();
   Progress progress("measuring " + function.name);
   Measurement result;
@@ -95,7 +94,7 @@ static Error makeReport(const Program &program, const Signature &function,
   reportSettings.flopsPerSecond = result.ceilings.flopsPerSecond;
   reportSettings.matrixFlopsPerSecond = result.ceilings.matrixFlopsPerSecond;
   reportSettings.batch = std::max<int64_t>(batch, 1);
-  auto made = program.report(function, settings, reportSettings);
+  auto made = lowering.report(reportSettings);
   if (!made)
     return made.takeError();
   report = std::move(*made);
@@ -177,17 +176,16 @@ static Error writeOutputs(ArrayRef<std::string> paths,
 
 /// The report of what is not run: with what the assembler says of a GPU's
 /// kernels, for which no GPU has to be there.
-static Error reportWithoutRun(const Program &program, const Signature &function,
-                              const CompileSettings &settings) {
+static Error reportWithoutRun(Lowering &lowering) {
   if (!flags().report.getNumOccurrences())
     return Error::success();
-  auto report = program.report(function, settings);
+  auto report = lowering.report();
   if (!report)
     return report.takeError();
-  auto launches = program.launches(function, settings);
+  auto launches = lowering.launches();
   if (!launches)
     return launches.takeError();
-  if (settings.device.kind == Device::Kind::CUDA)
+  if (lowering.settings().device.kind == Device::Kind::CUDA)
     addLaunches(*report, std::move(*launches));
   return writeOutputs({}, {}, *report);
 }
@@ -227,14 +225,15 @@ static Error run() {
   if (!selected)
     return selected.takeError();
   const Signature &function = **selected;
+  Lowering lowering(*program, function, settings);
 
   if (!flags().printLevels.empty()) {
     if (!survives(
             [&] {
               ErrorAsOutParameter checked(failure);
-              failure = printLevels(*program, function, settings);
+              failure = printLevels(lowering);
               if (!failure && flags().inputs.empty())
-                failure = reportWithoutRun(*program, function, settings);
+                failure = reportWithoutRun(lowering);
             },
             why))
       stop(flags().source + ": " + crashMessage("the compiler", why));
@@ -271,8 +270,7 @@ static Error run() {
   if (!survives(
           [&] {
             ErrorAsOutParameter checked(failure);
-            auto compiled =
-                compile(*program, function, settings, compileSeconds);
+            auto compiled = compile(lowering, compileSeconds);
             if (compiled)
               executable = std::move(*compiled);
             else
@@ -329,8 +327,8 @@ static Error run() {
     for (const HostArray &array : arrays)
       bytes += array.sizeInBytes();
   if (measured || flags().report.getNumOccurrences())
-    if (Error error = makeReport(*program, function, settings, *executable,
-                                 *call, bind, bytes, batch, report))
+    if (Error error = makeReport(lowering, *executable, *call, bind, bytes,
+                                 batch, report))
       return error;
   report["compile_seconds"] = compileSeconds;
   if (Error error = writeOutputs(*outputs, *results, report))

@@ -1,8 +1,9 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The compiler as a library: from a text to IR at any level. bfly/Engine/
-// Executable.h runs the result.
+// The compiler as a library: from a text to a program and its functions.
+// bfly/Engine/Lowering.h takes a function down to any level, Executable.h runs
+// it.
 
 #ifndef BFLY_ENGINE_COMPILER_H
 #define BFLY_ENGINE_COMPILER_H
@@ -122,32 +123,6 @@ public:
   /// Every parameter that the module declares, used or not.
   llvm::ArrayRef<std::string> parameterNames() const { return parameters; }
 
-  /// The module with only this function (and what it calls) at a level.
-  llvm::Expected<OwningOpRef<ModuleOp>>
-  lower(const Signature &function, llvm::StringRef level,
-        const CompileSettings &settings) const;
-
-  /// What the sizes of the function's arguments have to fulfil, and what they
-  /// make the results'. Errors name the operation whose size they do not
-  /// determine.
-  llvm::Expected<SizeRules> sizeRules(const Signature &function) const;
-
-  /// The text of the module at a level.
-  llvm::Expected<std::string> ir(const Signature &function,
-                                 llvm::StringRef level,
-                                 const CompileSettings &settings) const;
-
-  /// The report of the schedule (bfly/Schedule/Report.h) as an object, with
-  /// "function", "signature" and "device".
-  llvm::Expected<llvm::json::Object>
-  report(const Signature &function, const CompileSettings &settings,
-         const ReportSettings &reportSettings = {}) const;
-
-  /// The launches of a function on a GPU (bfly/Target/Launches.h), which need
-  /// none to be there; none on a CPU.
-  llvm::Expected<llvm::json::Array>
-  launches(const Signature &function, const CompileSettings &settings) const;
-
   /// Whether the source has memory on the stack.
   bool usesStack() const;
 
@@ -162,15 +137,13 @@ public:
   }
 
 private:
+  friend class Lowering;
   Program(llvm::StringRef name, const SourceOptions &options);
 
   static llvm::Expected<std::unique_ptr<Program>>
   parse(std::unique_ptr<llvm::MemoryBuffer> buffer,
         const SourceOptions &options);
   llvm::Error prepare();
-  llvm::Error checkBounds(ModuleOp module, bool onGPU) const;
-  llvm::Error runPasses(ModuleOp module, llvm::StringRef level,
-                        const CompileSettings &settings) const;
 
   std::string name;
   SourceOptions sourceOptions;

@@ -7,7 +7,7 @@
 #define BFLY_ENGINE_EXECUTABLE_H
 
 #include "bfly/Arrays/HostArray.h"
-#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/Lowering.h"
 
 #include <memory>
 #include <vector>
@@ -70,10 +70,8 @@ private:
 /// methods may be called from any thread, and calls may run at the same time.
 class Executable {
 public:
-  /// Compiles a function of `program` (see Program::function).
-  static llvm::Expected<std::unique_ptr<Executable>>
-  create(const Program &program, const Signature &function,
-         const CompileSettings &settings);
+  /// Compiles what a lowering ends in, and takes its levels below schedule.
+  static llvm::Expected<std::unique_ptr<Executable>> create(Lowering &lowering);
   ~Executable();
 
   const Signature &signature() const { return interface; }

@@ -54,11 +54,17 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
 /// Whether a level is between affine and llvm on a GPU, and on a CPU is none.
 bool isGPULevel(llvm::StringRef level);
 
-/// Adds the passes from mixer IR down to `options.to`. An unknown level, target
-/// or scoring is an error, reported through `errorHandler`.
-LogicalResult buildCompilePipeline(
-    OpPassManager &manager, const CompileOptions &options,
+/// The levels that mixer IR goes through down to `options.to`, from network on.
+/// An unknown level, target or scoring is an error, reported through
+/// `errorHandler`.
+LogicalResult getCompileLevels(
+    const CompileOptions &options,
+    llvm::SmallVectorImpl<llvm::StringRef> &levels,
     llvm::function_ref<LogicalResult(const llvm::Twine &)> errorHandler);
+
+/// Adds the passes to one of these levels from the one above it.
+void buildCompileLevel(OpPassManager &manager, const CompileOptions &options,
+                       llvm::StringRef level);
 
 /// The dialects that IR of any level is made of, with the interfaces that the
 /// passes need.
