@@ -182,7 +182,8 @@ class Program:
                 arguments = [value_of(argument) for argument in value.arguments]
                 with np.errstate(all="ignore"):
                     result = np.asarray(value.function(*arguments))
-                    if disturbance and value.arguments:
+                    # Inputs too: a norm of equal numbers is all rounding.
+                    if disturbance and result.dtype.kind in "fc":
                         result = result * (1 + disturbance * draw.standard_normal(result.shape))
                         size = np.sqrt(np.mean(np.abs(result) ** 2)) if result.size else 0.0
                         result = result + disturbance * size * draw.standard_normal(result.shape)
