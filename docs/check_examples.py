@@ -61,7 +61,7 @@ class Example:
         if self.attribute:
             return f"module attributes {{bfly.example =\n{self.text}}} {{}}\n"
         if self.whole:
-            return f"module {{\n{self.text}}}\n"
+            return self.text if self.text.startswith("module ") else f"module {{\n{self.text}}}\n"
         arguments = ", ".join(f"{name}: {type}" for name, type in self.types.items() if name not in self.results)
         types = ", ".join(self.types[name] for name in self.results)
         end = (

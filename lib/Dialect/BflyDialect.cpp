@@ -8,6 +8,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/InliningUtils.h"
@@ -49,6 +50,16 @@ void BflyDialect::initialize() {
 #define GET_ATTRDEF_LIST
 #include "bfly/IR/BflyAttrs.cpp.inc"
       >();
+}
+
+LogicalResult BflyDialect::verifyOperationAttribute(Operation *op,
+                                                    NamedAttribute attribute) {
+  if (attribute.getName() != TargetAttr::attributeName)
+    return success();
+  if (!isa<ModuleOp>(op) || !isa<TargetAttr>(attribute.getValue()))
+    return op->emitOpError("has ") << TargetAttr::attributeName
+                                   << ", which is a #bfly.target of a module";
+  return success();
 }
 
 FloatType mlir::bfly::getComputeType(Type type) {

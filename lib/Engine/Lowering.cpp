@@ -9,8 +9,8 @@
 #include "bfly-runtime.h"
 #include "bfly/Arrays/FileIO.h"
 #include "bfly/Arrays/HostArray.h"
+#include "bfly/IR/Machine.h"
 #include "bfly/Pipelines/Pipelines.h"
-#include "bfly/Schedule/Machine.h"
 #include "bfly/Schedule/Report.h"
 #include "bfly/Target/Launches.h"
 #include "bfly/Transforms/Passes.h"
@@ -125,7 +125,7 @@ llvm::Error Lowering::readOptions(StringRef level, CompileOptions &options,
                   quote(options.to) +
                   "; IR of a level is asked for by the level's name");
   options.to = level.str();
-  std::optional<Machine> machine = getMachine(options.target, 1);
+  std::optional<Machine> machine = getMachine(options.target);
   // Who sets another target of the settings knows better.
   if (settings.target.empty() && machine && level == "llvm" &&
       onGPU() != (machine->isGPU() && !options.emulate))
@@ -222,8 +222,6 @@ Lowering::report(const ReportSettings &reportSettings) {
   options.ceilings = {reportSettings.bytesPerSecond,
                       reportSettings.flopsPerSecond,
                       reportSettings.matrixFlopsPerSecond};
-  options.threads = compileSettings.threads > 0 ? compileSettings.threads
-                                                : bflyRuntimeMaxThreads();
   options.batch = reportSettings.batch;
   llvm::json::Value value = getReport(*lowered, options);
   llvm::json::Object &report = *value.getAsObject();

@@ -7,7 +7,7 @@
 
 #include "bfly/Conversion/Passes.h"
 #include "bfly/IR/Bfly.h"
-#include "bfly/Schedule/Machine.h"
+#include "bfly/IR/Machine.h"
 #include "bfly/Target/CudaToolkit.h"
 #include "bfly/Transforms/Passes.h"
 #include "mlir/Conversion/Passes.h"
@@ -29,6 +29,10 @@ using namespace mlir::bfly;
 // exact rewrites make cheaper.
 static void buildNetwork(OpPassManager &manager,
                          const CompileOptions &options) {
+  SetTargetPassOptions target;
+  target.target = options.target;
+  target.threads = options.threads;
+  manager.addPass(createSetTargetPass(target));
   manager.addPass(createParametersToArgumentsPass());
   manager.addPass(createCheckCallsPass());
   // A result of a dynamic size has no place of its own across a call, and a
@@ -40,7 +44,6 @@ static void buildNetwork(OpPassManager &manager,
   functions.addPass(createRewriteSpectraPass());
   RewriteAttentionPassOptions attention;
   attention.scoring = options.scoring;
-  attention.target = options.target;
   functions.addPass(createRewriteAttentionPass(attention));
   // No CSE: two filters of one input that shared its transform could not be a
   // kernel each, and the spectrum would go through memory.
@@ -54,12 +57,8 @@ static void buildSchedule(OpPassManager &manager,
   OpPassManager &functions = manager.nest<func::FuncOp>();
   ConvertNetworkToSchedulePassOptions kernels;
   kernels.fuse = options.fuse;
-  kernels.target = options.target;
   functions.addPass(createConvertNetworkToSchedulePass(kernels));
-  ChoosePlanPassOptions plan;
-  plan.target = options.target;
-  plan.threads = options.threads;
-  functions.addPass(createChoosePlanPass(plan));
+  functions.addPass(createChoosePlanPass());
 }
 
 // affine, memref, arith, math, complex, and bfly on registers, tables and
@@ -154,7 +153,7 @@ static void buildLLVM(OpPassManager &manager) {
 }
 
 // gpu and scf, in a gpu.module for each kernel; host code launches.
-static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
+static void buildGPU(OpPassManager &manager) {
   {
     OpPassManager &functions = manager.nest<func::FuncOp>();
     functions.addPass(createExpandIntegerMathPass());
@@ -177,9 +176,7 @@ static void buildGPU(OpPassManager &manager, const CompileOptions &options) {
     functions.addPass(createExpandIntegerMathPass());
     functions.addPass(createUnrollThreadLoopsPass());
   }
-  ConvertAffineToGpuPassOptions gpu;
-  gpu.target = options.target;
-  manager.addPass(createConvertAffineToGpuPass(gpu));
+  manager.addPass(createConvertAffineToGpuPass());
   manager.addPass(createExpandTablesPass());
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
@@ -253,7 +250,7 @@ bool mlir::bfly::isGPULevel(StringRef level) {
 
 /// Whether kernels become a GPU's; an emulated GPU's run on the CPU.
 static bool runsOnGPU(const CompileOptions &options) {
-  std::optional<Machine> machine = getMachine(options.target, options.threads);
+  std::optional<Machine> machine = getMachine(options.target);
   return machine && machine->isGPU() && !options.emulate;
 }
 
@@ -267,7 +264,7 @@ LogicalResult mlir::bfly::getCompileLevels(
     return errorHandler("unknown level '" + options.to.getValue() +
                         "', known: network, schedule, affine, gpu, nvvm, "
                         "binary, llvm");
-  if (!getMachine(options.target, options.threads))
+  if (!getMachine(options.target))
     return errorHandler("unknown target '" + options.target.getValue() +
                         "', known: " + getMachineNames());
   if (options.threads < 1 || options.threads > 4096)
@@ -298,7 +295,7 @@ void mlir::bfly::buildCompileLevel(OpPassManager &manager,
   else if (level == "affine")
     buildAffine(manager, runsOnGPU(options));
   else if (level == "gpu")
-    buildGPU(manager, options);
+    buildGPU(manager);
   else if (level == "nvvm")
     buildNVVM(manager, options);
   else if (level == "binary")

@@ -89,6 +89,8 @@ static PlanAttr planAttention(KernelOp kernel, const Network &network,
 static int64_t chooseRows(const Network &network, const Machine &machine) {
   constexpr int64_t most = 64, least = 8;
   int64_t tile = most;
+  if (machine.isGPU())
+    return tile;
   for (LinearOp op : network.products) {
     int64_t rows = 1;
     for (int64_t size : op.getInput().getType().getShape().drop_back())
@@ -138,7 +140,7 @@ Operation *mlir::bfly::getLibraryTransform(KernelOp kernel) {
   else
     return nullptr;
   std::optional<Machine> machine =
-      getMachine(kernel.getPlanAttr().getMachine().getValue(), /*threads=*/1);
+      getMachine(kernel.getPlanAttr().getMachine().getValue());
   bool isAlone = body.getNumArguments() == 1 &&
                  body.getTerminator()->getOperands() == only->getResults();
   return machine && isAlone && !machine->transforms(tokens) ? only : nullptr;
@@ -155,7 +157,7 @@ LinearOp mlir::bfly::getLibraryProduct(KernelOp kernel) {
     return nullptr;
   auto linear = dyn_cast<LinearOp>(body.front());
   std::optional<Machine> machine =
-      getMachine(kernel.getPlanAttr().getMachine().getValue(), /*threads=*/1);
+      getMachine(kernel.getPlanAttr().getMachine().getValue());
   if (!linear || linear.getRelu() || !machine || !machine->isGPU() ||
       body.getTerminator()->getOperands() != linear->getResults() ||
       !llvm::all_of(linear->getOperands(), llvm::IsaPred<BlockArgument>))

@@ -201,8 +201,7 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
     report["intensity"] = cost.flops.at(batch) / cost.bytes.at(batch);
   if (PlanAttr plan = kernel.getPlanAttr()) {
     report["plan"] = getPlanReport(plan);
-    report["state"] =
-        getStateReport(kernel, getPlannedMachine(kernel, options));
+    report["state"] = getStateReport(kernel, getPlannedMachine(kernel));
   }
   if (auto bound = getBound(kernel, cost, network.wide, options)) {
     report["memory_seconds"] = bound->memory;
@@ -264,7 +263,7 @@ json::Value mlir::bfly::getReport(ModuleOp module,
       bytes += cost.bytes;
       flops += cost.flops;
       if (!machine)
-        machine = getPlannedMachine(kernel, options);
+        machine = getPlannedMachine(kernel);
       json::Object report = getKernelReport(kernel, options);
       seconds += report.getNumber("seconds").value_or(0);
       report["order"] = order++;

@@ -60,10 +60,9 @@ std::string mlir::bfly::getUnfusedReason(KernelOp kernel,
 
 // Times ----------------------------------------------------------------------
 
-std::optional<Machine>
-mlir::bfly::getPlannedMachine(KernelOp kernel, const ReportOptions &options) {
-  if (PlanAttr plan = kernel.getPlanAttr())
-    return getMachine(plan.getMachine().getValue(), options.threads);
+std::optional<Machine> mlir::bfly::getPlannedMachine(KernelOp kernel) {
+  if (kernel.getPlan())
+    return getMachine(kernel);
   return std::nullopt;
 }
 
@@ -85,8 +84,7 @@ MachineCeilings mlir::bfly::getCeilings(const std::optional<Machine> &machine,
 std::optional<Bound> mlir::bfly::getBound(KernelOp kernel,
                                           const KernelCost &cost, bool wide,
                                           const ReportOptions &options) {
-  MachineCeilings ceilings =
-      getCeilings(getPlannedMachine(kernel, options), options);
+  MachineCeilings ceilings = getCeilings(getPlannedMachine(kernel), options);
   if (!(ceilings.bytesPerSecond > 0) || !(ceilings.flopsPerSecond > 0))
     return std::nullopt;
   // A vector holds half as many numbers of f64.

@@ -20,8 +20,7 @@ SmallVector<StringRef> getRewrites(KernelOp kernel, const Network &network);
 std::string getUnfusedReason(KernelOp kernel, const Network &network);
 
 /// The machine that a kernel's plan is for, if it has one.
-std::optional<Machine> getPlannedMachine(KernelOp kernel,
-                                         const ReportOptions &options);
+std::optional<Machine> getPlannedMachine(KernelOp kernel);
 
 /// What a second holds: as measured, else nominal.
 MachineCeilings getCeilings(const std::optional<Machine> &machine,

@@ -136,7 +136,7 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
 
 LogicalResult mlir::bfly::verifyPlan(KernelOp kernel) {
   StringRef name = kernel.getPlanAttr().getMachine().getValue();
-  std::optional<Machine> machine = getMachine(name, /*threads=*/1);
+  std::optional<Machine> machine = getMachine(name);
   if (!machine)
     return kernel.emitKernelError() << "has a plan for machine \"" << name
                                     << "\", known: " << getMachineNames();

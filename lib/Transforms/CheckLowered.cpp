@@ -76,12 +76,14 @@ struct CheckLoweredPass
 
   void runOnOperation() override {
     LogicalResult result = success();
-    if (!kernels)
+    if (!kernels) {
       result = check(getOperation(), "in compiled code");
-    else
+      getOperation()->removeAttr(TargetAttr::attributeName);
+    } else {
       for (auto module : getOperation().getOps<gpu::GPUModuleOp>())
         if (failed(result = check(module, "in a GPU's kernel")))
           break;
+    }
     if (failed(result))
       signalPassFailure();
   }

@@ -25,22 +25,13 @@ struct ChoosePlanPass : public bfly::impl::ChoosePlanPassBase<ChoosePlanPass> {
   using ChoosePlanPassBase::ChoosePlanPassBase;
 
   void runOnOperation() override {
-    if (threads < 1 || threads > 4096) {
-      getOperation().emitError("threads must be between 1 and 4096");
-      return signalPassFailure();
-    }
-    std::optional<Machine> machine = getMachine(target, threads);
-    if (!machine) {
-      getOperation().emitError("unknown target '")
-          << target << "', known: " << getMachineNames();
-      return signalPassFailure();
-    }
+    Machine machine = getMachine(getOperation());
     WalkResult result = getOperation().walk([&](KernelOp kernel) {
       if (!kernel.getNumResults())
         return WalkResult::advance();
       if (!kernel.getPlan())
-        kernel.setPlanAttr(choosePlan(kernel, *machine));
-      return WalkResult(verifyPlan(kernel, *machine));
+        kernel.setPlanAttr(choosePlan(kernel, machine));
+      return WalkResult(verifyPlan(kernel, machine));
     });
     if (result.wasInterrupted())
       signalPassFailure();

@@ -33,14 +33,11 @@ struct PrintReportPass
   void runOnOperation() override {
     ReportOptions options;
     options.ceilings = {bytesPerSecond, flopsPerSecond, 0};
-    options.threads = threads;
     options.batch = batch;
-    if (threads < 1 || threads > 4096 || batch < 0 ||
-        !std::isfinite(bytesPerSecond) || bytesPerSecond < 0 ||
+    if (batch < 0 || !std::isfinite(bytesPerSecond) || bytesPerSecond < 0 ||
         !std::isfinite(flopsPerSecond) || flopsPerSecond < 0) {
-      getOperation().emitError(
-          "threads must be between 1 and 4096, batch not "
-          "negative, and ceilings finite and not negative");
+      getOperation().emitError("batch must not be negative, and ceilings "
+                               "finite and not negative");
       return signalPassFailure();
     }
     getOperation().walk([&](KernelOp kernel) {

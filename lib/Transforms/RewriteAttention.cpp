@@ -11,7 +11,7 @@
 #include "bfly/Transforms/Passes.h"
 
 #include "bfly/IR/Bfly.h"
-#include "bfly/Schedule/Machine.h"
+#include "bfly/IR/Machine.h"
 #include "mlir/IR/Builders.h"
 #include <limits>
 
@@ -140,12 +140,7 @@ void RewriteAttentionPass::runOnOperation() {
     getOperation().emitError("unknown scoring '") << scoring << "'";
     return signalPassFailure();
   }
-  std::optional<Machine> machine = getMachine(target, /*threads=*/1);
-  if (!machine) {
-    getOperation().emitError("unknown target '")
-        << target << "', known: " << getMachineNames();
-    return signalPassFailure();
-  }
+  Machine machine = getMachine(getOperation());
   folds.clear();
   SmallVector<Chain> chains;
   DenseSet<Operation *> taken;
@@ -159,7 +154,7 @@ void RewriteAttentionPass::runOnOperation() {
     }
   });
   for (const Chain &chain : chains)
-    rewrite(chain, chooseScoring(asked, chain, machine->isGPU()));
+    rewrite(chain, chooseScoring(asked, chain, machine.isGPU()));
 }
 
 Value RewriteAttentionPass::getFolded(AttentionStageOp stage) {

@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s -bfly-convert-affine-to-gpu -split-input-file -verify-diagnostics
+// RUN: bfly-opt %s -bfly-set-target=target=sm_90a -bfly-convert-affine-to-gpu -split-input-file -verify-diagnostics
 
 func.func @on_cpu(%x: memref<8xf32>) {
   // expected-error @below {{has a plan without threads, which is not one of a GPU}}

@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s -bfly-convert-affine-to-gpu -canonicalize -cse -split-input-file | FileCheck %s
+// RUN: bfly-opt %s -bfly-set-target=target=sm_90a -bfly-convert-affine-to-gpu -canonicalize -cse -split-input-file | FileCheck %s
 
 // Two phases: blocks take units in turn, all wait in between, and the last to
 // leave puts the counters back. Scratch memory is the host's; shared memory a

@@ -1779,3 +1779,28 @@ func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xbf16>, %y: memref<2x5xf32>) {
   bfly.library_product %x, %w to %y : memref<2x4xf32>, memref<5x4xbf16> to memref<2x5xf32>
   return
 }
+
+// -----
+
+// expected-error @below {{unknown target "abacus", known: cpu, sm_90a}}
+module attributes {bfly.target = #bfly.target<"abacus">} {}
+
+// -----
+
+// expected-error @below {{"cpu" has no fact 'shared', known: lanes, vector_registers, l1, l2, l3, threads}}
+module attributes {bfly.target = #bfly.target<"cpu", shared = 4>} {}
+
+// -----
+
+// expected-error @below {{'lanes' stands here twice}}
+module attributes {bfly.target = #bfly.target<"cpu", lanes = 4, lanes = 8>} {}
+
+// -----
+
+// expected-error @below {{lanes = 0: must be between 1 and 2^40}}
+module attributes {bfly.target = #bfly.target<"cpu", lanes = 0>} {}
+
+// -----
+
+// expected-error @below {{has bfly.target, which is a #bfly.target of a module}}
+module attributes {bfly.target = "cpu"} {}

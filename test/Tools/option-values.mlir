@@ -59,11 +59,11 @@
 // TO: {{^}}error: compile options 'to=affine': to can only be llvm, which is what runs, got 'affine'
 // RUN: bfly-run %s --input=2xf32=1 --compile-options=to=llvm
 
-// RUN: not bfly-opt %s -bfly-choose-plan=threads=0 %{check} --check-prefix=CHOOSE
-// RUN: not bfly-opt %s -bfly-choose-plan=threads=-1 %{check} --check-prefix=CHOOSE
-// CHOOSE: error: threads must be between 1 and 4096
+// RUN: not bfly-opt %s -bfly-set-target=threads=0 %{check} --check-prefix=SET-TARGET
+// RUN: not bfly-opt %s -bfly-set-target=threads=-1 %{check} --check-prefix=SET-TARGET
+// SET-TARGET: error: threads must be between 1 and 4096
 // RUN: not bfly-opt %s -bfly-print-report=flops-per-second=-1 %{check} --check-prefix=REPORT
-// REPORT: error: threads must be between 1 and 4096, batch not negative, and ceilings finite and not negative
+// REPORT: error: batch must not be negative, and ceilings finite and not negative
 
 func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
   return %x : tensor<2xf32>

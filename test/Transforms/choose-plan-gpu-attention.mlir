@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-choose-plan{target=sm_90a}))' -split-input-file -verify-diagnostics | FileCheck %s
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(bfly-set-target{target=sm_90a},func.func(bfly-choose-plan))' -split-input-file -verify-diagnostics | FileCheck %s
 
 // A stage that is alone: the state comes from memory and goes there.
 // CHECK-LABEL: func @stage

@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-choose-plan{target=sm_90a}))' -split-input-file -verify-diagnostics | FileCheck %s
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(bfly-set-target{target=sm_90a},func.func(bfly-choose-plan))' -split-input-file -verify-diagnostics | FileCheck %s
 
 // Two real channels share a complex transform; rows are 4 of those wide, 32 bytes of f32. One block a multiprocessor: it
 // has more threads.

@@ -2,7 +2,6 @@
 // RUN: bfly-opt %s -bfly-print-report="file=-" -o /dev/null 2>&1 | FileCheck %s
 // RUN: not bfly-opt %s -bfly-print-report="file=%t.none/report.json remarks=false" -o /dev/null 2>&1 | FileCheck %s --check-prefix=FILE
 // RUN: not bfly-opt %s -bfly-print-report="bytes-per-second=inf" -o /dev/null 2>&1 | FileCheck %s --check-prefix=OPTION
-// RUN: not bfly-opt %s -bfly-print-report="threads=0" -o /dev/null 2>&1 | FileCheck %s --check-prefix=OPTION
 // RUN: not bfly-opt %s -bfly-print-report="batch=-1" -o /dev/null 2>&1 | FileCheck %s --check-prefix=OPTION
 
 // Below schedule level kernels no longer say what they compute.
@@ -11,7 +10,7 @@
 // AFFINE: "kernels": [],
 
 // FILE: error: cannot write the report to '{{.*}}.none/report.json'
-// OPTION: error: threads must be between 1 and 4096, batch not negative, and ceilings finite
+// OPTION: error: batch must not be negative, and ceilings finite
 
 // CHECK: remark: kernel "fft": 256 B moved, {{[0-9]+}} Pflop; state 9223 PB in l1, then 9223 PB in registers, then 9223 PB in cluster; bluestein
 // CHECK: remark: kernel "map": 256 B moved, 0 flop; memory bound

@@ -3,9 +3,7 @@
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=folded | FileCheck %s --check-prefix=FOLDED
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=definition | FileCheck %s --check-prefix=DEFINITION
 // RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=carried -bfly-convert-network-to-schedule | FileCheck %s --check-prefix=CARRIED
-// RUN: bfly-opt %s -split-input-file -bfly-rewrite-attention=target=sm_90a | FileCheck %s --check-prefix=GPU
-// RUN: not bfly-opt %s -split-input-file -bfly-rewrite-attention=target=abacus 2>&1 | FileCheck %s --check-prefix=ABACUS
-// ABACUS: error: unknown target 'abacus', known: cpu, sm_90a
+// RUN: bfly-opt %s -split-input-file -bfly-set-target=target=sm_90a -bfly-rewrite-attention | FileCheck %s --check-prefix=GPU
 // RUN: not bfly-opt %s -split-input-file -bfly-rewrite-attention=scoring=best 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // UNKNOWN: error: unknown scoring 'best'
 

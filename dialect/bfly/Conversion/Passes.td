@@ -82,8 +82,6 @@ def ConvertNetworkToSchedulePass
            "one kernel a mixer; false: one kernel an operation">,
     Option<"remarks", "remarks", "bool", /*default=*/"false",
            "emit a remark where a network did not fuse">,
-    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
-           "the machine: cpu or sm_90a">,
   ];
   let dependentDialects = ["::mlir::bfly::BflyDialect",
                            "::mlir::tensor::TensorDialect"];
@@ -152,23 +150,25 @@ def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleO
 
     Before:
     ```mlir
-    func.func @f(%0: memref<64x128xf32>) {
-      bfly.kernel "scale" (%a = %0) plan <machine = "sm_90a", lanes = 1, tile = 1,
-          radices = [], groups = [], parallel = "tile", threads = 128> : (memref<64x128xf32>) {
-        %c0 = arith.constant 0 : index
-        %c1 = arith.constant 1 : index
-        %c64 = arith.constant 64 : index
-        %c128 = arith.constant 128 : index
-        scf.parallel (%unit) = (%c0) to (%c64) step (%c1) {
-          scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
-            %v = memref.load %a[%unit, %t] : memref<64x128xf32>
-            %w = arith.addf %v, %v : f32
-            memref.store %w, %a[%unit, %t] : memref<64x128xf32>
+    module attributes {bfly.target = #bfly.target<"sm_90a">} {
+      func.func @f(%0: memref<64x128xf32>) {
+        bfly.kernel "scale" (%a = %0) plan <machine = "sm_90a", lanes = 1, tile = 1,
+            radices = [], groups = [], parallel = "tile", threads = 128> : (memref<64x128xf32>) {
+          %c0 = arith.constant 0 : index
+          %c1 = arith.constant 1 : index
+          %c64 = arith.constant 64 : index
+          %c128 = arith.constant 128 : index
+          scf.parallel (%unit) = (%c0) to (%c64) step (%c1) {
+            scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+              %v = memref.load %a[%unit, %t] : memref<64x128xf32>
+              %w = arith.addf %v, %v : f32
+              memref.store %w, %a[%unit, %t] : memref<64x128xf32>
+            }
           }
+          bfly.yield
         }
-        bfly.yield
+        return
       }
-      return
     }
     ```
     After:
@@ -210,10 +210,6 @@ def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleO
     }
     ```
   }];
-  let options = [
-    Option<"target", "target", "std::string", /*default=*/"\"sm_90a\"",
-           "the machine: sm_90a">,
-  ];
   let dependentDialects = ["::mlir::bfly::BflyDialect", "::mlir::gpu::GPUDialect",
                            "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",

@@ -21,6 +21,7 @@
 #include "bfly/IR/Amount.h"
 #include "bfly/IR/BflyDialect.h.inc"
 #include "bfly/IR/BflyEnums.h.inc"
+#include "bfly/IR/Machine.h"
 
 namespace mlir::bfly {
 /// What a kernel holds (bfly/IR/Network.h).

@@ -36,6 +36,7 @@ def Bfly_Dialect : Dialect {
     is in f32, the *compute type*; f32 and f64 compute in themselves.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::complex::ComplexDialect",
   ];
@@ -132,6 +133,26 @@ def Bfly_TableKind : I32EnumAttr<"TableKind", "a table of complex constants", [
 }
 def Bfly_TableKindAttr : EnumAttr<Bfly_Dialect, Bfly_TableKind, "table_kind"> {
   let assemblyFormat = "$value";
+}
+
+def Bfly_TargetAttr : Bfly_Attr<"Target", "target"> {
+  let summary = "the machine that a module is compiled for";
+  let description = [{
+    The attribute `bfly.target` of a module, set by `-bfly-set-target` or written by a person: the
+    target's name, and every fact of the machine that a pass reads, in bytes and elements. Facts
+    that are left out are those of the table in lib/Dialect/Machine.cpp; what is written overrides
+    it, for a chip with fewer multiprocessors, say.
+
+    ```mlir
+    module attributes {bfly.target = #bfly.target<"cpu", lanes = 16, threads = 8>} {}
+    ```
+  }];
+  let parameters = (ins "::mlir::bfly::Machine":$machine);
+  let hasCustomAssemblyFormat = 1;
+  let extraClassDeclaration = [{
+    /// Of the module.
+    static constexpr ::llvm::StringLiteral attributeName = "bfly.target";
+  }];
 }
 
 def Bfly_GroupAttr : Bfly_Attr<"Group", "group"> {

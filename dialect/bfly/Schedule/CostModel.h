@@ -7,8 +7,8 @@
 #ifndef BFLY_SCHEDULE_COSTMODEL_H
 #define BFLY_SCHEDULE_COSTMODEL_H
 
+#include "bfly/IR/Machine.h"
 #include "bfly/IR/Network.h"
-#include "bfly/Schedule/Machine.h"
 
 namespace mlir::bfly {
 

@@ -7,7 +7,7 @@
 #define BFLY_SCHEDULE_PLAN_H
 
 #include "bfly/IR/Bfly.h"
-#include "bfly/Schedule/Machine.h"
+#include "bfly/IR/Machine.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include <string>
 

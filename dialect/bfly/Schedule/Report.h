@@ -16,9 +16,8 @@ namespace mlir::bfly {
 
 struct ReportOptions {
   /// What a second holds on the machine; where one is 0, nominal ceilings of
-  /// the plans' machine with `threads` threads are used.
+  /// the module's target are used.
   MachineCeilings ceilings;
-  int64_t threads = 2;
   /// Sequences that times and bounds are given for where the batch is dynamic.
   int64_t batch = 1;
 };

@@ -8,6 +8,36 @@
 
 include "mlir/Pass/PassBase.td"
 
+// Every level ----------------------------------------------------------------
+
+def SetTargetPass : Pass<"bfly-set-target", "::mlir::ModuleOp"> {
+  let summary = "Say on the module which machine it is compiled for";
+  let description = [{
+    Gives a module the attribute `bfly.target`, with every fact of the machine
+    that later passes read, of which nobody else asks an option. One that a
+    person wrote stays, with what it overrides, and is an error where it is for
+    another target. Passes take a module without it for one of the CPU of the
+    table.
+
+    Before:
+    ```mlir
+    module {}
+    ```
+    After:
+    ```mlir
+    module attributes {bfly.target = #bfly.target<"cpu", lanes = 16, vector_registers = 32,
+        l1 = 49152, l2 = 1048576, l3 = 33554432, threads = 2>} {}
+    ```
+  }];
+  let options = [
+    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
+           "the name of the machine: cpu or sm_90a">,
+    Option<"threads", "threads", "int64_t", /*default=*/"2",
+           "threads of the machine, where it is a CPU">,
+  ];
+  let dependentDialects = ["::mlir::bfly::BflyDialect"];
+}
+
 // Mixer level ----------------------------------------------------------------
 
 def ParametersToArgumentsPass : Pass<"bfly-parameters-to-arguments", "::mlir::ModuleOp"> {
@@ -172,8 +202,6 @@ def RewriteAttentionPass : Pass<"bfly-rewrite-attention", "::mlir::func::FuncOp"
   let options = [
     Option<"scoring", "scoring", "std::string", /*default=*/"\"auto\"",
            "auto (fewest flops), definition, pair_difference, chained, folded or carried">,
-    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
-           "the machine: cpu or sm_90a">,
   ];
   let dependentDialects = ["::mlir::bfly::BflyDialect"];
 }
@@ -236,12 +264,6 @@ def ChoosePlanPass : Pass<"bfly-choose-plan", "::mlir::func::FuncOp"> {
     }
     ```
   }];
-  let options = [
-    Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
-           "the machine description: cpu">,
-    Option<"threads", "threads", "int64_t", /*default=*/"2",
-           "threads of the machine, where it is a CPU">,
-  ];
   let dependentDialects = ["::mlir::bfly::BflyDialect"];
 }
 
@@ -279,8 +301,6 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
            "what the machine's memory moves; 0: by the machine's description">,
     Option<"flopsPerSecond", "flops-per-second", "double", /*default=*/"0",
            "what the machine computes in f32; 0: by its description">,
-    Option<"threads", "threads", "int64_t", /*default=*/"2",
-           "threads of the machine, where it is a CPU">,
     Option<"batch", "batch", "int64_t", /*default=*/"1",
            "sequences that times are for where the batch is dynamic">,
   ];
@@ -1008,7 +1028,8 @@ def CheckLoweredPass : Pass<"bfly-check-lowered", "::mlir::ModuleOp"> {
   let summary = "Refuse operations that no conversion knew";
   let description = [{
     Everything is an operation of llvm, nvvm or omp, or a kernel and its launch: an operation that
-    is not is an error that names it. With `kernels` that holds of what is in a `gpu.module`, and
+    is not is an error that names it. The module's `bfly.target`, which nothing reads from here on
+    and tools of llvm do not know, goes. With `kernels` that holds of what is in a `gpu.module`, and
     the host's code is as it was.
   }];
   let options = [

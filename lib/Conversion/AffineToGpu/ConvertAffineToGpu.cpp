@@ -15,7 +15,7 @@
 #include "KernelMapper.h"
 #include "LibraryCalls.h"
 #include "bfly/Conversion/Passes.h"
-#include "bfly/Schedule/Machine.h"
+#include "bfly/IR/Machine.h"
 #include "bfly/Target/Launches.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -331,13 +331,14 @@ struct ConvertAffineToGpuPass
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    std::optional<Machine> machine = getMachine(target, /*threads=*/1);
-    if (!machine || !machine->isGPU()) {
-      module.emitError("target '") << target << "' is not a GPU";
+    Machine machine = getMachine(module);
+    if (!machine.isGPU()) {
+      module.emitError("is for target \"")
+          << machine.name << "\", which is not a GPU";
       return signalPassFailure();
     }
     for (auto function : module.getOps<func::FuncOp>())
-      if (failed(convert(function, *machine)))
+      if (failed(convert(function, machine)))
         return signalPassFailure();
     module.walk([](memref::GetGlobalOp constant) {
       if (constant->use_empty())

@@ -149,12 +149,7 @@ struct ConvertNetworkToSchedulePass
   using ConvertNetworkToSchedulePassBase::ConvertNetworkToSchedulePassBase;
 
   void runOnOperation() override {
-    machine = getMachine(target, /*threads=*/1);
-    if (!machine) {
-      getOperation().emitError("unknown target '")
-          << target << "', known: " << getMachineNames();
-      return signalPassFailure();
-    }
+    machine = getMachine(getOperation());
     WalkResult mixers = getOperation().walk([](Operation *op) {
       if (!isa<SpectralFilterOp, ButterflyAttentionOp>(op))
         return WalkResult::advance();
@@ -179,7 +174,7 @@ struct ConvertNetworkToSchedulePass
 private:
   void formKernels(Block *block);
 
-  std::optional<Machine> machine;
+  Machine machine;
 
   /// Reports why `op` gets a kernel of its own.
   void explain(Operation *op, StringRef reason) {
@@ -208,7 +203,7 @@ void ConvertNetworkToSchedulePass::formKernels(Block *block) {
           reasons[groups.back().sink] = reason;
       } else if (auto fft = dyn_cast<FftOp>(op)) {
         FailureOr<KernelGroup> group = findFilter(fft, reason);
-        std::string library = explainLibrary(fft.getTokens(), *machine);
+        std::string library = explainLibrary(fft.getTokens(), machine);
         if (failed(group)) {
           reasons[fft] = reason;
         } else if (library.empty()) {
@@ -229,9 +224,9 @@ void ConvertNetworkToSchedulePass::formKernels(Block *block) {
       group.name = op.getName().stripDialect();
       std::string library;
       if (auto fft = dyn_cast<FftOp>(op))
-        library = explainLibrary(fft.getTokens(), *machine);
+        library = explainLibrary(fft.getTokens(), machine);
       else if (auto ifft = dyn_cast<IfftOp>(op))
-        library = explainLibrary(ifft.getTokens(), *machine);
+        library = explainLibrary(ifft.getTokens(), machine);
       if (!library.empty())
         reasons[&op] = library;
       groups.push_back(std::move(group));

@@ -221,7 +221,7 @@ LogicalResult mlir::bfly::emitSpectralChainOnGPU(KernelEmitter &emitter,
                                                  NestBuilder &nest,
                                                  const SpectralChain &chain) {
   std::optional<Machine> machine =
-      getMachine(emitter.getPlan().getMachine().getValue(), /*threads=*/1);
+      getMachine(emitter.getPlan().getMachine().getValue());
   if ((chain.fft || chain.ifft) && machine &&
       !machine->transforms(chain.tokens))
     return chain.result.getDefiningOp()->emitOpError()
