@@ -60,6 +60,8 @@ class Example:
         """The block as a module of its own. One line goes before the block, none inside it."""
         if self.attribute:
             return f"module attributes {{bfly.example =\n{self.text}}} {{}}\n"
+        if self.text.startswith("module"):
+            return f"//\n{self.text}"
         if self.whole:
             return self.text if self.text.startswith("module ") else f"module {{\n{self.text}}}\n"
         arguments = ", ".join(f"{name}: {type}" for name, type in self.types.items() if name not in self.results)

@@ -118,19 +118,8 @@ Call *bfly::cuda::currentCall() {
 
 /// Gives back what a call left. The stream orders it after all that uses it.
 static void finish(Call &call) {
-  const Driver &cuda = *driver();
   for (void *pointer : call.memory)
     release(*call.device, call.stream, pointer);
-  if (!call.managed.empty() || !call.registered.empty()) {
-    // These are freed at once, not in the stream's order.
-    cuda.cuStreamSynchronize(call.stream);
-    for (void *pointer : call.managed)
-      cuda.cuMemFree(address(pointer));
-    for (void *pointer : call.registered)
-      cuda.cuMemHostUnregister(pointer);
-  }
-  for (Event event : call.events)
-    cuda.cuEventDestroy(event);
 }
 
 extern "C" {
@@ -180,18 +169,6 @@ int bflyCudaCall(void (*function)(void **), void **arguments, int ordinal,
                   bflyCudaLastError());
   }
   return result;
-}
-
-void mgpuSetDefaultDevice(int32_t ordinal) {
-  orLeave([&] {
-    Call *call = currentCall();
-    if (!call)
-      return false;
-    return call->device->info.ordinal == ordinal ||
-           fail(
-               "the function was made for cuda:%d, but it is called on cuda:%d",
-               ordinal, call->device->info.ordinal);
-  });
 }
 
 int64_t bflyCudaMultiprocessors(void) {

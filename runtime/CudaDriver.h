@@ -74,9 +74,7 @@ enum PointerAttribute : int {
 };
 inline constexpr int kMemoryTypeHost = 1;
 inline constexpr unsigned kEventDefault = 0;
-inline constexpr unsigned kEventDisableTiming = 2;
 inline constexpr unsigned kStreamNonBlocking = 1;
-inline constexpr unsigned kMemAttachGlobal = 1;
 inline constexpr int kPoolReleaseThreshold = 4;
 inline constexpr int kJitErrorLogBuffer = 5;
 inline constexpr int kJitErrorLogBufferSizeBytes = 6;
@@ -153,7 +151,6 @@ struct alignas(128) TensorMap {
   X(cuStreamCreate, cuStreamCreate, (Stream *, unsigned))                      \
   X(cuStreamDestroy, cuStreamDestroy_v2, (Stream))                             \
   X(cuStreamSynchronize, cuStreamSynchronize, (Stream))                        \
-  X(cuStreamWaitEvent, cuStreamWaitEvent, (Stream, Event, unsigned))           \
   X(cuStreamGetCtx, cuStreamGetCtx, (Stream, Context *))                       \
   X(cuStreamGetId, cuStreamGetId, (Stream, unsigned long long *))              \
   X(cuEventCreate, cuEventCreate, (Event *, unsigned))                         \
@@ -163,7 +160,6 @@ struct alignas(128) TensorMap {
   X(cuEventElapsedTime, cuEventElapsedTime, (float *, Event, Event))           \
   X(cuMemGetInfo, cuMemGetInfo_v2, (size_t *, size_t *))                       \
   X(cuMemAlloc, cuMemAlloc_v2, (DevicePointer *, size_t))                      \
-  X(cuMemAllocManaged, cuMemAllocManaged, (DevicePointer *, size_t, unsigned)) \
   X(cuMemFree, cuMemFree_v2, (DevicePointer))                                  \
   X(cuMemPoolCreate, cuMemPoolCreate, (Pool *, const PoolProperties *))        \
   X(cuMemPoolSetAttribute, cuMemPoolSetAttribute, (Pool, int, void *))         \
@@ -177,8 +173,6 @@ struct alignas(128) TensorMap {
     (DevicePointer, unsigned, size_t, Stream))                                 \
   X(cuMemsetD16Async, cuMemsetD16Async,                                        \
     (DevicePointer, unsigned short, size_t, Stream))                           \
-  X(cuMemHostRegister, cuMemHostRegister_v2, (void *, size_t, unsigned))       \
-  X(cuMemHostUnregister, cuMemHostUnregister, (void *))                        \
   X(cuPointerGetAttributes, cuPointerGetAttributes,                            \
     (unsigned, const int *, void **, DevicePointer))                           \
   X(cuTensorMapEncodeTiled, cuTensorMapEncodeTiled,                            \

@@ -165,15 +165,15 @@ static bool residentBlocks(Function &function, int64_t threads,
   return true;
 }
 
-static bool launch(Function &function, Shape shape, void **parameters,
-                   void **extra) {
+static bool launch(void *module, const char *kernel, Shape shape,
+                   void **parameters) {
   Call *call = currentCall();
   if (!call)
     return false;
-  if (function.device != call->device)
-    return fail("kernel '%s' is of another device", function.name.c_str());
-  shape.flags |= call->nextFlags;
-  call->nextFlags = 0;
+  Function *found = static_cast<Module *>(module)->find(*call->device, kernel);
+  if (!found)
+    return false;
+  Function &function = *found;
   if (function.cluster[0] > 0 && shape.clusterBlocks() == 1)
     for (int i = 0; i < 3; ++i)
       shape.cluster[i] = function.cluster[i];
@@ -215,7 +215,7 @@ static bool launch(Function &function, Shape shape, void **parameters,
   LaunchConfig config = configure(function, shape, call->stream, attributes);
   const Driver &cuda = *driver();
   Result status =
-      cuda.cuLaunchKernelEx(&config, function.handle, parameters, extra);
+      cuda.cuLaunchKernelEx(&config, function.handle, parameters, nullptr);
   if (!check(status, "cuLaunchKernelEx", text))
     return false;
   noteLaunch(text);
@@ -229,69 +229,34 @@ static bool launch(Function &function, Shape shape, void **parameters,
 
 extern "C" {
 
-void bflyCudaNextLaunch(int32_t flags) {
+void bflyCudaLaunch(void *module, const char *kernel, int64_t gridX,
+                    int64_t gridY, int64_t gridZ, int64_t blockX,
+                    int64_t blockY, int64_t blockZ, int64_t clusterX,
+                    int64_t clusterY, int64_t clusterZ, int64_t sharedBytes,
+                    int32_t flags, void **parameters) {
   orLeave([&] {
-    Call *call = currentCall();
-    if (call)
-      call->nextFlags = flags;
-    return call != nullptr;
-  });
-}
-
-void mgpuLaunchKernel(void *function, intptr_t gridX, intptr_t gridY,
-                      intptr_t gridZ, intptr_t blockX, intptr_t blockY,
-                      intptr_t blockZ, int32_t sharedBytes, void *,
-                      void **parameters, void **extra, uint64_t) {
-  orLeave([&] {
-    return launch(*static_cast<Function *>(function),
-                  {{gridX, gridY, gridZ},
-                   {blockX, blockY, blockZ},
-                   {1, 1, 1},
-                   sharedBytes,
-                   0},
-                  parameters, extra);
-  });
-}
-
-void mgpuLaunchClusterKernel(void *function, intptr_t clusterX,
-                             intptr_t clusterY, intptr_t clusterZ,
-                             intptr_t gridX, intptr_t gridY, intptr_t gridZ,
-                             intptr_t blockX, intptr_t blockY, intptr_t blockZ,
-                             int32_t sharedBytes, void *, void **parameters,
-                             void **extra) {
-  orLeave([&] {
-    return launch(*static_cast<Function *>(function),
-                  {{gridX, gridY, gridZ},
-                   {blockX, blockY, blockZ},
-                   {clusterX, clusterY, clusterZ},
-                   sharedBytes,
-                   0},
-                  parameters, extra);
-  });
-}
-
-void bflyCudaLaunch(void *function, int64_t gridX, int64_t gridY, int64_t gridZ,
-                    int64_t blockX, int64_t blockY, int64_t blockZ,
-                    int64_t clusterX, int64_t clusterY, int64_t clusterZ,
-                    int64_t sharedBytes, int32_t flags, void **parameters) {
-  orLeave([&] {
-    return launch(*static_cast<Function *>(function),
+    return launch(module, kernel,
                   {{gridX, gridY, gridZ},
                    {blockX, blockY, blockZ},
                    {clusterX, clusterY, clusterZ},
                    sharedBytes,
                    flags},
-                  parameters, nullptr);
+                  parameters);
   });
 }
 
-int64_t bflyCudaResidentBlocks(void *function, int64_t threads,
-                               int64_t sharedBytes, int64_t clusterBlocks) {
+int64_t bflyCudaResidentBlocks(void *module, const char *kernel,
+                               int64_t threads, int64_t sharedBytes,
+                               int64_t clusterBlocks) {
   int64_t blocks = 0;
   orLeave([&] {
-    return currentCall() &&
-           residentBlocks(*static_cast<Function *>(function), threads,
-                          sharedBytes, clusterBlocks, blocks);
+    Call *call = currentCall();
+    if (!call)
+      return false;
+    Function *function =
+        static_cast<Module *>(module)->find(*call->device, kernel);
+    return function && residentBlocks(*function, threads, sharedBytes,
+                                      clusterBlocks, blocks);
   });
   return blocks;
 }

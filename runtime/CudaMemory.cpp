@@ -5,7 +5,6 @@
 // uses its caller's stream for all of it.
 
 #include "CudaState.h"
-#include "MemRefHeader.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -129,21 +128,6 @@ static void *countersOf(Call &call) {
   return zeroed ? words : nullptr;
 }
 
-/// The memory of a memref without gaps; false with a recorded error for others.
-static bool hostRange(int64_t rank, void *descriptor, int64_t elementBytes,
-                      void *&begin, uint64_t &bytes) {
-  auto *header = static_cast<MemRefHeader *>(descriptor);
-  int64_t count = 1;
-  for (int64_t i = rank - 1; i >= 0; --i) {
-    if (header->sizes[i] > 1 && header->sizes[rank + i] != count)
-      return fail("memory of the host that is to be registered has gaps");
-    count *= header->sizes[i];
-  }
-  begin = header->aligned + header->offset * elementBytes;
-  bytes = static_cast<uint64_t>(count) * elementBytes;
-  return true;
-}
-
 extern "C" {
 
 // For callers.
@@ -198,25 +182,11 @@ int bflyCudaCopy(int ordinal, void *stream, void *target, const void *source,
 
 // For compiled code.
 
-void *mgpuMemAlloc(uint64_t bytes, void *, uint8_t isHostShared) {
+void *bflyCudaMalloc(uint64_t bytes) {
   void *pointer = nullptr;
   orLeave([&] {
     Call *call = currentCall();
-    if (!call)
-      return false;
-    if (isHostShared) {
-      DevicePointer shared = 0;
-      if (!check(driver()->cuMemAllocManaged(
-                     &shared, std::max<uint64_t>(bytes, 1), kMemAttachGlobal),
-                 "cuMemAllocManaged", formatBytes(bytes).c_str()))
-        return false;
-      pointer = reinterpret_cast<void *>(shared);
-      call->managed.push_back(pointer);
-      // The host may look at what kernels wrote there.
-      call->hostCopies = true;
-      return true;
-    }
-    if (!allocate(*call->device, call->stream, bytes, &pointer))
+    if (!call || !allocate(*call->device, call->stream, bytes, &pointer))
       return false;
     call->memory.push_back(pointer);
     return true;
@@ -224,63 +194,22 @@ void *mgpuMemAlloc(uint64_t bytes, void *, uint8_t isHostShared) {
   return pointer;
 }
 
-void mgpuMemFree(void *pointer, void *) {
+void bflyCudaRelease(void *pointer) {
   if (!pointer)
     return;
   orLeave([&] {
     Call *call = currentCall();
     if (!call)
       return false;
-    if (holds(call->memory, pointer))
-      return takeIf(release(*call->device, call->stream, pointer), call->memory,
-                    pointer);
-    if (!holds(call->managed, pointer))
+    // What was allocated last goes first most of the time.
+    auto made = std::find(call->memory.rbegin(), call->memory.rend(), pointer);
+    if (made == call->memory.rend())
       return fail("compiled code frees GPU memory that it did not allocate");
-    return takeIf(check(driver()->cuStreamSynchronize(call->stream),
-                        "cuStreamSynchronize") &&
-                      check(driver()->cuMemFree(address(pointer)), "cuMemFree"),
-                  call->managed, pointer);
-  });
-}
-
-void *bflyCudaMalloc(uint64_t bytes) {
-  return mgpuMemAlloc(bytes, nullptr, /*isHostShared=*/0);
-}
-
-void bflyCudaRelease(void *pointer) { mgpuMemFree(pointer, nullptr); }
-
-void mgpuMemcpy(void *target, void *source, uint64_t bytes, void *) {
-  orLeave([&] {
-    Call *call = currentCall();
-    if (!call || bytes == 0)
-      return call != nullptr;
-    PointerInfo to, from;
-    if (!lookUp(target, to) || !lookUp(source, from))
+    // What is not given back the end of the call gives back.
+    if (!release(*call->device, call->stream, pointer))
       return false;
-    call->hostCopies |= to.isHost() || from.isHost();
-    return check(driver()->cuMemcpyAsync(address(target), address(source),
-                                         bytes, call->stream),
-                 "cuMemcpyAsync", formatBytes(bytes).c_str());
-  });
-}
-
-void mgpuMemset32(void *target, uint32_t value, uint64_t count, void *) {
-  orLeave([&] {
-    Call *call = currentCall();
-    return call && (count == 0 ||
-                    check(driver()->cuMemsetD32Async(address(target), value,
-                                                     count, call->stream),
-                          "cuMemsetD32Async"));
-  });
-}
-
-void mgpuMemset16(void *target, uint16_t value, uint64_t count, void *) {
-  orLeave([&] {
-    Call *call = currentCall();
-    return call && (count == 0 ||
-                    check(driver()->cuMemsetD16Async(address(target), value,
-                                                     count, call->stream),
-                          "cuMemsetD16Async"));
+    call->memory.erase(std::next(made).base());
+    return true;
   });
 }
 
@@ -296,44 +225,6 @@ void *bflyCudaCounters(int64_t words) {
     return counters != nullptr;
   });
   return counters;
-}
-
-void mgpuMemHostRegisterMemRef(int64_t rank, void *descriptor,
-                               int64_t elementBytes) {
-  orLeave([&] {
-    Call *call = currentCall();
-    void *begin;
-    uint64_t bytes;
-    if (!call || !hostRange(rank, descriptor, elementBytes, begin, bytes))
-      return false;
-    Result status =
-        bytes ? driver()->cuMemHostRegister(begin, bytes, 0) : Result(0);
-    // The caller may have done so already.
-    if (bytes == 0 || status == kErrorHostMemoryAlreadyRegistered)
-      return true;
-    if (!check(status, "cuMemHostRegister"))
-      return false;
-    call->registered.push_back(begin);
-    call->hostCopies = true;
-    return true;
-  });
-}
-
-void mgpuMemHostUnregisterMemRef(int64_t rank, void *descriptor,
-                                 int64_t elementBytes) {
-  orLeave([&] {
-    Call *call = currentCall();
-    void *begin;
-    uint64_t bytes;
-    if (!call || !hostRange(rank, descriptor, elementBytes, begin, bytes))
-      return false;
-    return !holds(call->registered, begin) ||
-           takeIf(check(driver()->cuStreamSynchronize(call->stream),
-                        "cuStreamSynchronize") &&
-                      check(driver()->cuMemHostUnregister(begin),
-                            "cuMemHostUnregister"),
-                  call->registered, begin);
-  });
 }
 
 } // extern "C"

@@ -125,21 +125,12 @@ Module::~Module() {
 extern "C" {
 
 // Nothing is loaded here: this runs when a program starts, GPU or not.
-void *mgpuModuleLoad(void *data, uint64_t) { return new Module(data, false); }
+void *bflyCudaLoadModule(const void *code, int32_t isPTX) {
+  return new Module(code, isPTX != 0);
+}
 
-void *mgpuModuleLoadJIT(void *ptx, int32_t) { return new Module(ptx, true); }
-
-void mgpuModuleUnload(void *module) { delete static_cast<Module *>(module); }
-
-void *mgpuModuleGetFunction(void *module, const char *name) {
-  Function *function = nullptr;
-  orLeave([&] {
-    Call *call = currentCall();
-    if (call)
-      function = static_cast<Module *>(module)->find(*call->device, name);
-    return function != nullptr;
-  });
-  return function;
+void bflyCudaUnloadModule(void *module) {
+  delete static_cast<Module *>(module);
 }
 
 } // extern "C"

@@ -13,7 +13,6 @@
 #include "CudaDriver.h"
 #include "bfly-cuda.h"
 
-#include <algorithm>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -84,30 +83,10 @@ struct Call {
   Stream stream;
   Call *outer;
   std::vector<void *> memory;
-  std::vector<void *> managed;
-  std::vector<void *> registered;
-  std::vector<Event> events;
-  /// Copies from or to memory of the host that nobody has waited for.
-  bool hostCopies = false;
-  int32_t nextFlags = 0;
 };
 
 /// The call on this thread; null with a recorded error if there is none.
 Call *currentCall();
-
-/// Whether one of a call's lists has an entry.
-template <typename T> bool holds(const std::vector<T> &list, T entry) {
-  // What was made last goes first most of the time.
-  return std::find(list.rbegin(), list.rend(), entry) != list.rend();
-}
-
-/// Takes an entry off a list if it was given back. Else the end of the call
-/// tries again. Returns `given`.
-template <typename T> bool takeIf(bool given, std::vector<T> &list, T entry) {
-  if (given)
-    list.erase(std::next(std::find(list.rbegin(), list.rend(), entry)).base());
-  return given;
-}
 
 /// Frees cached cuFFT plans of the device that nobody uses.
 void trimPlans(const Device &device);

@@ -4,7 +4,6 @@
 // Tensor maps, which describe an array and a box of it to the copy engine.
 
 #include "CudaState.h"
-#include "MemRefHeader.h"
 
 #include <cstdio>
 
@@ -13,8 +12,7 @@ using namespace bfly::cuda;
 /// Fills in a map; sizes, strides and box with the innermost dimension first.
 static bool encode(TensorMap *map, void *data, int64_t dataType, int64_t rank,
                    const uint64_t *sizes, const uint64_t *strides,
-                   const unsigned *box, int64_t interleave, int64_t swizzle,
-                   int64_t l2Promotion, int64_t outOfBounds) {
+                   const unsigned *box, int64_t swizzle, int64_t l2Promotion) {
   const unsigned steps[5] = {1, 1, 1, 1, 1};
   char text[384];
   int length = std::snprintf(text, sizeof(text), "tensor map of");
@@ -37,16 +35,9 @@ static bool encode(TensorMap *map, void *data, int64_t dataType, int64_t rank,
   return check(driver()->cuTensorMapEncodeTiled(
                    map, static_cast<int>(dataType), static_cast<unsigned>(rank),
                    data, sizes, strides, box, steps,
-                   static_cast<int>(interleave), static_cast<int>(swizzle),
-                   static_cast<int>(l2Promotion),
-                   static_cast<int>(outOfBounds)),
+                   /*interleave=*/0, static_cast<int>(swizzle),
+                   static_cast<int>(l2Promotion), /*outOfBounds=*/0),
                "cuTensorMapEncodeTiled", text);
-}
-
-/// Bytes of an element of a tensor map, by CUtensorMapDataType.
-static int64_t elementBytes(int64_t dataType) {
-  static constexpr int64_t bytes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
-  return dataType >= 0 && dataType < 13 ? bytes[dataType] : 0;
 }
 
 extern "C" {
@@ -70,47 +61,9 @@ void bflyCudaTensorMap(void *map, void *data, int64_t dataType, int64_t rank,
         reversedStrides[i] = strides[rank - 2 - i];
     }
     return encode(static_cast<TensorMap *>(map), data, dataType, rank,
-                  reversedSizes, reversedStrides, reversedBox, 0, swizzle,
-                  l2Promotion, 0);
+                  reversedSizes, reversedStrides, reversedBox, swizzle,
+                  l2Promotion);
   });
-}
-
-void *mgpuTensorMapEncodeTiledMemref(int64_t rank, void *descriptor,
-                                     int64_t dataType, int64_t interleave,
-                                     int64_t swizzle, int64_t l2Promotion,
-                                     int64_t outOfBounds, int64_t *box) {
-  void *pointer = nullptr;
-  orLeave([&] {
-    Call *call = currentCall();
-    if (!call)
-      return false;
-    int64_t bytes = elementBytes(dataType);
-    if (rank < 1 || rank > 5 || bytes == 0)
-      return fail("no tensor map has %lld dimensions of type %lld",
-                  static_cast<long long>(rank),
-                  static_cast<long long>(dataType));
-    auto *header = static_cast<MemRefHeader *>(descriptor);
-    uint64_t sizes[5], strides[5] = {};
-    unsigned boxSizes[5];
-    for (int64_t i = 0; i < rank; ++i) {
-      sizes[i] = header->sizes[rank - 1 - i];
-      boxSizes[i] = static_cast<unsigned>(box[rank - 1 - i]);
-      if (i + 1 < rank)
-        strides[i] = header->sizes[2 * rank - 2 - i] * bytes;
-    }
-    TensorMap map;
-    if (!encode(&map, header->aligned + header->offset * bytes, dataType, rank,
-                sizes, strides, boxSizes, interleave, swizzle, l2Promotion,
-                outOfBounds) ||
-        !allocate(*call->device, call->stream, sizeof(map), &pointer))
-      return false;
-    call->memory.push_back(pointer);
-    // Memory that is not pinned is read before this returns.
-    return check(driver()->cuMemcpyAsync(address(pointer), address(&map),
-                                         sizeof(map), call->stream),
-                 "cuMemcpyAsync", "a tensor map");
-  });
-  return pointer;
 }
 
 } // extern "C"

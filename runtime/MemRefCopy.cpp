@@ -3,7 +3,6 @@
 
 // memref.copy between layouts that one memcpy does not serve.
 
-#include "MemRefHeader.h"
 #include "bfly-runtime.h"
 
 #include <cstring>
@@ -14,6 +13,14 @@ namespace {
 struct UnrankedMemRef {
   int64_t rank;
   void *descriptor;
+};
+
+/// The descriptor of a memref, as MLIR's convention passes it: its sizes and
+/// strides follow, as many of each as its rank.
+struct MemRefHeader {
+  char *allocated, *aligned;
+  int64_t offset;
+  int64_t sizes[1];
 };
 
 /// Copies the dimensions from `dimension` on; strides are in elements.

@@ -101,79 +101,40 @@ int bflyCudaCopyBandwidth(int ordinal, double seconds, double *result);
 int bflyCudaPeakFlops(int ordinal, double seconds, double *result);
 int bflyCudaPeakMatrixFlops(int ordinal, double seconds, double *result);
 
-/* --------------------------------------- what MLIR's gpu lowering calls
- *
- * As gpu-to-llvm and the embedded binaries expect them, with these additions:
- * modules are loaded when a kernel of theirs is first launched on a device,
- * not when they are registered; a function is looked up once; every stream is
- * the caller's, so that mgpuStreamSynchronize waits only if memory of the host
- * was copied; what a call does not free is freed at its end. */
-void *mgpuModuleLoad(void *data, uint64_t bytes);
-void *mgpuModuleLoadJIT(void *ptx, int32_t optimization);
-void mgpuModuleUnload(void *module);
-void *mgpuModuleGetFunction(void *module, const char *name);
-void mgpuLaunchKernel(void *function, intptr_t gridX, intptr_t gridY,
-                      intptr_t gridZ, intptr_t blockX, intptr_t blockY,
-                      intptr_t blockZ, int32_t sharedBytes, void *stream,
-                      void **parameters, void **extra, uint64_t numParameters);
-void mgpuLaunchClusterKernel(void *function, intptr_t clusterX,
-                             intptr_t clusterY, intptr_t clusterZ,
-                             intptr_t gridX, intptr_t gridY, intptr_t gridZ,
-                             intptr_t blockX, intptr_t blockY, intptr_t blockZ,
-                             int32_t sharedBytes, void *stream,
-                             void **parameters, void **extra);
-void *mgpuStreamCreate(void);
-void mgpuStreamDestroy(void *stream);
-void mgpuStreamSynchronize(void *stream);
-void mgpuStreamWaitEvent(void *stream, void *event);
-void *mgpuEventCreate(void);
-void mgpuEventDestroy(void *event);
-void mgpuEventSynchronize(void *event);
-void mgpuEventRecord(void *event, void *stream);
-void *mgpuMemAlloc(uint64_t bytes, void *stream, uint8_t isHostShared);
-void mgpuMemFree(void *pointer, void *stream);
-void mgpuMemcpy(void *target, void *source, uint64_t bytes, void *stream);
-void mgpuMemset32(void *target, uint32_t value, uint64_t count, void *stream);
-void mgpuMemset16(void *target, uint16_t value, uint64_t count, void *stream);
-void mgpuMemHostRegisterMemRef(int64_t rank, void *descriptor,
-                               int64_t elementBytes);
-void mgpuMemHostUnregisterMemRef(int64_t rank, void *descriptor,
-                                 int64_t elementBytes);
-void mgpuSetDefaultDevice(int32_t ordinal);
-/* Returns the address of the map in the device's memory. */
-void *mgpuTensorMapEncodeTiledMemref(int64_t rank, void *descriptor,
-                                     int64_t dataType, int64_t interleave,
-                                     int64_t swizzle, int64_t l2Promotion,
-                                     int64_t outOfBounds, int64_t *box);
-
-/* -------------------------- what bfly's own lowering calls besides, or may
+/* ------------------------------------- what compiled code calls, or may
  */
+
+/* A module of kernels, machine code or PTX that ends with a zero byte, which
+ * has to outlive it. It is loaded on a device when a kernel of it is first
+ * launched there, and each kernel looked up once; unloading waits for the
+ * device. */
+void *bflyCudaLoadModule(const void *code, int32_t isPTX);
+void bflyCudaUnloadModule(void *module);
 
 /* Every block of the grid is resident at once, so that all may wait for each
  * other. */
 #define BFLY_CUDA_COOPERATIVE 1
+
+/* Launches a kernel of a module on the call's stream: `parameters` points to
+ * each of its arguments. `cluster` of 1, 1, 1 leaves the cluster to the kernel.
+ * A grid of no blocks launches nothing. */
+void bflyCudaLaunch(void *module, const char *kernel, int64_t gridX,
+                    int64_t gridY, int64_t gridZ, int64_t blockX,
+                    int64_t blockY, int64_t blockZ, int64_t clusterX,
+                    int64_t clusterY, int64_t clusterZ, int64_t sharedBytes,
+                    int32_t flags, void **parameters);
 
 /* Memory of the device for a kernel's temporaries, aligned to 256 bytes; what a
  * call does not release is freed at its end. */
 void *bflyCudaMalloc(uint64_t bytes);
 void bflyCudaRelease(void *pointer);
 
-/* Flags for the next mgpuLaunchKernel or mgpuLaunchClusterKernel of this call,
- * which have no argument for them. */
-void bflyCudaNextLaunch(int32_t flags);
-
-/* A launch with everything that it can have. `cluster` of 1, 1, 1 leaves the
- * cluster to the kernel. A grid of no blocks launches nothing. */
-void bflyCudaLaunch(void *function, int64_t gridX, int64_t gridY, int64_t gridZ,
-                    int64_t blockX, int64_t blockY, int64_t blockZ,
-                    int64_t clusterX, int64_t clusterY, int64_t clusterZ,
-                    int64_t sharedBytes, int32_t flags, void **parameters);
-
 /* How many blocks of so many threads, so much dynamic shared memory and in
  * clusters of so many blocks the device holds at once: the largest grid of a
  * cooperative launch. Asked once a kernel and shape. */
-int64_t bflyCudaResidentBlocks(void *function, int64_t threads,
-                               int64_t sharedBytes, int64_t clusterBlocks);
+int64_t bflyCudaResidentBlocks(void *module, const char *kernel,
+                               int64_t threads, int64_t sharedBytes,
+                               int64_t clusterBlocks);
 /* Multiprocessors of the device that the call runs on. */
 int64_t bflyCudaMultiprocessors(void);
 

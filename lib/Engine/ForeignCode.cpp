@@ -25,19 +25,12 @@ using llvm::Twine;
 /// A frame larger than this does not fit on the stacks of OpenMP's threads.
 static constexpr uint64_t kMaxStackBytes = uint64_t(1) << 20;
 
-/// Inline assembly and code that runs when the module is loaded.
+/// Inline assembly.
 static llvm::Error checkCode(ModuleOp module) {
   Operation *found = nullptr;
   module->walk([&](Operation *op) {
     StringRef name = op->getName().getStringRef();
     if (isa<LLVM::InlineAsmOp>(op) || name == "nvvm.inline_ptx") {
-      found = op;
-      return WalkResult::interrupt();
-    }
-    auto ctors = dyn_cast<LLVM::GlobalCtorsOp>(op);
-    auto dtors = dyn_cast<LLVM::GlobalDtorsOp>(op);
-    if ((ctors && !ctors.getCtors().empty()) ||
-        (dtors && !dtors.getDtors().empty())) {
       found = op;
       return WalkResult::interrupt();
     }
@@ -136,7 +129,6 @@ llvm::Error mlir::bfly::checkTranslated(const llvm::Module &module) {
         return refuse("a call of '" + name + "'");
       continue;
     }
-    // What loads a GPU's kernels has a section of its own.
     if (function.hasPersonalityFn() || function.hasFnAttribute("target-cpu") ||
         function.hasFnAttribute("target-features"))
       return refuse("the function '" + name + "' with attributes of a target");

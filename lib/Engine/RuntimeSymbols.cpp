@@ -81,32 +81,10 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(_mlir_memref_to_llvm_free)
       ENTRY(bflyRuntimeFail)
       ENTRY(memrefCopy)
-      ENTRY(mgpuModuleLoad)
-      ENTRY(mgpuModuleLoadJIT)
-      ENTRY(mgpuModuleUnload)
-      ENTRY(mgpuModuleGetFunction)
-      ENTRY(mgpuLaunchKernel)
-      ENTRY(mgpuLaunchClusterKernel)
-      ENTRY(mgpuStreamCreate)
-      ENTRY(mgpuStreamDestroy)
-      ENTRY(mgpuStreamSynchronize)
-      ENTRY(mgpuStreamWaitEvent)
-      ENTRY(mgpuEventCreate)
-      ENTRY(mgpuEventDestroy)
-      ENTRY(mgpuEventSynchronize)
-      ENTRY(mgpuEventRecord)
-      ENTRY(mgpuMemAlloc)
-      ENTRY(mgpuMemFree)
-      ENTRY(mgpuMemcpy)
-      ENTRY(mgpuMemset32)
-      ENTRY(mgpuMemset16)
-      ENTRY(mgpuMemHostRegisterMemRef)
-      ENTRY(mgpuMemHostUnregisterMemRef)
-      ENTRY(mgpuSetDefaultDevice)
-      ENTRY(mgpuTensorMapEncodeTiledMemref)
+      ENTRY(bflyCudaLoadModule)
+      ENTRY(bflyCudaUnloadModule)
       ENTRY(bflyCudaMalloc)
       ENTRY(bflyCudaRelease)
-      ENTRY(bflyCudaNextLaunch)
       ENTRY(bflyCudaLaunch)
       ENTRY(bflyCudaResidentBlocks)
       ENTRY(bflyCudaMultiprocessors)
@@ -116,10 +94,8 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(bflyCudaLinear)
     // clang-format on
 #undef ENTRY
-                                                        {"__truncdfbf2",
-                                                         reinterpret_cast<
-                                                             void *>(
-                                                             &truncateToBF16)},
+                                {"__truncdfbf2",
+                                 reinterpret_cast<void *>(&truncateToBF16)},
         // Regions that can fail.
         {"__kmpc_fork_call", reinterpret_cast<void *>(&bflyRuntimeFork)},
         {"__kmpc_barrier", reinterpret_cast<void *>(&bflyRuntimeBarrier)},

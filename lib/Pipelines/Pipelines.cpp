@@ -235,7 +235,8 @@ static void buildHost(OpPassManager &manager) {
   manager.addPass(createConvertMathToLLVMPass());
   manager.addPass(createArithToLLVMConversionPass());
   manager.addPass(createConvertIndexToLLVMPass());
-  manager.addPass(createGpuToLLVMConversionPass());
+  manager.addPass(createConvertBinaryToLLVMPass());
+  manager.addPass(createFinalizeMemRefToLLVMConversionPass());
   manager.addPass(createUseDeviceMemoryPass());
   manager.addPass(createLowerChecksPass());
   manager.addPass(createConvertControlFlowToLLVMPass());

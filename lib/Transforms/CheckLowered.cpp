@@ -30,8 +30,7 @@ struct CheckLoweredPass
   static bool isLowered(Operation *op) {
     // A cast is of a value that something else makes or takes, and says less
     // than that does.
-    return isa<ModuleOp, gpu::GPUModuleOp, gpu::BinaryOp,
-               UnrealizedConversionCastOp>(op) ||
+    return isa<ModuleOp, gpu::GPUModuleOp, UnrealizedConversionCastOp>(op) ||
            isa_and_nonnull<LLVM::LLVMDialect, NVVM::NVVMDialect,
                            omp::OpenMPDialect>(op->getDialect());
   }
@@ -40,7 +39,7 @@ struct CheckLoweredPass
   static Operation *findForeign(Operation *root) {
     Operation *found = nullptr;
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (isLowered(op) || isa<gpu::LaunchFuncOp>(op))
+      if (isLowered(op))
         return WalkResult::advance();
       found = op;
       return WalkResult::interrupt();

@@ -9,9 +9,8 @@
 // CHECK:         %[[SCRATCH:.*]] = memref.alloc(%[[BATCH]])
 // CHECK:         %[[SMS:.*]] = llvm.call @bflyCudaMultiprocessors
 // CHECK:         %[[COUNTERS:.*]] = llvm.call @bflyCudaCounters
-// CHECK:         llvm.call @bflyCudaNextLaunch
 // CHECK:         gpu.launch_func @phases_k_0::@phases_k_0
-// CHECK-SAME:      dynamic_shared_memory_size %c256_i32 args(%[[X]] : {{.*}}, %[[Y]] : {{.*}}, %[[SCRATCH]] : {{.*}}, %[[COUNTERS]] : !llvm.ptr)
+// CHECK-SAME:      dynamic_shared_memory_size %c256_i32 args(%[[X]] : {{.*}}, %[[Y]] : {{.*}}, %[[SCRATCH]] : {{.*}}, %[[COUNTERS]] : !llvm.ptr) {bfly.cooperative}
 // CHECK-NOT:     gpu.launch_func
 // CHECK:         memref.dealloc %[[SCRATCH]]
 // CHECK:         gpu.module @phases_k_0

@@ -44,7 +44,6 @@ typedef struct Block {
   Pointer begin;
   size_t size;
   int ordinal;
-  int managed;
 } Block;
 
 enum { MAX_DEVICES = 8, MAX_BLOCKS = 4096, MAX_LOG = 1 << 20 };
@@ -53,8 +52,8 @@ static Block blocks[MAX_BLOCKS];
 static Stream streams[64];
 static int numStreams;
 static size_t used[MAX_DEVICES];
-static int live[5]; /* blocks, events, modules, registrations, plans */
-enum { BLOCKS, EVENTS, MODULES, REGISTRATIONS, PLANS };
+static int live[4]; /* blocks, events, modules, plans */
+enum { BLOCKS, EVENTS, MODULES, PLANS };
 static char text[MAX_LOG];
 static size_t textLength;
 static struct {
@@ -431,11 +430,7 @@ Result cuStreamSynchronize(Stream *stream) {
   ENTER("cuStreamSynchronize", 1, "%s", stream ? "stream" : "default");
   return 0;
 }
-Result cuStreamWaitEvent(Stream *stream, void *event, unsigned flags) {
-  (void)stream, (void)event;
-  ENTER("cuStreamWaitEvent", 1, "%u", flags);
-  return 0;
-}
+
 Result cuStreamGetCtx(Stream *stream, Context **context) {
   ENTER("cuStreamGetCtx", 1, "");
   if (stream < streams || stream >= streams + 64)
@@ -480,7 +475,7 @@ Result cuMemGetInfo_v2(size_t *available, size_t *total) {
   *available = *total - used[current()->ordinal];
   return 0;
 }
-static Result makeBlock(Pointer *pointer, size_t bytes, int managed) {
+static Result makeBlock(Pointer *pointer, size_t bytes) {
   int ordinal = current()->ordinal;
   if (used[ordinal] + bytes > (size_t)number("FAKE_CUDA_MEMORY", 1 << 30))
     return 2;
@@ -491,7 +486,7 @@ static Result makeBlock(Pointer *pointer, size_t bytes, int managed) {
   *pointer = (Pointer)(uintptr_t)aligned_alloc(256, (bytes + 255) / 256 * 256);
   /* What a kernel must not rely on. */
   memset((void *)(uintptr_t)*pointer, 0xff, bytes);
-  blocks[i] = (Block){*pointer, bytes, ordinal, managed};
+  blocks[i] = (Block){*pointer, bytes, ordinal};
   used[ordinal] += bytes;
   ++live[BLOCKS];
   pthread_mutex_unlock(&lock);
@@ -513,12 +508,9 @@ static Result freeBlock(Pointer pointer) {
 }
 Result cuMemAlloc_v2(Pointer *pointer, size_t bytes) {
   ENTER("cuMemAlloc", 1, "%zu", bytes);
-  return makeBlock(pointer, bytes, 0);
+  return makeBlock(pointer, bytes);
 }
-Result cuMemAllocManaged(Pointer *pointer, size_t bytes, unsigned flags) {
-  ENTER("cuMemAllocManaged", 1, "%zu, %u", bytes, flags);
-  return makeBlock(pointer, bytes, 1);
-}
+
 Result cuMemFree_v2(Pointer pointer) {
   ENTER("cuMemFree", 1, "");
   return freeBlock(pointer);
@@ -542,7 +534,7 @@ Result cuMemAllocFromPoolAsync(Pointer *pointer, size_t bytes, void *pool,
                                Stream *stream) {
   (void)pool, (void)stream;
   ENTER("cuMemAllocFromPoolAsync", 1, "%zu", bytes);
-  return makeBlock(pointer, bytes, 0);
+  return makeBlock(pointer, bytes);
 }
 Result cuMemFreeAsync(Pointer pointer, Stream *stream) {
   (void)stream;
@@ -573,18 +565,7 @@ Result cuMemsetD16Async(Pointer target, unsigned short value, size_t count,
     ((unsigned short *)(uintptr_t)target)[i] = value;
   return 0;
 }
-Result cuMemHostRegister_v2(void *pointer, size_t bytes, unsigned flags) {
-  (void)pointer;
-  ENTER("cuMemHostRegister", 1, "%zu, %u", bytes, flags);
-  ++live[REGISTRATIONS];
-  return 0;
-}
-Result cuMemHostUnregister(void *pointer) {
-  (void)pointer;
-  ENTER("cuMemHostUnregister", 1, "");
-  --live[REGISTRATIONS];
-  return 0;
-}
+
 Result cuPointerGetAttributes(unsigned count, const int *attributes,
                               void **values, Pointer pointer) {
   Block *block = blockOf(pointer);
@@ -594,7 +575,7 @@ Result cuPointerGetAttributes(unsigned count, const int *attributes,
       *(int *)values[i] = block ? 2 : 0;
       break;
     case 8:
-      *(unsigned *)values[i] = block ? block->managed : 0;
+      *(unsigned *)values[i] = 0; /* managed */
       break;
     case 9:
       *(int *)values[i] = block ? block->ordinal : -2;

@@ -44,9 +44,11 @@
 
 // LLVM-LABEL: llvm.func @attention
 // LLVM:         llvm.call @bflyCudaMalloc
-// LLVM:         llvm.call @bflyCudaNextLaunch
-// LLVM:         gpu.launch_func {{.*}}@attention_butterfly_attention_0
+// LLVM:         llvm.mlir.addressof @attention_butterfly_attention_0_module
+// LLVM:         llvm.mlir.addressof @attention_butterfly_attention_0_name
+// LLVM:         llvm.call @bflyCudaLaunch
 // LLVM:         llvm.call @bflyCudaRelease
+// LLVM-NOT:     gpu.
 
 // EMULATED-LABEL: llvm.func @attention
 // EMULATED-NOT:     gpu.

@@ -90,10 +90,10 @@ again:
 class Hardware : public testing::Test {
 protected:
   void SetUp() override {
-    module = mgpuModuleLoadJIT(const_cast<char *>(kKernels), 3);
+    module = bflyCudaLoadModule(kKernels, 1);
     ASSERT_EQ(bflyCudaTrim(0), 0) << bflyCudaLastError();
   }
-  void TearDown() override { mgpuModuleUnload(module); }
+  void TearDown() override { bflyCudaUnloadModule(module); }
 
   std::string run(std::function<void()> body, void *stream = nullptr) {
     void *arguments[] = {&body};
@@ -112,14 +112,14 @@ protected:
                                size_t count, std::vector<void *> more = {}) {
     std::vector<uint32_t> x(count, 7);
     problem = run([&] {
-      void *pointer = mgpuMemAlloc(count * 4, nullptr, 0);
-      mgpuMemset32(pointer, 7, count, nullptr);
+      void *pointer = bflyCudaMalloc(count * 4);
+      bflyCudaCopy(0, nullptr, pointer, x.data(), count * 4);
       std::vector<void *> parameters = {&pointer};
       parameters.insert(parameters.end(), more.begin(), more.end());
-      bflyCudaLaunch(mgpuModuleGetFunction(module, name), grid, 1, 1, block, 1,
-                     1, cluster, 1, 1, shared, flags, parameters.data());
-      mgpuMemcpy(x.data(), pointer, count * 4, nullptr);
-      mgpuStreamSynchronize(nullptr);
+      bflyCudaLaunch(module, name, grid, 1, 1, block, 1, 1, cluster, 1, 1,
+                     shared, flags, parameters.data());
+      bflyCudaCopy(0, nullptr, x.data(), pointer, count * 4);
+      bflyCudaSynchronize(0, nullptr);
     });
     return x;
   }
@@ -151,14 +151,13 @@ TEST_F(Hardware, Launches) {
     EXPECT_EQ(run(
                   [&] {
                     float s = 2;
-                    void *pointer = mgpuMemAlloc(4000, nullptr, 0);
+                    void *pointer = bflyCudaMalloc(4000);
                     void *parameters[] = {&pointer, &s};
-                    mgpuMemcpy(pointer, x, 4000, nullptr);
-                    mgpuLaunchKernel(mgpuModuleGetFunction(module, "scale"), 10,
-                                     1, 1, 100, 1, 1, 0, mgpuStreamCreate(),
-                                     parameters, nullptr, 2);
-                    mgpuMemcpy(x, pointer, 4000, nullptr);
-                    mgpuStreamSynchronize(nullptr);
+                    bflyCudaCopy(0, one, pointer, x, 4000);
+                    bflyCudaLaunch(module, "scale", 10, 1, 1, 100, 1, 1, 1, 1,
+                                   1, 0, 0, parameters);
+                    bflyCudaCopy(0, one, x, pointer, 4000);
+                    bflyCudaSynchronize(0, one);
                   },
                   one),
               "");
@@ -195,11 +194,10 @@ TEST_F(Hardware, HasClusters) {
 TEST_F(Hardware, HasGridBarriers) {
   int64_t blocks = 0;
   EXPECT_EQ(run([&] {
-              blocks = bflyCudaResidentBlocks(
-                  mgpuModuleGetFunction(module, "barrier"), 128, 60000, 1);
+              blocks = bflyCudaResidentBlocks(module, "barrier", 128, 60000, 1);
               EXPECT_EQ(blocks, 3 * bflyCudaMultiprocessors());
-              int64_t clusters = bflyCudaResidentBlocks(
-                  mgpuModuleGetFunction(module, "cluster"), 128, 200000, 8);
+              int64_t clusters =
+                  bflyCudaResidentBlocks(module, "cluster", 128, 200000, 8);
               EXPECT_GT(clusters, 0);
               printf("%d blocks in clusters of 8 with 200 KB each\n",
                      static_cast<int>(clusters));
@@ -207,15 +205,15 @@ TEST_F(Hardware, HasGridBarriers) {
             "");
   std::vector<uint32_t> x(2 * blocks);
   EXPECT_EQ(run([&] {
-              void *pointer = mgpuMemAlloc(x.size() * 4, nullptr, 0);
-              void *counter = mgpuMemAlloc(4, nullptr, 0);
-              mgpuMemset32(counter, 0, 1, nullptr);
+              void *pointer = bflyCudaMalloc(x.size() * 4);
+              void *counter = bflyCudaMalloc(4);
+              uint32_t zero = 0;
+              bflyCudaCopy(0, nullptr, counter, &zero, 4);
               void *parameters[] = {&pointer, &counter};
-              bflyCudaLaunch(mgpuModuleGetFunction(module, "barrier"), blocks,
-                             1, 1, 1, 1, 1, 1, 1, 1, 60000,
-                             BFLY_CUDA_COOPERATIVE, parameters);
-              mgpuMemcpy(x.data(), pointer, x.size() * 4, nullptr);
-              mgpuStreamSynchronize(nullptr);
+              bflyCudaLaunch(module, "barrier", blocks, 1, 1, 1, 1, 1, 1, 1, 1,
+                             60000, BFLY_CUDA_COOPERATIVE, parameters);
+              bflyCudaCopy(0, nullptr, x.data(), pointer, x.size() * 4);
+              bflyCudaSynchronize(0, nullptr);
             }),
             "");
   for (int64_t i = 0; i < blocks; ++i)
@@ -232,8 +230,8 @@ TEST_F(Hardware, KeepsCountersForStreams) {
   auto get = [&](void *&counters) {
     return [&] {
       counters = bflyCudaCounters(4);
-      mgpuMemcpy(words.data(), counters, words.size() * 4, nullptr);
-      mgpuStreamSynchronize(nullptr);
+      bflyCudaCopy(0, stream, words.data(), counters, words.size() * 4);
+      bflyCudaSynchronize(0, stream);
     };
   };
   EXPECT_EQ(run(get(first)), "");
@@ -251,17 +249,17 @@ TEST_F(Hardware, LoadsThroughTensorMaps) {
   for (size_t i = 0; i < host.size(); ++i)
     host[i] = static_cast<uint32_t>(i);
   EXPECT_EQ(run([&] {
-              void *data = mgpuMemAlloc(host.size() * 4, nullptr, 0);
-              void *out = mgpuMemAlloc(1024, nullptr, 0);
-              mgpuMemcpy(data, host.data(), host.size() * 4, nullptr);
+              void *data = bflyCudaMalloc(host.size() * 4);
+              void *out = bflyCudaMalloc(1024);
+              bflyCudaCopy(0, nullptr, data, host.data(), host.size() * 4);
               alignas(128) char map[128];
               int64_t sizes[] = {64, 64}, strides[] = {256}, box[] = {16, 16};
               bflyCudaTensorMap(map, data, 2, 2, sizes, strides, box, 0, 0);
               void *parameters[] = {map, &out};
-              mgpuLaunchKernel(mgpuModuleGetFunction(module, "load"), 1, 1, 1,
-                               256, 1, 1, 0, nullptr, parameters, nullptr, 2);
-              mgpuMemcpy(x.data(), out, 1024, nullptr);
-              mgpuStreamSynchronize(nullptr);
+              bflyCudaLaunch(module, "load", 1, 1, 1, 256, 1, 1, 1, 1, 1, 0, 0,
+                             parameters);
+              bflyCudaCopy(0, nullptr, x.data(), out, 1024);
+              bflyCudaSynchronize(0, nullptr);
             }),
             "");
   for (int row = 0; row < 16; ++row)
@@ -273,12 +271,12 @@ TEST_F(Hardware, RunsOutOfMemoryCleanly) {
   uint64_t available, total;
   ASSERT_EQ(bflyCudaMemoryInfo(0, &available, &total), 0);
   std::string message = run([&] {
-    mgpuMemAlloc(uint64_t(1) << 30, nullptr, 0);
-    mgpuMemAlloc(total, nullptr, 0);
+    bflyCudaMalloc(uint64_t(1) << 30);
+    bflyCudaMalloc(total);
   });
   EXPECT_EQ(message.find("out of GPU memory: another "), 0u) << message;
   // Others may use the GPU too, though not so much of it.
-  EXPECT_EQ(run([&] { mgpuMemAlloc(total / 8, nullptr, 0); }), "");
+  EXPECT_EQ(run([&] { bflyCudaMalloc(total / 8); }), "");
   ASSERT_EQ(bflyCudaSynchronize(0, nullptr), 0);
   ASSERT_EQ(bflyCudaTrim(0), 0);
 }
@@ -308,14 +306,14 @@ TEST_F(Hardware, TransformsAnyLength) {
     for (float &value : x)
       value = normal(random);
     EXPECT_EQ(run([&, batch = batch, n = n, channels = channels] {
-                void *in = mgpuMemAlloc(count * 4, nullptr, 0);
-                void *out = mgpuMemAlloc(bins.size() * 8, nullptr, 0);
-                mgpuMemcpy(in, x.data(), count * 4, nullptr);
+                void *in = bflyCudaMalloc(count * 4);
+                void *out = bflyCudaMalloc(bins.size() * 8);
+                bflyCudaCopy(0, nullptr, in, x.data(), count * 4);
                 bflyCudaFft(in, out, batch, n, channels, BFLY_CUDA_R2C_F32, 0);
-                mgpuMemcpy(bins.data(), out, bins.size() * 8, nullptr);
+                bflyCudaCopy(0, nullptr, bins.data(), out, bins.size() * 8);
                 bflyCudaFft(out, in, batch, n, channels, BFLY_CUDA_C2R_F32, 0);
-                mgpuMemcpy(back.data(), in, count * 4, nullptr);
-                mgpuStreamSynchronize(nullptr);
+                bflyCudaCopy(0, nullptr, back.data(), in, count * 4);
+                bflyCudaSynchronize(0, nullptr);
               }),
               "");
     double error = 0, norm = 0;
@@ -369,9 +367,9 @@ TEST_F(Hardware, MultipliesMatrices) {
                           dtype == 1 ? static_cast<const void *>(array.data())
                                      : narrow.data();
                       uint64_t bytes = array.size() * (dtype == 1 ? 4 : 2);
-                      void *pointer = mgpuMemAlloc(bytes, nullptr, 0);
-                      mgpuMemcpy(pointer, const_cast<void *>(data), bytes,
-                                 nullptr);
+                      void *pointer = bflyCudaMalloc(bytes);
+                      bflyCudaCopy(0, nullptr, pointer,
+                                   const_cast<void *>(data), bytes);
                       return pointer;
                     };
                     void *px = upload(x), *pw = upload(w), *pb = upload(b),
@@ -379,10 +377,11 @@ TEST_F(Hardware, MultipliesMatrices) {
                     bflyCudaLinear(px, pw, hasBias ? pb : nullptr, py, rows, in,
                                    out, dtype, relu);
                     std::vector<uint16_t> narrow(y.size());
-                    mgpuMemcpy(dtype == 1 ? static_cast<void *>(y.data())
-                                          : narrow.data(),
-                               py, y.size() * (dtype == 1 ? 4 : 2), nullptr);
-                    mgpuStreamSynchronize(nullptr);
+                    bflyCudaCopy(0, nullptr,
+                                 dtype == 1 ? static_cast<void *>(y.data())
+                                            : narrow.data(),
+                                 py, y.size() * (dtype == 1 ? 4 : 2));
+                    bflyCudaSynchronize(0, nullptr);
                     if (dtype == 2)
                       for (size_t i = 0; i < y.size(); ++i)
                         y[i] = fromBF16(narrow[i]);
@@ -418,19 +417,23 @@ TEST_F(Hardware, MeasuresCeilings) {
 }
 
 TEST_F(Hardware, SaysWhyPTXIsBad) {
-  void *bad = mgpuModuleLoadJIT(
-      const_cast<char *>(".version 8.0\n.target sm_90a\n.address_size 64\n"
-                         ".visible .entry k() { bad; }\n"),
-      3);
-  std::string message = run([&] { mgpuModuleGetFunction(bad, "k"); });
-  mgpuModuleUnload(bad);
+  void *bad =
+      bflyCudaLoadModule(".version 8.0\n.target sm_90a\n.address_size 64\n"
+                         ".visible .entry k() { bad; }\n",
+                         1);
+  auto launchOf = [&](void *module, const char *kernel) {
+    return run([=] {
+      bflyCudaLaunch(module, kernel, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, nullptr);
+    });
+  };
+  std::string message = launchOf(bad, "k");
+  bflyCudaUnloadModule(bad);
   EXPECT_NE(message.find("CUDA_ERROR_INVALID_PTX"), std::string::npos)
       << message;
   EXPECT_NE(message.find("bad"), std::string::npos) << message;
   printf("%s\n", message.c_str());
-  EXPECT_EQ(run([&] {
-              mgpuModuleGetFunction(module, "none");
-            }).find("cuModuleGetFunction failed: CUDA_ERROR_NOT_FOUND"),
+  EXPECT_EQ(launchOf(module, "none")
+                .find("cuModuleGetFunction failed: CUDA_ERROR_NOT_FOUND"),
             0u);
 }
 
@@ -438,12 +441,12 @@ TEST(HardwareDeathTest, NamesTheKernelThatFailed) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
-        void *module = mgpuModuleLoadJIT(const_cast<char *>(kKernels), 3);
+        void *module = bflyCudaLoadModule(kKernels, 1);
         BflyRuntimeFailure failure;
         void *arguments[] = {module};
         auto body = [](void **arguments) {
-          mgpuLaunchKernel(mgpuModuleGetFunction(arguments[0], "wild"), 1, 1, 1,
-                           32, 1, 1, 0, nullptr, nullptr, nullptr, 0);
+          bflyCudaLaunch(arguments[0], "wild", 1, 1, 1, 32, 1, 1, 1, 1, 1, 0, 0,
+                         nullptr);
         };
         if (bflyCudaCall(body, arguments, 0, nullptr, &failure))
           _exit(1);

@@ -8,11 +8,13 @@
 #include "../../lib/Engine/ForeignCode.h"
 #include "FakeCuda.h"
 #include "bfly-cuda.h"
+#include "bfly/Conversion/Passes.h"
 #include "bfly/Engine/Executable.h"
 #include "bfly/Pipelines/Pipelines.h"
 
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/TargetSelect.h"
 
@@ -277,17 +279,14 @@ TEST(CudaJIT, LaunchesEmbeddedBinaries) {
     module attributes {gpu.container_module} {
       gpu.binary @kernels [#gpu.object<#nvvm.target<chip = "sm_90a">,
                                        bin = "image">]
-      llvm.func @bflyCudaNextLaunch(i32)
       llvm.func @f() attributes {llvm.emit_c_interface} {
         %c1 = llvm.mlir.constant(1 : i64) : i64
         %c4 = llvm.mlir.constant(4 : i64) : i64
         %bytes = llvm.mlir.constant(100000 : i32) : i32
-        %flags = llvm.mlir.constant(1 : i32) : i32
         %x = llvm.mlir.constant(2.5 : f32) : f32
-        llvm.call @bflyCudaNextLaunch(%flags) : (i32) -> ()
         gpu.launch_func @kernels::@k blocks in (%c4, %c1, %c1)
             threads in (%c4, %c1, %c1) : i64
-            dynamic_shared_memory_size %bytes args(%x : f32)
+            dynamic_shared_memory_size %bytes args(%x : f32) {bfly.cooperative}
         gpu.launch_func @kernels::@k clusters in (%c4, %c1, %c1)
             blocks in (%c4, %c1, %c1) threads in (%c4, %c1, %c1) : i64
             args(%x : f32)
@@ -297,6 +296,9 @@ TEST(CudaJIT, LaunchesEmbeddedBinaries) {
   )mlir",
                                             &context);
   ASSERT_TRUE(module);
+  PassManager manager(&context);
+  manager.addPass(createConvertBinaryToLLVMPass());
+  ASSERT_TRUE(succeeded(manager.run(*module)));
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   {

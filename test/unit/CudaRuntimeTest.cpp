@@ -17,23 +17,22 @@
 
 namespace {
 
-enum { Blocks, Events, Modules, Registrations, Plans };
+enum { Blocks, Events, Modules, Plans };
 
 class Cuda : public testing::Test {
 protected:
   void SetUp() override {
     fake().fail("", 0, 0);
     fake().clearLog();
-    module = mgpuModuleLoad(image, sizeof(image));
+    module = bflyCudaLoadModule(image, 0);
     blocksBefore = fake().live(Blocks);
   }
 
   void TearDown() override {
-    mgpuModuleUnload(module);
+    bflyCudaUnloadModule(module);
     EXPECT_EQ(fake().live(Blocks), blocksBefore);
     EXPECT_EQ(fake().live(Events), 0);
     EXPECT_EQ(fake().live(Modules), 0);
-    EXPECT_EQ(fake().live(Registrations), 0);
     EXPECT_EQ(fake().depth(), 0);
   }
 
@@ -51,12 +50,13 @@ protected:
   }
 
   std::string launch(const char *name, int64_t grid, int64_t block,
-                     int64_t cluster = 1, int64_t shared = 0,
-                     int32_t flags = 0) {
-    return run([=] {
-      bflyCudaLaunch(mgpuModuleGetFunction(module, name), grid, 1, 1, block, 1,
-                     1, cluster, 1, 1, shared, flags, nullptr);
-    });
+                     int64_t cluster = 1, int64_t shared = 0, int32_t flags = 0,
+                     int ordinal = 0, void *stream = nullptr) {
+    auto body = [=] {
+      bflyCudaLaunch(module, name, grid, 1, 1, block, 1, 1, cluster, 1, 1,
+                     shared, flags, nullptr);
+    };
+    return run(body, ordinal, stream);
   }
 
   char image[16] = "image";
@@ -97,13 +97,7 @@ TEST_F(Cuda, LoadsModulesWhenLaunched) {
   EXPECT_EQ(fake().count("cuModuleGetFunction"), 2);
   EXPECT_EQ(fake().count("cuLaunchKernelEx"), 6);
   // Another device has code of its own.
-  EXPECT_EQ(run(
-                [&] {
-                  mgpuLaunchKernel(mgpuModuleGetFunction(module, "a"), 1, 1, 1,
-                                   1, 1, 1, 0, nullptr, nullptr, nullptr, 0);
-                },
-                1),
-            "");
+  EXPECT_EQ(launch("a", 1, 1, 1, 0, 0, /*ordinal=*/1), "");
   EXPECT_EQ(fake().count("cuModuleLoadDataEx(device 1)"), 1);
   EXPECT_EQ(fake().live(Modules), 2);
 }
@@ -127,10 +121,11 @@ TEST_F(Cuda, LoadsFromManyThreadsOnce) {
 
 TEST_F(Cuda, SaysWhyModulesDoNotLoad) {
   auto load = [&](const char *data, bool isPTX) {
-    void *other = isPTX ? mgpuModuleLoadJIT(const_cast<char *>(data), 3)
-                        : mgpuModuleLoad(const_cast<char *>(data), 8);
-    std::string problem = run([&] { mgpuModuleGetFunction(other, "a"); });
-    mgpuModuleUnload(other);
+    void *other = bflyCudaLoadModule(data, isPTX);
+    std::string problem = run([&] {
+      bflyCudaLaunch(other, "a", 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, nullptr);
+    });
+    bflyCudaUnloadModule(other);
     return problem;
   };
   EXPECT_EQ(load("bad", true),
@@ -170,20 +165,11 @@ TEST_F(Cuda, SetsLaunchAttributes) {
   // A kernel with clusters of its own is not given them again.
   EXPECT_EQ(launch("pair", 8, 128), "");
   EXPECT_TRUE(fake().has("cuLaunchKernelEx(pair, 8x1x1, 128x1x1, 0 bytes)"));
-  // Flags for the next launch only.
+  // Flags of this launch only.
   fake().clearLog();
-  EXPECT_EQ(run([&] {
-              void *function = mgpuModuleGetFunction(module, "a");
-              bflyCudaNextLaunch(BFLY_CUDA_COOPERATIVE);
-              for (int i = 0; i < 2; ++i)
-                mgpuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, nullptr,
-                                 nullptr, nullptr, 0);
-              mgpuLaunchClusterKernel(function, 2, 1, 1, 2, 1, 1, 1, 1, 1, 0,
-                                      nullptr, nullptr, nullptr);
-            }),
-            "");
+  EXPECT_EQ(launch("a", 1, 1, 1, 0, BFLY_CUDA_COOPERATIVE), "");
+  EXPECT_EQ(launch("a", 1, 1), "");
   EXPECT_EQ(fake().count("cooperative"), 1);
-  EXPECT_EQ(fake().count("cluster"), 1);
   // Nothing to do is not an error.
   fake().clearLog();
   EXPECT_EQ(launch("a", 0, 128), "");
@@ -226,19 +212,17 @@ TEST_F(Cuda, SaysWhyLaunchesFail) {
       "cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS (an illegal "
       "memory access was encountered); launched last was kernel 'a', grid "
       "4x1x1, block 128x1x1; this process cannot use the GPU any more");
-  fake().fail("cuMemsetD32Async", 1, 9999);
-  EXPECT_EQ(
-      run([] { mgpuMemset32(mgpuMemAlloc(4, nullptr, 0), 0, 1, nullptr); }),
-      "cuMemsetD32Async failed: error 9999");
+  fake().fail("cuLaunchKernelEx", 1, 9999);
+  EXPECT_EQ(launch("a", 4, 128), "cuLaunchKernelEx failed: error 9999: kernel "
+                                 "'a', grid 4x1x1, block 128x1x1");
 }
 
 TEST_F(Cuda, CountsResidentBlocks) {
   int64_t plain = 0, clusters = 0, processors = 0;
   for (int i = 0; i < 2; ++i)
     EXPECT_EQ(run([&] {
-                void *function = mgpuModuleGetFunction(module, "a");
-                plain = bflyCudaResidentBlocks(function, 256, 100000, 1);
-                clusters = bflyCudaResidentBlocks(function, 256, 100000, 8);
+                plain = bflyCudaResidentBlocks(module, "a", 256, 100000, 1);
+                clusters = bflyCudaResidentBlocks(module, "a", 256, 100000, 8);
                 processors = bflyCudaMultiprocessors();
               }),
               "");
@@ -247,80 +231,60 @@ TEST_F(Cuda, CountsResidentBlocks) {
   EXPECT_EQ(processors, 132);
   EXPECT_EQ(fake().count("cuOccupancyMaxActiveBlocks"), 1);
   EXPECT_EQ(fake().count("cuOccupancyMaxActiveClusters"), 1);
-  EXPECT_EQ(run([&] {
-              bflyCudaResidentBlocks(mgpuModuleGetFunction(module, "large"),
-                                     512, 0, 1);
-            }),
+  EXPECT_EQ(run([&] { bflyCudaResidentBlocks(module, "large", 512, 0, 1); }),
             "kernel 'large' cannot have 512 threads a block and clusters of 1 "
             "blocks");
 }
 
 TEST_F(Cuda, FreesOnAllPaths) {
   auto leak = [&] {
-    void *first = mgpuMemAlloc(100, nullptr, 0);
-    mgpuMemAlloc(0, nullptr, 0);
-    mgpuMemFree(mgpuMemAlloc(200, nullptr, 1), nullptr);
-    mgpuMemAlloc(300, nullptr, 1);
-    mgpuMemFree(first, nullptr);
-    mgpuMemFree(nullptr, nullptr);
-    mgpuEventRecord(mgpuEventCreate(), nullptr);
-    mgpuEventDestroy(mgpuEventCreate());
-    static float host[4];
-    struct {
-      float *allocated, *aligned;
-      int64_t offset, sizes[1], strides[1];
-    } memref = {host, host, 0, {4}, {1}};
-    mgpuMemHostRegisterMemRef(1, &memref, 4);
-    mgpuMemHostUnregisterMemRef(1, &memref, 4);
-    mgpuMemHostRegisterMemRef(1, &memref, 4);
+    void *first = bflyCudaMalloc(100);
+    bflyCudaMalloc(0);
+    bflyCudaRelease(first);
+    bflyCudaRelease(nullptr);
   };
   int before = fake().live(Blocks);
   EXPECT_EQ(run(leak), "");
   EXPECT_EQ(fake().live(Blocks), before);
   // Whatever fails, and however late.
-  for (const char *call :
-       {"cuMemAllocFromPoolAsync", "cuMemAllocManaged", "cuMemFreeAsync",
-        "cuMemFree", "cuEventCreate", "cuEventRecord", "cuMemHostRegister",
-        "cuMemHostUnregister", "cuModuleLoadDataEx", "cuLaunchKernelEx"}) {
+  for (const char *call : {"cuMemAllocFromPoolAsync", "cuMemFreeAsync",
+                           "cuModuleLoadDataEx", "cuLaunchKernelEx"}) {
     fake().fail(call, 1, 1);
     std::string problem = run([&] {
       leak();
-      mgpuLaunchKernel(mgpuModuleGetFunction(module, call), 1, 1, 1, 1, 1, 1, 0,
-                       nullptr, nullptr, nullptr, 0);
+      bflyCudaLaunch(module, call, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, nullptr);
     });
     EXPECT_NE(problem.find("CUDA_ERROR_INVALID_VALUE"), std::string::npos)
         << call << ": " << problem;
-    EXPECT_EQ(fake().live(Events), 0) << call;
-    EXPECT_EQ(fake().live(Registrations), 0) << call;
     EXPECT_EQ(fake().live(Blocks), before) << call;
   }
-  EXPECT_EQ(run([] { mgpuMemFree(&fake(), nullptr); }),
+  EXPECT_EQ(run([] { bflyCudaRelease(&fake()); }),
             "compiled code frees GPU memory that it did not allocate");
 }
 
 TEST_F(Cuda, SaysHowMuchMemoryThereIs) {
   EXPECT_EQ(run([] {
-              mgpuMemAlloc(512 << 20, nullptr, 0);
-              mgpuMemAlloc(600 << 20, nullptr, 0);
+              bflyCudaMalloc(512 << 20);
+              bflyCudaMalloc(600 << 20);
             }),
             "out of GPU memory: another 600.0 MiB are needed, but 512.0 MiB of "
             "1.0 GiB on cuda:0 (Fake GPU 0) are free");
   // It asked for what was kept before it gave up.
   EXPECT_TRUE(fake().has("cuMemPoolTrimTo(0)"));
-  EXPECT_EQ(run([] { mgpuMemAlloc(600 << 20, nullptr, 0); }), "");
+  EXPECT_EQ(run([] { bflyCudaMalloc(600 << 20); }), "");
   fake().fail("cuMemAllocFromPoolAsync", 1, 2);
-  EXPECT_EQ(run([] { mgpuMemAlloc(1, nullptr, 0); }), "");
+  EXPECT_EQ(run([] { bflyCudaMalloc(1); }), "");
 }
 
 TEST_F(Cuda, LeavesHostScratchMemoryClean) {
   // A failure of either memory leaves the call with both freed.
   EXPECT_EQ(run([] {
               _mlir_memref_to_llvm_alloc(1000);
-              mgpuMemAlloc(uint64_t(1) << 40, nullptr, 0);
+              bflyCudaMalloc(uint64_t(1) << 40);
             }).substr(0, 17),
             "out of GPU memory");
   EXPECT_EQ(run([] {
-              mgpuMemAlloc(100, nullptr, 0);
+              bflyCudaMalloc(100);
               _mlir_memref_to_llvm_alloc(uint64_t(1) << 60);
             }),
             "?");
@@ -339,47 +303,19 @@ TEST_F(Cuda, UsesTheCallersStream) {
                "cuStreamGetCtx failed: CUDA_ERROR_INVALID_HANDLE (invalid "
                "resource handle): this is no CUDA stream");
   fake().clearLog();
-  // What the lowering of a launch without tokens does.
-  auto body = [&] {
-    void *made = mgpuStreamCreate();
-    EXPECT_EQ(made, stream);
-    mgpuLaunchKernel(mgpuModuleGetFunction(module, "a"), 1, 1, 1, 1, 1, 1, 0,
-                     made, nullptr, nullptr, 0);
-    mgpuStreamSynchronize(made);
-    mgpuStreamDestroy(made);
-  };
-  EXPECT_EQ(run(body, 0, stream), "");
+  EXPECT_EQ(launch("a", 1, 1, 1, 0, 0, 0, stream), "");
   EXPECT_TRUE(fake().has("0 bytes, stream "));
+  // A call is over before its work is.
   EXPECT_FALSE(fake().has("cuStreamSynchronize"));
-  EXPECT_FALSE(fake().has("cuStreamDestroy"));
-  // Copies of host memory are waited for where the code waits, once.
-  EXPECT_EQ(run(
-                [] {
-                  float host[4] = {1, 2, 3, 4}, back[4] = {};
-                  void *pointer = mgpuMemAlloc(16, nullptr, 0);
-                  void *second = mgpuMemAlloc(16, nullptr, 0);
-                  mgpuMemcpy(pointer, host, 16, nullptr);
-                  mgpuMemcpy(second, pointer, 16, nullptr);
-                  mgpuMemcpy(back, second, 16, nullptr);
-                  mgpuStreamSynchronize(nullptr);
-                  mgpuStreamSynchronize(nullptr);
-                  EXPECT_EQ(back[3], 4);
-                  mgpuMemset16(pointer, 7, 8, nullptr);
-                  mgpuMemset32(pointer, 7, 0, nullptr);
-                  mgpuMemcpy(nullptr, nullptr, 0, nullptr);
-                },
-                0, stream),
-            "");
-  EXPECT_EQ(fake().count("cuStreamSynchronize"), 1);
   EXPECT_EQ(bflyCudaStreamDestroy(0, stream), 0);
   EXPECT_EQ(bflyCudaStreamDestroy(1, other), 0);
 }
 
 TEST_F(Cuda, WaitsBeforeItUnloads) {
   EXPECT_EQ(launch("a", 1, 1), "");
-  mgpuModuleUnload(module);
+  bflyCudaUnloadModule(module);
   EXPECT_TRUE(fake().has("cuCtxSynchronize()\ncuModuleUnload()"));
-  module = mgpuModuleLoad(image, sizeof(image));
+  module = bflyCudaLoadModule(image, 0);
 }
 
 TEST_F(Cuda, KnowsWhereMemoryIs) {
@@ -412,13 +348,13 @@ TEST_F(Cuda, RunsKernelsWithTheirParameters) {
   });
   EXPECT_EQ(run([&] {
               float host[4] = {1, 2, 3, 4};
-              void *pointer = mgpuMemAlloc(16, nullptr, 0);
+              void *pointer = bflyCudaMalloc(16);
               void *parameters[] = {&pointer};
-              mgpuMemcpy(pointer, host, 16, nullptr);
-              mgpuLaunchKernel(mgpuModuleGetFunction(module, "double"), 2, 1, 1,
-                               2, 1, 1, 0, nullptr, parameters, nullptr, 1);
-              mgpuMemcpy(host, pointer, 16, nullptr);
-              mgpuStreamSynchronize(nullptr);
+              bflyCudaCopy(0, nullptr, pointer, host, 16);
+              bflyCudaLaunch(module, "double", 2, 1, 1, 2, 1, 1, 1, 1, 1, 0, 0,
+                             parameters);
+              bflyCudaCopy(0, nullptr, host, pointer, 16);
+              bflyCudaSynchronize(0, nullptr);
               EXPECT_EQ(host[3], 8);
             }),
             "");
@@ -448,24 +384,14 @@ TEST_F(Cuda, KeepsCountersForStreams) {
 TEST_F(Cuda, MakesTensorMaps) {
   EXPECT_EQ(run([] {
               alignas(64) char map[128] = {};
-              auto *data =
-                  static_cast<char *>(mgpuMemAlloc(4096 * 64 * 2, nullptr, 0));
+              auto *data = static_cast<char *>(bflyCudaMalloc(4096 * 64 * 2));
               int64_t sizes[] = {4096, 64}, strides[] = {128},
                       box[] = {128, 64};
               bflyCudaTensorMap(map, data, 9, 2, sizes, strides, box, 3, 2);
               EXPECT_EQ(map[127], 0x5a);
-              struct {
-                char *allocated, *aligned;
-                int64_t offset, sizes[2], strides[2];
-              } memref = {data, data, 64, {4095, 64}, {64, 1}};
-              EXPECT_NE(mgpuTensorMapEncodeTiledMemref(2, &memref, 9, 0, 3, 0,
-                                                       0, box),
-                        nullptr);
             }),
             "");
   EXPECT_TRUE(fake().has("(type 9, rank 2, 64 4096, stride 128, box 64 128, "
-                         "swizzle 3)"));
-  EXPECT_TRUE(fake().has("(type 9, rank 2, 64 4095, stride 128, box 64 128, "
                          "swizzle 3)"));
   auto make = [&](uintptr_t address, int64_t stride, int64_t inner) {
     return run([=] {
@@ -494,13 +420,13 @@ TEST_F(Cuda, TransformsAnyLength) {
     (&x[0][0][0])[i] = static_cast<float>(i * i % 7);
   auto roundTrip = [&](int64_t rows, int64_t width) {
     return run([&, rows, width] {
-      void *in = mgpuMemAlloc(sizeof(x), nullptr, 0);
-      void *bins = mgpuMemAlloc(rows * half * width * 8, nullptr, 0);
-      mgpuMemcpy(in, x, sizeof(x), nullptr);
+      void *in = bflyCudaMalloc(sizeof(x));
+      void *bins = bflyCudaMalloc(rows * half * width * 8);
+      bflyCudaCopy(0, nullptr, in, x, sizeof(x));
       bflyCudaFft(in, bins, rows, n, width, BFLY_CUDA_R2C_F32, 0);
       bflyCudaFft(bins, in, rows, n, width, BFLY_CUDA_C2R_F32, 0);
-      mgpuMemcpy(y, in, sizeof(y), nullptr);
-      mgpuStreamSynchronize(nullptr);
+      bflyCudaCopy(0, nullptr, y, in, sizeof(y));
+      bflyCudaSynchronize(0, nullptr);
     });
   };
   auto check = [&] {
@@ -524,7 +450,7 @@ TEST_F(Cuda, TransformsAnyLength) {
   EXPECT_EQ(fake().live(Plans), 0);
   for (int64_t length = 1; length < 100; ++length)
     EXPECT_EQ(run([&] {
-                void *in = mgpuMemAlloc(length * 8, nullptr, 0);
+                void *in = bflyCudaMalloc(length * 8);
                 bflyCudaFft(in, in, 1, length, 1, BFLY_CUDA_C2C_F32, 1);
               }),
               "");
@@ -541,13 +467,13 @@ TEST_F(Cuda, TransformsAnyLength) {
   // Every other sequence of an odd size is not aligned as cuFFT wants it.
   EXPECT_EQ(run([&] {
               constexpr int64_t odd = 5;
-              void *in = mgpuMemAlloc(2 * odd * 3 * 4, nullptr, 0);
-              void *bins = mgpuMemAlloc(2 * 3 * 3 * 8, nullptr, 0);
-              mgpuMemcpy(in, x, 2 * odd * 3 * 4, nullptr);
+              void *in = bflyCudaMalloc(2 * odd * 3 * 4);
+              void *bins = bflyCudaMalloc(2 * 3 * 3 * 8);
+              bflyCudaCopy(0, nullptr, in, x, 2 * odd * 3 * 4);
               bflyCudaFft(in, bins, 2, odd, 3, BFLY_CUDA_R2C_F32, 0);
               bflyCudaFft(bins, in, 2, odd, 3, BFLY_CUDA_C2R_F32, 0);
-              mgpuMemcpy(y, in, 2 * odd * 3 * 4, nullptr);
-              mgpuStreamSynchronize(nullptr);
+              bflyCudaCopy(0, nullptr, y, in, 2 * odd * 3 * 4);
+              bflyCudaSynchronize(0, nullptr);
               for (int64_t i = 0; i < 2 * odd * 3; ++i)
                 EXPECT_NEAR((&y[0][0][0])[i], odd * (&x[0][0][0])[i], 1e-4);
             }),
@@ -596,16 +522,13 @@ TEST_F(Cuda, MeasuresTimes) {
 }
 
 TEST_F(Cuda, ChecksTheDevice) {
-  EXPECT_EQ(run([] { mgpuSetDefaultDevice(0); }), "");
-  EXPECT_EQ(run([] { mgpuSetDefaultDevice(1); }),
-            "the function was made for cuda:1, but it is called on cuda:0");
   EXPECT_EQ(run([] {}, 7), "the GPUs of this machine are cuda:0 to cuda:1");
 }
 
 TEST(CudaDeathTest, StopsOutsideOfCalls) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   fake();
-  EXPECT_EXIT(mgpuMemAlloc(1, nullptr, 0), testing::ExitedWithCode(1),
+  EXPECT_EXIT(bflyCudaMalloc(1), testing::ExitedWithCode(1),
               "error: compiled code for the GPU was called by other means than "
               "bflyCudaCall");
 }
@@ -653,7 +576,7 @@ TEST(CudaDeathTest, WorksWithoutPools) {
         fake();
         setenv("FAKE_CUDA_POOLS", "0", 1);
         BflyRuntimeFailure failure;
-        auto body = [](void **) { mgpuMemAlloc(100, nullptr, 0); };
+        auto body = [](void **) { bflyCudaMalloc(100); };
         bool good = bflyCudaCall(body, nullptr, 0, nullptr, &failure) == 0 &&
                     fake().has("cuMemAlloc(100)") && fake().has("cuMemFree()");
         _exit(good ? 0 : 1);

@@ -5,6 +5,8 @@
 
 #include "gtest/gtest.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace mlir::bfly;
 

@@ -267,4 +267,79 @@ def ConvertGpuToNvvmPass : Pass<"bfly-convert-gpu-to-nvvm", "::mlir::gpu::GPUMod
                            "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
 }
 
+def ConvertBinaryToLLVMPass : Pass<"bfly-convert-binary-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Kernels become data of the program, launches calls of the runtime";
+  let description = [{
+    Each `gpu.binary` becomes a constant and a module of the runtime, which a
+    constructor of the program makes and a destructor unloads. Each
+    `gpu.launch_func` becomes one call of `bflyCudaLaunch` with grid, block,
+    cluster (1, 1, 1 where it names none), bytes of shared memory and flags
+    (1 with the attribute `bfly.cooperative`), on the stream of whoever calls the
+    function. Operands become LLVM's, memrefs by a cast that -finalize-memref-to-llvm
+    takes away.
+
+    Before:
+    ```mlir
+    module attributes {gpu.container_module} {
+      gpu.binary @k [#gpu.object<#nvvm.target<chip = "sm_90a">, bin = "code">]
+      llvm.func @f(%blocks: i64, %x: f32) {
+        %c1 = llvm.mlir.constant(1 : i64) : i64
+        gpu.launch_func @k::@k blocks in (%blocks, %c1, %c1)
+            threads in (%c1, %c1, %c1) : i64 args(%x : f32) {bfly.cooperative}
+        llvm.return
+      }
+    }
+    ```
+    After:
+    ```mlir
+    module {
+      llvm.func @bflyCudaLaunch(!llvm.ptr, !llvm.ptr, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i32, !llvm.ptr)
+      llvm.func @bflyCudaUnloadModule(!llvm.ptr)
+      llvm.func @bflyCudaLoadModule(!llvm.ptr, i32) -> !llvm.ptr
+      llvm.func @f(%blocks: i64, %x: f32) {
+        %0 = llvm.mlir.constant(1 : i64) : i64
+        %place = llvm.alloca %0 x f32 : (i64) -> !llvm.ptr
+        %1 = llvm.mlir.constant(1 : i64) : i64
+        %arguments = llvm.alloca %1 x !llvm.ptr : (i64) -> !llvm.ptr
+        %c1 = llvm.mlir.constant(1 : i64) : i64
+        llvm.store %x, %place : f32, !llvm.ptr
+        %at = llvm.getelementptr %arguments[0] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+        llvm.store %place, %at : !llvm.ptr, !llvm.ptr
+        %handle = llvm.mlir.addressof @k_module : !llvm.ptr
+        %module = llvm.load %handle : !llvm.ptr -> !llvm.ptr
+        %name = llvm.mlir.addressof @k_name : !llvm.ptr
+        %bytes = llvm.mlir.constant(0 : i64) : i64
+        %flags = llvm.mlir.constant(1 : i32) : i32
+        llvm.call @bflyCudaLaunch(%module, %name, %blocks, %c1, %c1, %c1, %c1, %c1, %c1, %c1, %c1, %bytes, %flags, %arguments)
+            : (!llvm.ptr, !llvm.ptr, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i32, !llvm.ptr) -> ()
+        llvm.return
+      }
+      llvm.mlir.global internal @k_module() : !llvm.ptr {
+        %null = llvm.mlir.zero : !llvm.ptr
+        llvm.return %null : !llvm.ptr
+      }
+      llvm.func internal @bfly_load_kernels() {
+        %code = llvm.mlir.addressof @k_code : !llvm.ptr
+        %ptx = llvm.mlir.constant(0 : i32) : i32
+        %module = llvm.call @bflyCudaLoadModule(%code, %ptx) : (!llvm.ptr, i32) -> !llvm.ptr
+        %handle = llvm.mlir.addressof @k_module : !llvm.ptr
+        llvm.store %module, %handle : !llvm.ptr, !llvm.ptr
+        llvm.return
+      }
+      llvm.mlir.global_ctors ctors = [@bfly_load_kernels], priorities = [0 : i32], data = [#llvm.zero]
+      llvm.mlir.global internal constant @k_code("code") {alignment = 8 : i64}
+      llvm.func internal @bfly_unload_kernels() {
+        %handle = llvm.mlir.addressof @k_module : !llvm.ptr
+        %module = llvm.load %handle : !llvm.ptr -> !llvm.ptr
+        llvm.call @bflyCudaUnloadModule(%module) : (!llvm.ptr) -> ()
+        llvm.return
+      }
+      llvm.mlir.global_dtors dtors = [@bfly_unload_kernels], priorities = [0 : i32], data = [#llvm.zero]
+      llvm.mlir.global internal constant @k_name("k\00")
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // BFLY_CONVERSION_PASSES_TD

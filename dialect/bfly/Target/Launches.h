@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// What a GPU's kernels need, read out of their machine code.
+// Launches of a GPU's kernels, and what these need, read out of machine code.
 
 #ifndef BFLY_TARGET_LAUNCHES_H
 #define BFLY_TARGET_LAUNCHES_H
@@ -10,6 +10,10 @@
 #include "llvm/Support/JSON.h"
 
 namespace mlir::bfly {
+
+/// A gpu.launch_func whose blocks wait for each other: all of its grid is
+/// resident at once.
+inline constexpr llvm::StringLiteral kCooperativeAttr = "bfly.cooperative";
 
 /// What the assembler says of one kernel.
 struct KernelResources {
@@ -35,7 +39,7 @@ int64_t getBlocksPerMultiprocessor(int64_t threads, int64_t registers,
 /// letters, digits and underscores, as assemblers want them.
 std::string getLaunchPrefix(llvm::StringRef function, llvm::StringRef kernel);
 
-/// What a module with assembled kernels, at level binary or llvm, launches, in
+/// What a module with assembled kernels, at level binary, launches, in
 /// order: names, threads, shared memory. Where the kernels are PTX (no
 /// assembler was found), what only machine code tells is left out.
 llvm::json::Array getLaunches(ModuleOp module);

@@ -321,9 +321,9 @@ def CheckBinariesPass : Pass<"bfly-check-binaries", "::mlir::ModuleOp"> {
 def UseDeviceMemoryPass : Pass<"bfly-use-device-memory", "::mlir::ModuleOp"> {
   let summary = "What host code allocates is the GPU's memory";
   let description = [{
-    After -gpu-to-llvm every buffer that a compiled function allocates is one of
-    its kernels': `malloc` and `free` become the runtime's functions for the
-    GPU's memory.
+    In code whose kernels are a GPU's, after -finalize-memref-to-llvm, every buffer
+    that a compiled function allocates is one of its kernels': `malloc` and `free`
+    become the runtime's functions for the GPU's memory.
 
     Before:
     ```mlir

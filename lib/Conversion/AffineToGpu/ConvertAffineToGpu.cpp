@@ -40,8 +40,6 @@ static constexpr int64_t kDefaultThreads = 256;
 /// Registers of a multiprocessor, and what a thread needs beside those that the
 /// plan asks for.
 static constexpr int64_t kRegisters = 65536, kWorkingRegisters = 64;
-/// Flag of bflyCudaNextLaunch.
-static constexpr int32_t kCooperative = 1;
 /// Words of counters that a kernel with barriers of the grid needs.
 static constexpr int64_t kCounterWords = 2;
 
@@ -302,21 +300,17 @@ LogicalResult KernelOutliner::outline() {
     Value number = LLVM::ConstantOp::create(builder, loc, i64, kCounterWords);
     operands.push_back(
         LLVM::CallOp::create(builder, loc, words, number).getResult());
-    LLVM::LLVMFuncOp next =
-        declare("bflyCudaNextLaunch", LLVM::LLVMVoidType::get(context),
-                {builder.getI32Type()});
-    Value flag = LLVM::ConstantOp::create(builder, loc, builder.getI32Type(),
-                                          kCooperative);
-    LLVM::CallOp::create(builder, loc, next, flag);
   } else {
     operands.push_back(LLVM::ZeroOp::create(builder, loc, pointer));
   }
   Value one = index(1);
   Value sharedBytes =
       arith::ConstantIntOp::create(builder, loc, mapper.getSharedBytes(), 32);
-  gpu::LaunchFuncOp::create(
+  auto launch = gpu::LaunchFuncOp::create(
       builder, loc, function, gpu::KernelDim3{blocks, one, one},
       gpu::KernelDim3{index(threads), one, one}, sharedBytes, operands);
+  if (mapper.isCooperative())
+    launch->setAttr(kCooperativeAttr, builder.getUnitAttr());
   for (Value buffer : scratch)
     memref::DeallocOp::create(builder, loc, buffer);
   kernel.erase();
