@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The whole compiler on one screen.
+// The compiler as a list of levels, each with the passes that lead to it.
 
 #include "bfly/Pipelines/Pipelines.h"
 

@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Choice of a plan: the schedule level's only pass.
+// Choice of a plan, at the schedule level.
 //
 // Before: kernels hold network operations; some may have a plan.
 // After: every kernel on tensors has a plan that fits it.

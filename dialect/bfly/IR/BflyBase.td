@@ -20,15 +20,19 @@ def Bfly_Dialect : Dialect {
     A network of log2 N stages, each of which combines tokens 2^i apart: the
     fixed weights of a Fourier transform (`bfly.spectral_filter`, FFTNet, arXiv
     2502.18394) or weights computed from the data (`bfly.butterfly_attention`,
-    FFT-IA, Tantisukarom 2025). The dialect holds four levels of the same
-    program; every operation says at which it lives, who makes it, and which
-    pass removes it:
+    FFT-IA, Tantisukarom 2025). The dialect has operations at five levels of the
+    same program; every one says at which it lives, who makes it, and which pass
+    removes it:
 
     - mixer: whole layers on tensors, what people and importers write;
     - network: transforms, spectra and attention stages, on tensors;
     - schedule: the same inside `bfly.kernel`, with a plan;
     - affine: memrefs and affine loops, plus a few operations on registers,
-      tables and tiles.
+      tables and tiles;
+    - gpu: what a GPU's kernels need beside upstream's gpu, memref and scf.
+
+    Below these a program is in upstream's dialects alone: nvvm and binary on a
+    GPU, then llvm.
 
     Shapes: B batch (may be dynamic), N tokens, D channels, H heads, dh = D/H.
     Tensors are row major, (B, N, D). Weights are stored (out, in), as

@@ -306,7 +306,7 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
   ];
 }
 
-// Affine level ---------------------------------------------------------------
+// Affine level and below -----------------------------------------------------
 
 def CheckBinariesPass : Pass<"bfly-check-binaries", "::mlir::ModuleOp"> {
   let summary = "Refuse PTX that lacks CUDA's mathematical functions";
