@@ -147,3 +147,11 @@ LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << ": must be a multiple of 32, from 32 to 1024";
   return success();
 }
+
+std::string mlir::bfly::describeSource(Location location) {
+  auto source = location->findInstanceOf<FileLineColLoc>();
+  if (!source)
+    return "";
+  return source.getFilename().str() + ":" + std::to_string(source.getLine()) +
+         ":" + std::to_string(source.getColumn());
+}

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IntegerSet.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -135,6 +136,54 @@ static bool hasBadStep(ValueRange steps) {
   });
 }
 
+/// Whether an expression divides by a constant that is not positive.
+static bool dividesBadly(AffineExpr expr) {
+  return expr
+      .walk([](AffineExpr part) {
+        auto binary = dyn_cast<AffineBinaryOpExpr>(part);
+        if (!binary || binary.getKind() == AffineExprKind::Add ||
+            binary.getKind() == AffineExprKind::Mul)
+          return WalkResult::advance();
+        auto divisor = dyn_cast<AffineConstantExpr>(binary.getRHS());
+        return divisor && divisor.getValue() < 1 ? WalkResult::interrupt()
+                                                 : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+/// The same of the maps and sets of an operation; of one that does nothing but
+/// compute a map, constants among its operands count.
+static bool dividesBadly(Operation *op) {
+  bool isComputed =
+      isa<affine::AffineApplyOp, affine::AffineMinOp, affine::AffineMaxOp>(op);
+  for (NamedAttribute attribute : op->getAttrs()) {
+    ArrayRef<AffineExpr> exprs;
+    SmallVector<AffineExpr> dims, symbols;
+    if (auto set = dyn_cast<IntegerSetAttr>(attribute.getValue()))
+      exprs = set.getValue().getConstraints();
+    if (auto attr = dyn_cast<AffineMapAttr>(attribute.getValue())) {
+      AffineMap map = attr.getValue();
+      exprs = map.getResults();
+      for (auto [index, operand] :
+           llvm::enumerate(isComputed ? op->getOperands() : ValueRange())) {
+        bool isDim = index < map.getNumDims();
+        MLIRContext *context = op->getContext();
+        AffineExpr own =
+            isDim ? getAffineDimExpr(index, context)
+                  : getAffineSymbolExpr(index - map.getNumDims(), context);
+        if (std::optional<int64_t> known = getConstantIntValue(operand))
+          own = getAffineConstantExpr(*known, context);
+        (isDim ? dims : symbols).push_back(own);
+      }
+    }
+    if (llvm::any_of(exprs, [&](AffineExpr expr) {
+          return dividesBadly(expr.replaceDimsAndSymbols(dims, symbols));
+        }))
+      return true;
+  }
+  return false;
+}
+
 /// Why an operation on the list is not allowed as it stands; empty if it is.
 static std::string refuseForm(Operation *op) {
   if (auto global = dyn_cast<memref::GlobalOp>(op)) {
@@ -167,6 +216,8 @@ static std::string refuseForm(Operation *op) {
     if (llvm::any_of(types, llvm::IsaPred<BaseMemRefType>))
       return "of a buffer as a result";
   }
+  if (dividesBadly(op))
+    return "with a divisor that is not positive";
   if (isa<memref::AllocOp, memref::AllocaOp>(op))
     if (auto alignment = op->getAttrOfType<IntegerAttr>("alignment"))
       if (alignment.getInt() > kMaxAlignment ||

@@ -4,6 +4,7 @@
 #include "Diagnostics.h"
 
 #include "bfly/Engine/Compiler.h"
+#include "bfly/IR/Bfly.h"
 #include "mlir/IR/Location.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -13,18 +14,11 @@ using namespace mlir::bfly;
 /// A message longer than this is somebody's whole module.
 static constexpr size_t kMaxMessage = 2000;
 
-/// "file:line:column: ", or nothing for a location that is not in a file.
-static std::string prefix(Location location) {
-  auto place = location->findInstanceOf<FileLineColLoc>();
-  if (!place)
-    return "";
-  return place.getFilename().str() + ":" + std::to_string(place.getLine()) +
-         ":" + std::to_string(place.getColumn()) + ": ";
-}
-
 static std::string format(Location location, StringRef kind,
                           StringRef message) {
-  std::string text = (prefix(location) + kind + ": ").str();
+  std::string source = describeSource(location);
+  std::string text =
+      (source + (source.empty() ? "" : ": ") + kind + ": ").str();
   text += message.take_front(kMaxMessage);
   if (message.size() > kMaxMessage)
     text += "…";

@@ -47,6 +47,23 @@ static bool isKnownFunction(StringRef name) {
   return name.starts_with("llvm.") || runtimeSymbols().contains(name);
 }
 
+llvm::Error mlir::bfly::checkNames(ModuleOp source) {
+  for (Operation &op : source.getOps()) {
+    auto function = dyn_cast<FunctionOpInterface>(op);
+    if (function ? function.isExternal() : !isa<memref::GlobalOp>(op))
+      continue;
+    StringRef name = cast<SymbolOpInterface>(op).getName();
+    if (isKnownFunction(name))
+      return makeCompileError(
+          op.getLoc(),
+          "'" + op.getName().getStringRef() + "' op is named '" + name +
+              "', as a function of " +
+              (name.starts_with("llvm.") ? "LLVM's own" : "the runtime") +
+              " that compiled code may call: give it another name");
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
   if (!allowForeignCalls)
     if (llvm::Error error = checkCode(lowered))

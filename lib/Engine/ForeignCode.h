@@ -22,6 +22,11 @@ namespace mlir::bfly {
 /// allowed, or a symbol that is defined elsewhere.
 llvm::Error checkNoForeignCode(ModuleOp source);
 
+/// An error at the first function or global of a source that is named as a
+/// function that compiled code calls, or as one of LLVM's own: its name would
+/// lead there.
+llvm::Error checkNames(ModuleOp source);
+
 /// An error at the first function of a lowered module that compiled code would
 /// call and that is neither of the runtime nor of the mathematical library
 /// (with foreign calls allowed: that is nowhere in this process), or at a stack

@@ -60,6 +60,8 @@ llvm::Expected<OwningOpRef<ModuleOp>> Lowering::makeMixer() const {
   if (failed(manager.run(*clone)))
     return diagnostics.take(
         (source.sourceName() + ": cannot be compiled").str());
+  if (llvm::Error error = checkNames(*clone))
+    return std::move(error);
   std::string lowLevel = describeLowLevel(*clone);
   if (!source.options().allowForeignCalls) {
     if (llvm::Error error = checkNoForeignCode(*clone)) {

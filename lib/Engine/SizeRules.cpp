@@ -147,7 +147,10 @@ mlir::bfly::readSizeRules(func::FuncOp function, unsigned symbols,
     auto what = check ? check.getAs<StringAttr>("what") : StringAttr();
     auto sides = check ? readMap(check.get("map"), symbols, 2)
                        : std::vector<SizeExpression>();
+    // What messages say of it, in one line.
     isGood &= kind && what && sides.size() == 2 &&
+              llvm::none_of(what.getValue(),
+                            [](unsigned char c) { return c < ' '; }) &&
               (kind.getValue() == "equal" || kind.getValue() == "at_most");
     if (!isGood)
       break;

@@ -31,20 +31,6 @@ static std::string toString(Type type) {
   return text;
 }
 
-/// "file:line:column", or "" where nobody knows.
-static std::string toString(Location loc) {
-  std::string text;
-  loc->walk([&](Location part) {
-    auto file = dyn_cast<FileLineColLoc>(part);
-    if (!file)
-      return WalkResult::advance();
-    text = llvm::formatv("{0}:{1}:{2}", file.getFilename().getValue(),
-                         file.getLine(), file.getColumn());
-    return WalkResult::interrupt();
-  });
-  return text;
-}
-
 /// Two fields, "name" and "name_per_batch".
 static void setAmount(json::Object &object, StringRef name, Amount amount) {
   object[name] = toJSON(amount.fixed);
@@ -168,7 +154,7 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
   Network network = inspect(kernel);
   KernelCost cost = getKernelCost(kernel);
   json::Object report{{"name", kernel.getName()},
-                      {"location", toString(kernel.getLoc())}};
+                      {"location", describeSource(kernel.getLoc())}};
   if (auto function = kernel->getParentOfType<FunctionOpInterface>())
     report["function"] = function.getName();
   report["inputs"] = getTypes(kernel.getInputs().getTypes());
@@ -179,7 +165,7 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
   int64_t length = getTransformLength(kernel);
   for (Operation *op : network.ops) {
     json::Object entry{{"name", op->getName().getStringRef()},
-                       {"location", toString(op->getLoc())},
+                       {"location", describeSource(op->getLoc())},
                        {"result", toString(op->getResult(0).getType())}};
     setAmount(entry, "flops", getFlops(op, length));
     ops.push_back(std::move(entry));
@@ -219,7 +205,7 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
 /// What runs between kernels: bytes in and out.
 static json::Object getOutsideReport(Operation *op) {
   json::Object report{{"name", op->getName().getStringRef()},
-                      {"location", toString(op->getLoc())}};
+                      {"location", describeSource(op->getLoc())}};
   if (auto function = op->getParentOfType<FunctionOpInterface>())
     report["function"] = function.getName();
   Amount bytes;

@@ -43,11 +43,9 @@ std::optional<Linear> BoundsChecker::get(OpFoldResult value) {
 
 /// "model.mlir:5:8: 'memref.load' leaves its array".
 static std::string describe(Operation *op, StringRef failure) {
-  std::string text;
-  if (auto place = op->getLoc()->findInstanceOf<FileLineColLoc>())
-    text = place.getFilename().str() + ":" + std::to_string(place.getLine()) +
-           ":" + std::to_string(place.getColumn()) + ": ";
-  return (Twine(text) + "'" + op->getName().getStringRef() + "' " + failure)
+  std::string source = describeSource(op->getLoc());
+  return (source + (source.empty() ? "'" : ": '") +
+          op->getName().getStringRef() + "' " + failure)
       .str();
 }
 

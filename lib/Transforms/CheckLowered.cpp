@@ -9,7 +9,9 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/IR/TypeUtilities.h"
 
 namespace mlir::bfly {
@@ -50,12 +52,16 @@ struct CheckLoweredPass
   /// Numbers that no target's instructions or library compute.
   static LogicalResult checkTypes(Operation *root) {
     WalkResult walk = root->walk([](Operation *op) {
-      for (Type type : op->getResultTypes())
-        if (isa<Float80Type, Float128Type>(getElementTypeOrSelf(type))) {
-          op->emitOpError("is of type ")
-              << type << ", which nothing computes: use f64";
-          return WalkResult::interrupt();
-        }
+      for (Type type : op->getResultTypes()) {
+        auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
+        if (!element ||
+            isa<Float16Type, BFloat16Type, Float32Type, Float64Type>(element))
+          continue;
+        op->emitOpError("is of type ")
+            << type << ", which nothing computes: use "
+            << (element.getWidth() > 64 ? "f64" : "f16, bf16 or f32");
+        return WalkResult::interrupt();
+      }
       return WalkResult::advance();
     });
     return failure(walk.wasInterrupted());
@@ -67,6 +73,17 @@ struct CheckLoweredPass
     Operation *foreign = findForeign(root);
     if (!foreign)
       return success();
+    if (isa<ub::PoisonOp>(foreign))
+      return foreign->emitError("a value here is of an operation that has no "
+                                "result, as a quotient by zero");
+    if (isa<memref::AllocOp, memref::AllocaOp>(foreign)) {
+      auto type = cast<MemRefType>(foreign->getResult(0).getType());
+      if (!type.getLayout().isIdentity())
+        return foreign->emitOpError("has a layout, ")
+               << type.getLayout()
+               << ", which only views have: allocate all of the memory, and "
+                  "take a view of it";
+    }
     return foreign->emitOpError("has no form ")
            << where
            << ": write it with operations of arith, math, linalg and bfly that "

@@ -11,6 +11,7 @@
 #include "bfly/Transforms/Passes.h"
 
 #include "bfly/Analysis/Sizes.h"
+#include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace mlir::bfly {
@@ -23,13 +24,10 @@ using namespace mlir::bfly;
 
 /// "'tensor.concat' at cat.mlir:4:8".
 static std::string describe(Operation *op) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  os << "'" << op->getName().getStringRef() << "'";
-  if (auto place = op->getLoc()->findInstanceOf<FileLineColLoc>())
-    os << " at " << place.getFilename().getValue() << ":" << place.getLine()
-       << ":" << place.getColumn();
-  return text;
+  std::string source = describeSource(op->getLoc());
+  return ("'" + op->getName().getStringRef() + "'" +
+          (source.empty() ? "" : " at ") + source)
+      .str();
 }
 
 namespace {

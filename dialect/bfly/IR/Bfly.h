@@ -71,6 +71,10 @@ bool liesInVectorsAsInArrays(Type elementType);
 bool isInWorkgroupMemory(Type type);
 bool isInPrivateMemory(Type type);
 
+/// "file:line:column" of the first place in a file that a location names, of
+/// calls, fusions and names too; "" if it names none.
+std::string describeSource(Location location);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_IR_BFLY_H
