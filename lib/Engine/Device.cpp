@@ -3,7 +3,7 @@
 
 #include "bfly-cuda.h"
 #include "bfly/Arrays/FileIO.h"
-#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/Program.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;

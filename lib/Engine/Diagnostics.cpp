@@ -3,7 +3,7 @@
 
 #include "Diagnostics.h"
 
-#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/Program.h"
 #include "bfly/IR/Bfly.h"
 #include "mlir/IR/Location.h"
 #include "llvm/Support/raw_ostream.h"

@@ -9,8 +9,8 @@
 // one that does not begin with the source's name, is a finding too.
 
 #include "TokenMutator.h"
-#include "bfly/Engine/Compiler.h"
 #include "bfly/Engine/Executable.h"
+#include "bfly/Engine/Program.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Regex.h"

@@ -9,7 +9,7 @@
 #include "Flags.h"
 #include "bfly/Arrays/HostArray.h"
 #include "bfly/Arrays/Safetensors.h"
-#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/Program.h"
 
 #include <optional>
 #include <vector>

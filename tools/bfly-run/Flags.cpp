@@ -4,7 +4,7 @@
 #include "Flags.h"
 
 #include "bfly/Arrays/FileIO.h"
-#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/Program.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/raw_ostream.h"

@@ -7,7 +7,7 @@
 #ifndef BFLY_ENGINE_LOWERING_H
 #define BFLY_ENGINE_LOWERING_H
 
-#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/Program.h"
 
 #include "llvm/ADT/StringMap.h"
 

@@ -13,7 +13,7 @@ def Bfly_NetworkOp : OpInterface<"NetworkOpInterface"> {
   let description = [{
     An operation that kernels are made of: what it costs, and what a kernel's
     plan and report have to know of it. How it becomes loops is in the table of
-    nests (lib/Conversion/ScheduleToAffine/Nests.cpp).
+    nests (lib/Conversion/ScheduleToAffine/NestTable.cpp).
   }];
   let methods = [
     InterfaceMethod<[{

@@ -3,8 +3,8 @@
 
 // Element-wise arithmetic on whole tensors.
 
-#include "GPU/GridNest.h"
-#include "Nests.h"
+#include "GPU/GridLoops.h"
+#include "NestTable.h"
 
 #include "mlir/IR/Matchers.h"
 

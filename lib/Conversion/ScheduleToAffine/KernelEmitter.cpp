@@ -3,8 +3,8 @@
 
 #include "KernelEmitter.h"
 
-#include "GPU/GridNest.h"
-#include "Nests.h"
+#include "GPU/GridLoops.h"
+#include "NestTable.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

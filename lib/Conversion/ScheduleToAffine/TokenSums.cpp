@@ -4,7 +4,7 @@
 // Sums over the tokens, and bin 0 of a transform, which is one.
 
 #include "DenseLayers.h"
-#include "GPU/GridNest.h"
+#include "GPU/GridLoops.h"
 #include "SpectralMaps.h"
 
 using namespace mlir;

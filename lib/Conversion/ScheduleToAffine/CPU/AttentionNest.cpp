@@ -8,7 +8,7 @@
 // stride.
 
 #include "CPU/AttentionNest.h"
-#include "CPU/Panels.h"
+#include "CPU/WeightsNest.h"
 
 #include "bfly/Schedule/Plan.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

@@ -3,7 +3,7 @@
 
 // Dense products and normalisation on a CPU.
 
-#include "CPU/Panels.h"
+#include "CPU/WeightsNest.h"
 #include "DenseLayers.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"

@@ -4,8 +4,8 @@
 // Nests that work on weights: packing into panels, folding, and the projection
 // that stands alone.
 
+#include "CPU/WeightsNest.h"
 #include "AttentionStage.h"
-#include "CPU/Panels.h"
 
 using namespace mlir;
 using namespace mlir::bfly;

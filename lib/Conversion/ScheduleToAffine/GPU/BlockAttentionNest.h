@@ -21,7 +21,7 @@
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_BLOCKATTENTIONNEST_H
 
 #include "GPU/ChannelAccess.h"
-#include "GPU/GridNest.h"
+#include "GPU/GridLoops.h"
 #include "GPU/PartialScores.h"
 
 namespace mlir::bfly {

@@ -3,7 +3,7 @@
 
 #include "GPU/GridColumns.h"
 
-#include "GPU/GridNest.h"
+#include "GPU/GridLoops.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;

@@ -4,7 +4,7 @@
 // Dense products and normalisation on a GPU, in full precision.
 
 #include "DenseLayers.h"
-#include "GPU/GridNest.h"
+#include "GPU/GridLoops.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"

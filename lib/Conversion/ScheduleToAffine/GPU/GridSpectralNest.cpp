@@ -9,7 +9,7 @@
 // last pass through memory undoes the first.
 
 #include "GPU/GridColumns.h"
-#include "GPU/GridNest.h"
+#include "GPU/GridLoops.h"
 #include "GPU/SlabBins.h"
 #include "GPU/SlabTransform.h"
 #include "bfly/Schedule/Plan.h"

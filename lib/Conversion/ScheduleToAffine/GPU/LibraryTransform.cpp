@@ -15,7 +15,7 @@
 
 #include "GPU/LibraryTransform.h"
 
-#include "GPU/GridNest.h"
+#include "GPU/GridLoops.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 

@@ -3,8 +3,8 @@
 
 // Weights in panels, which a CPU's tile products stream.
 
-#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_PANELS_H
-#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_PANELS_H
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_WEIGHTSNEST_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_WEIGHTSNEST_H
 
 #include "KernelEmitter.h"
 
@@ -25,4 +25,4 @@ void emitProject(KernelEmitter &emitter, ProjectOp op);
 
 } // namespace mlir::bfly
 
-#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_PANELS_H
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_CPU_WEIGHTSNEST_H

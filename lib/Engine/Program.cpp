@@ -1,7 +1,7 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "bfly/Engine/Compiler.h"
+#include "bfly/Engine/Program.h"
 
 #include "Diagnostics.h"
 #include "ForeignCode.h"

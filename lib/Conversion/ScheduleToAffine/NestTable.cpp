@@ -1,10 +1,10 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "Nests.h"
+#include "NestTable.h"
 
 #include "AttentionChain.h"
-#include "CPU/Panels.h"
+#include "CPU/WeightsNest.h"
 #include "DenseLayers.h"
 #include "SpectralMaps.h"
 

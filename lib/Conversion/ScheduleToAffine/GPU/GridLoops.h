@@ -4,8 +4,8 @@
 // What the nests of a GPU's kernels share: units of work that cover a batch,
 // loops over all elements of a tensor, and sums over a block's threads.
 
-#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDNEST_H
-#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDNEST_H
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDLOOPS_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDLOOPS_H
 
 #include "KernelEmitter.h"
 
@@ -59,4 +59,4 @@ void sumRows(KernelEmitter &emitter, NestBuilder &nest, OpFoldResult batch,
 
 } // namespace mlir::bfly
 
-#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDNEST_H
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDLOOPS_H

@@ -3,8 +3,8 @@
 
 // Which nests the operations of a kernel become.
 
-#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTS_H
-#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTS_H
+#ifndef BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTTABLE_H
+#define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTTABLE_H
 
 #include "KernelEmitter.h"
 
@@ -18,7 +18,7 @@ struct Nest {
   Emit onCPU, onGPU;
 };
 
-/// The nest of an operation, by the table in Nests.cpp; null where there is
+/// The nest of an operation, by the table in NestTable.cpp; null where there is
 /// none.
 const Nest *findNest(Operation *op);
 
@@ -28,4 +28,4 @@ LogicalResult emitElementwise(KernelEmitter &emitter, Operation *op);
 
 } // namespace mlir::bfly
 
-#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTS_H
+#endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTTABLE_H

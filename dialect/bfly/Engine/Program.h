@@ -5,8 +5,8 @@
 // bfly/Engine/Lowering.h takes a function down to any level, Executable.h runs
 // it.
 
-#ifndef BFLY_ENGINE_COMPILER_H
-#define BFLY_ENGINE_COMPILER_H
+#ifndef BFLY_ENGINE_PROGRAM_H
+#define BFLY_ENGINE_PROGRAM_H
 
 #include "bfly/Engine/Signature.h"
 
@@ -156,4 +156,4 @@ private:
 
 } // namespace mlir::bfly
 
-#endif // BFLY_ENGINE_COMPILER_H
+#endif // BFLY_ENGINE_PROGRAM_H
