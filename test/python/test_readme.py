@@ -35,6 +35,21 @@ def test_links_lead_somewhere(path):
     assert not missing
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_files_that_pages_name_are_there(path):
+    named = set(
+        re.findall(
+            r"`((?:[\w.-]+/)*[A-Z]\w+\.(?:cpp|h|td)|(?:[\w.-]+/)+[\w.-]+\.(?:c|py|mlir|json))`", path.read_text()
+        )
+    )
+    # What a page has its reader write.
+    own = re.compile("drop-?identity-?maps", re.IGNORECASE)
+    folders = ("bench", "dialect", "docs", "examples", "lib", "python", "runtime", "scripts", "test", "tools")
+    there = ["/" + str(file.relative_to(ROOT)) for folder in folders for file in (ROOT / folder).rglob("*.*")]
+    missing = {name for name in named if not own.search(name) and not any(file.endswith("/" + name) for file in there)}
+    assert not missing
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
