@@ -94,7 +94,11 @@ def test_layer_norm(rng, dtype, weight, bias, plan):
         arrays |= {"weight": normal(rng, dtype, sizes[-1])} if weight else {}
         arrays |= {"bias": normal(rng, dtype, sizes[-1])} if bias else {}
         out = run(compile(norm_text(shape, dtype, weight, bias), plan=plan), *arrays.values())
-        assert reference.error(out, reference.layer_norm(**arrays)) <= 2 * TOLERANCE[dtype]
+        # Of two channels that are nearly equal the difference is mostly rounding.
+        x = reference.load(arrays["x"])
+        condition = np.sqrt(np.mean(x**2, axis=-1) / (x.var(axis=-1) + 1e-5)).max()
+        limit = 2 * TOLERANCE[dtype] * max(1, condition / 4)
+        assert reference.error(out, reference.layer_norm(**arrays)) <= limit
 
 
 @on_every_plan

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import compile, on_every_plan, run, tensor, windows_text
+from programs import compile, on_every_plan, on_gpu, run, tensor, windows_text
 
 import bfly
 
@@ -187,6 +187,7 @@ def test_indexing_maps_in_a_text_change_nothing(first, rng):
     np.testing.assert_array_equal(bfly.compile(kernel.ir("mixer"))(w, x), kernel(w, x))
 
 
+@pytest.mark.skipif(on_gpu(), reason="refused there: the new shape is in an array of the host's")
 @on_every_plan
 def test_one_dimension_becomes_several_dynamic_ones(plan, rng):
     kernel = compile(
