@@ -251,6 +251,14 @@ static bool isContiguous(MemRefType type, int64_t count) {
   return type.getNumContiguousTrailingDims() >= count;
 }
 
+static LogicalResult verifyByBlock(Operation *op, StringRef label) {
+  if (op->getParentOfType<GridOp>() && !op->getParentOfType<ThreadsOp>())
+    return success();
+  return op->emitOpError() << label
+                           << " must be in a bfly.grid and in no bfly.threads: "
+                              "all threads of a block do it together";
+}
+
 LogicalResult MatrixProductOp::verify() {
   auto a = cast<MemRefType>(getA().getType());
   auto b = cast<MemRefType>(getB().getType());
@@ -273,7 +281,7 @@ LogicalResult MatrixProductOp::verify() {
       !isInWorkgroupMemory(b) || !isInPrivateMemory(c))
     return emitOpError("(C3) element types differ, or the memory is not "
                        "workgroup, workgroup and private");
-  return success();
+  return verifyByBlock(*this, "(C4)");
 }
 
 // bfly.stream_product --------------------------------------------------------
@@ -329,7 +337,7 @@ LogicalResult StreamProductOp::verify() {
       ring.getDimSize(0) < 2 || ring.getDimSize(1) < bytes)
     return emitOpError("(C5) a step needs ")
            << bytes << " bytes of at least two rows, got " << ring;
-  return success();
+  return verifyByBlock(*this, "(C6)");
 }
 
 // bfly.tile_product ----------------------------------------------------------

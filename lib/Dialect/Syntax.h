@@ -25,6 +25,12 @@ parseKernelSignature(OpAsmParser &parser, Region &body,
 void printKernelSignature(OpAsmPrinter &printer, Operation *op, Region &body,
                           OperandRange inputs, TypeRange inputTypes,
                           TypeRange resultTypes, PlanAttr plan);
+ParseResult parseScope(OpAsmParser &parser, Region &body,
+                       SmallVectorImpl<OpAsmParser::UnresolvedOperand> &sizes,
+                       DenseI64ArrayAttr &staticSizes, SyncAttr &sync);
+void printScope(OpAsmPrinter &printer, Operation *op, Region &body,
+                OperandRange sizes, DenseI64ArrayAttr staticSizes,
+                SyncAttr sync);
 
 } // namespace mlir::bfly
 

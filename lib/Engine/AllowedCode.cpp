@@ -46,11 +46,12 @@ static bool isAllowedOperation(StringRef name) {
       "ml_program.global_load_const",
       // bfly, but for the parts of a GPU's kernel.
       "bfly.attention_stage", "bfly.bin", "bfly.butterfly_attention",
-      "bfly.dft", "bfly.fft", "bfly.fold_weights", "bfly.ifft", "bfly.kernel",
-      "bfly.layer_norm", "bfly.library_product", "bfly.library_transform",
-      "bfly.linear", "bfly.matrix_product", "bfly.mean", "bfly.project",
-      "bfly.rotate", "bfly.spectral_filter", "bfly.spectrum_map",
-      "bfly.stream_product", "bfly.table", "bfly.tile_product", "bfly.yield",
+      "bfly.dft", "bfly.fft", "bfly.fold_weights", "bfly.grid", "bfly.ifft",
+      "bfly.kernel", "bfly.layer_norm", "bfly.library_product",
+      "bfly.library_transform", "bfly.linear", "bfly.matrix_product",
+      "bfly.mean", "bfly.project", "bfly.rotate", "bfly.spectral_filter",
+      "bfly.spectrum_map", "bfly.stream_product", "bfly.table", "bfly.threads",
+      "bfly.tile_product", "bfly.yield",
       // Tensors.
       "tensor.bitcast", "tensor.cast", "tensor.collapse_shape", "tensor.concat",
       "tensor.dim", "tensor.empty", "tensor.expand_shape", "tensor.extract",

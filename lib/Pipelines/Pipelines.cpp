@@ -116,6 +116,7 @@ static void buildLLVM(OpPassManager &manager) {
     functions.addPass(createApproximateMathPass());
     functions.addPass(createMapParallelToThreadsPass());
     functions.addPass(createLowerAffinePass());
+    functions.addPass(createExpandScopesPass());
     // Maps may divide by sizes too.
     functions.addPass(createExpandIntegerMathPass());
   }
@@ -168,12 +169,12 @@ static void buildGPU(OpPassManager &manager) {
     functions.addPass(createExpandDftPass());
     functions.addPass(createCanonicalizerPass());
     functions.addPass(createExpandRotatePass());
-    // No canonicalisation from here to the conversion: a phase of one unit has
-    // to stay a loop.
     functions.addPass(createConvertLinalgToParallelLoopsPass());
     functions.addPass(createExpandIndexMapsPass());
     functions.addPass(createLowerAffinePass());
     functions.addPass(createExpandIntegerMathPass());
+    // Loops of one iteration go, and those around them unroll; scopes stay.
+    functions.addPass(createCanonicalizerPass());
     functions.addPass(createUnrollThreadLoopsPass());
   }
   manager.addPass(createConvertAffineToGpuPass());

@@ -66,8 +66,8 @@ LogicalResult BoundsChecker::require(Operation *op,
   };
   for (Operation *parent = op->getParentOp(); parent != function;
        parent = parent->getParentOp()) {
-    bool isLoop = isa<AffineParallelOp, scf::ParallelOp, linalg::LinalgOp,
-                      tensor::GenerateOp>(parent);
+    bool isLoop = isa<AffineParallelOp, GridOp, ThreadsOp, scf::ParallelOp,
+                      linalg::LinalgOp, tensor::GenerateOp>(parent);
     if (onGPU && (isLoop || isa<KernelOp>(parent)))
       return refuse("on a GPU");
     if (!isLoop && !isa<KernelOp, AffineForOp, AffineIfOp, scf::ForOp,

@@ -35,6 +35,8 @@ private:
                                  "leaves its array"};
   static constexpr Claim kPositiveSteps{"to have steps that are positive",
                                         "has a step that is not positive"};
+  static constexpr Claim kSizes{"to have sizes that are not negative",
+                                "has a size that is negative"};
 
   LogicalResult checkAccess(Operation *op, Value array, AffineMap map,
                             ValueRange operands, VectorType vector = {});
@@ -49,6 +51,8 @@ private:
   LogicalResult checkProduct(TileProductOp op);
   /// Steps of a loop are positive: others never end, or divide by zero.
   LogicalResult checkSteps(Operation *op, ValueRange steps);
+  /// Sizes of a scope are not negative: two that are would be many iterations.
+  LogicalResult checkScope(Operation *op, ValueRange sizes);
   LogicalResult checkPosition(Operation *op, VectorType type,
                               ArrayRef<OpFoldResult> position);
 

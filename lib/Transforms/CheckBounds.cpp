@@ -72,6 +72,22 @@ LogicalResult BoundsChecker::checkSteps(Operation *op, ValueRange steps) {
   return success();
 }
 
+LogicalResult BoundsChecker::checkScope(Operation *op, ValueRange sizes) {
+  for (Value size : sizes) {
+    auto known = bounds.get(size);
+    if (known && known->low >= 0)
+      continue;
+    auto isSize = [&](OpBuilder &builder) -> Value {
+      Value zero = arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
+      return arith::CmpIOp::create(builder, op->getLoc(),
+                                   arith::CmpIPredicate::sge, size, zero);
+    };
+    if (failed(require(op, isSize, kSizes)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult BoundsChecker::check(Operation *op) {
   // Nothing proves an alignment, and a CPU does not need it.
   if (!onGPU &&
@@ -127,6 +143,10 @@ LogicalResult BoundsChecker::check(Operation *op) {
     return checkSteps(op, loop.getStep());
   if (auto loop = dyn_cast<scf::ParallelOp>(op))
     return checkSteps(op, loop.getStep());
+  if (auto grid = dyn_cast<GridOp>(op))
+    return checkScope(op, grid.getSizes());
+  if (auto threads = dyn_cast<ThreadsOp>(op))
+    return checkScope(op, threads.getSizes());
   if (auto product = dyn_cast<TileProductOp>(op))
     return checkProduct(product);
   if (auto transform = dyn_cast<LibraryTransformOp>(op))

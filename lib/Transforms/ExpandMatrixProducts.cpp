@@ -4,16 +4,16 @@
 // -bfly-expand-matrix-products: products of a GPU's matrix units as loops.
 //
 // Before: affine level, `bfly.matrix_product` and `bfly.stream_product`.
-// After: none is left. A loop over the threads of the block stands for each,
-// which computes in every thread what its registers hold of the result:
+// After: none is left. `bfly.threads` of the block stand for each, which
+// compute in every thread what its registers hold of the result:
 //
-//   parallel t:
+//   threads t:
 //     for every register i of every product: C[t, i] = sum over k of A B
 //
 // Rolled, the registers are a loop: short code for a CPU, where they are
 // memory. Unrolled, the depth is the loop and registers have constant numbers:
 //
-//   parallel t:
+//   threads t:
 //     for k by 4: A's and B's rows as vectors of 4, C[t, 0] += ..., C[t, 1] ...
 
 #include "bfly/Transforms/Passes.h"
@@ -277,13 +277,10 @@ void ProductExpansion::expand(bool unroll) {
   steps = streamed ? typeOfA.getDimSize(0) : 1;
   depthMatrices = typeOfA.getDimSize(typeOfA.getRank() - 3);
   registers = typeOfC.getDimSize(1) / int64_t(products.size());
-  AffineMap zero = builder.getConstantAffineMap(0);
-  AffineMap threads = builder.getConstantAffineMap(typeOfC.getDimSize(0));
-  auto parallel = affine::AffineParallelOp::create(
-      builder, loc, TypeRange(), ArrayRef<arith::AtomicRMWKind>(), zero,
-      ValueRange(), threads, ValueRange(), ArrayRef<int64_t>{1});
-  builder.setInsertionPointToStart(parallel.getBody());
-  thread = dim(parallel.getIVs()[0]);
+  auto threads = ThreadsOp::create(
+      builder, loc, {builder.getIndexAttr(typeOfC.getDimSize(0))}, Sync::Block);
+  builder.setInsertionPointToStart(&threads.getBody().front());
+  thread = dim(threads.getNumbers()[0]);
   if (unroll)
     emitUnrolled();
   else

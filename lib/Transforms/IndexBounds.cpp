@@ -242,6 +242,12 @@ std::optional<Linear> IndexBounds::getArgument(BlockArgument argument) {
         !loop.getUnsignedCmp())
       return between(argument, get(loop.getLowerBound()),
                      get(loop.getUpperBound()));
+  } else if (isa<GridOp, ThreadsOp>(parent)) {
+    OpFoldResult size =
+        (*cast<LoopLikeOpInterface>(parent).getLoopUpperBounds())[number];
+    std::optional<int64_t> known = getConstantIntValue(size);
+    return between(argument, get(0),
+                   known ? get(*known) : get(cast<Value>(size)));
   } else if (auto kernel = dyn_cast<KernelOp>(parent)) {
     return get(kernel.getInputs()[number]);
   }

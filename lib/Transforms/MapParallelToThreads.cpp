@@ -4,14 +4,16 @@
 // -bfly-map-parallel-to-threads: one level of parallel loops is threads.
 //
 // Before: `affine.parallel` loops in any nesting, none with reductions. After:
-// no parallel loop is in another; the outermost ones of more than one iteration
-// remain and are the threads' (`-lower-affine` makes them `scf.parallel`: until
-// then their variables have to stay affine dimensions for the loads inside);
-// the others are `affine.for` nests, and the stack memory of constant size in a
-// thread's part is allocated once for it.
+// no parallel loop is in another, or in a GPU's scope, which is one; the
+// outermost ones of more than one iteration remain and are the threads'
+// (`-lower-affine` makes them `scf.parallel`: until then their variables have
+// to stay affine dimensions for the loads inside); the others are `affine.for`
+// nests, and the stack memory of constant size in a thread's part is allocated
+// once for it.
 
 #include "bfly/Transforms/Passes.h"
 
+#include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -86,7 +88,9 @@ struct MapParallelToThreadsPass
           bool isNested = llvm::any_of(threads, [&](AffineParallelOp other) {
             return other->isProperAncestor(op);
           });
-          isNested |= bool(op->getParentOfType<scf::ParallelOp>());
+          isNested |= op->getParentOfType<scf::ParallelOp>() ||
+                      op->getParentOfType<GridOp>() ||
+                      op->getParentOfType<ThreadsOp>();
           (isNested || hasOneIteration(op) ? serial : threads).push_back(op);
           return WalkResult::advance();
         });

@@ -4,7 +4,7 @@
 // -bfly-unroll-thread-loops: several loads of a thread under way at once.
 //
 // Before: a GPU's plan, its affine loops lowered to scf. After: the innermost
-// serial loops in loops over threads are unrolled; what they compute is the
+// serial loops of threads of a unit are unrolled; what they compute is the
 // same to the bit.
 
 #include "bfly/Transforms/Passes.h"
@@ -38,9 +38,8 @@ struct UnrollThreadLoopsPass
       loop.getBody()->walk([&](Operation *op) {
         isInnermost &= !isa<scf::ForOp, scf::ParallelOp, scf::WhileOp>(op);
       });
-      // Threads are the loop in the loop over units.
-      auto threads = loop->getParentOfType<scf::ParallelOp>();
-      if (isInnermost && threads && threads->getParentOfType<scf::ParallelOp>())
+      auto threads = loop->getParentOfType<ThreadsOp>();
+      if (isInnermost && threads && threads->getParentOfType<GridOp>())
         loops.push_back(loop);
     });
     for (scf::ForOp loop : loops) {

@@ -29,9 +29,7 @@ func.func @too_much(%x: memref<8xf32>) {
   // expected-error @below {{needs 262144 bytes of shared memory a block, but there are 232448}}
   bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
       groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
-    %c0 = arith.constant 0 : index
-    %c1 = arith.constant 1 : index
-    scf.parallel (%unit) = (%c0) to (%c1) step (%c1) {
+    bfly.grid (%unit) in (1) sync(none) {
       %s = memref.alloc() : memref<65536xf32, #gpu.address_space<workgroup>>
     }
     bfly.yield
@@ -44,9 +42,7 @@ func.func @too_much(%x: memref<8xf32>) {
 func.func @registers(%x: memref<8xf32>) {
   bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
       groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
-    %c0 = arith.constant 0 : index
-    %c1 = arith.constant 1 : index
-    scf.parallel (%unit) = (%c0) to (%c1) step (%c1) {
+    bfly.grid (%unit) in (1) sync(none) {
       %s = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
       // expected-error @below {{in private memory must have a row for each of the block's 128 threads}}
       %r = memref.alloc() : memref<64x2xf32, #gpu.address_space<private>>
@@ -70,14 +66,87 @@ func.func @on_host(%x: memref<8xf32>) -> f32 {
 func.func @more_than_64_bits_count(%x: memref<8xf32>) {
   bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
       groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
-    %low = arith.constant -9223372036854775808 : index
-    %high = arith.constant 9223372036854775807 : index
     %one = arith.constant 1 : index
     // expected-error @below {{runs more often than 64 bits can count}}
-    scf.parallel (%i) = (%low) to (%high) step (%one) {
+    bfly.threads (%i, %j) in (4, 4611686018427387904) sync(none) {
       %v = memref.load %a[%one] : memref<8xf32>
     }
     bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @no_scope(%x: memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c8 = arith.constant 8 : index
+    // expected-error @below {{cannot be mapped: a kernel is bfly.grid and bfly.threads, one after the other or in serial loops}}
+    scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+      %v = memref.load %a[%i] : memref<8xf32>
+      memref.store %v, %a[%i] : memref<8xf32>
+    }
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+// Blocks that take different ways would wait for each other for ever.
+func.func @in_a_branch(%x: memref<8xf32>, %c: i1) {
+  bfly.kernel "k" (%a = %x, %t = %c) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, i1) {
+    scf.if %t {
+      // expected-error @below {{cannot be mapped: a kernel is bfly.grid and bfly.threads, one after the other or in serial loops}}
+      bfly.grid (%unit) in (8) sync(grid) {
+        bfly.threads (%i) in (8) sync(block) {
+          %v = memref.load %a[%i] : memref<8xf32>
+          memref.store %v, %a[%i] : memref<8xf32>
+        }
+      }
+    }
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @between_in_a_loop(%x: memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
+      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c8 = arith.constant 8 : index
+    %zero = arith.constant 0.0 : f32
+    scf.for %i = %c0 to %c8 step %c1 {
+      // expected-error @below {{has no place between the phases of a kernel}}
+      memref.store %zero, %a[%i] : memref<8xf32>
+    }
+    bfly.yield
+  }
+  return
+}
+
+// -----
+
+func.func @reduction(%x: memref<8xf32>, %y: memref<f32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %zero = arith.constant 0.0 : f32
+  // expected-error @below {{with a reduction cannot be part of a kernel}}
+  %s = scf.parallel (%i) = (%c0) to (%c8) step (%c1) init (%zero) -> f32 {
+    %v = memref.load %x[%i] : memref<8xf32>
+    scf.reduce(%v : f32) {
+    ^bb0(%a: f32, %b: f32):
+      %sum = arith.addf %a, %b : f32
+      scf.reduce.return %sum : f32
+    }
   }
   return
 }

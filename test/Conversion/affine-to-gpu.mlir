@@ -38,39 +38,69 @@ func.func @phases(%x: memref<?x64xf32>, %y: memref<?x64xf32>) {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %c64 = arith.constant 64 : index
-    %c128 = arith.constant 128 : index
-    %c256 = arith.constant 256 : index
     %n = memref.dim %a, %c0 : memref<?x64xf32>
     %scratch = memref.alloc(%n) : memref<?x64xf32>
-    scf.parallel (%unit) = (%c0) to (%n) step (%c1) {
+    bfly.grid (%unit) in (%n) sync(grid) {
       %s = memref.alloc() : memref<64xf32, #gpu.address_space<workgroup>>
       %r = memref.alloc() : memref<128x2xf32, #gpu.address_space<private>>
-      scf.parallel (%t) = (%c0) to (%c64) step (%c1) {
+      bfly.threads (%t) in (64) sync(block) {
         %v = memref.load %a[%unit, %t] : memref<?x64xf32>
         memref.store %v, %s[%t] : memref<64xf32, #gpu.address_space<workgroup>>
       }
-      scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+      bfly.threads (%t) in (128) sync(block) {
         %i = arith.remui %t, %c64 : index
         %v = memref.load %s[%i] : memref<64xf32, #gpu.address_space<workgroup>>
         memref.store %v, %r[%t, %c1] : memref<128x2xf32, #gpu.address_space<private>>
       }
-      scf.parallel (%t) = (%c0) to (%c256) step (%c1) {
+      bfly.threads (%t) in (256) sync(block) {
         %i = arith.remui %t, %c64 : index
         %v = memref.load %s[%i] : memref<64xf32, #gpu.address_space<workgroup>>
         memref.store %v, %scratch[%unit, %i] : memref<?x64xf32>
       }
-      scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+      bfly.threads (%t) in (128) sync(block) {
         %i = arith.remui %t, %c64 : index
         %v = memref.load %r[%t, %c1] : memref<128x2xf32, #gpu.address_space<private>>
         memref.store %v, %scratch[%unit, %i] : memref<?x64xf32>
       }
     }
-    scf.parallel (%unit, %i) = (%c0, %c0) to (%n, %c64) step (%c1, %c1) {
+    bfly.threads (%unit, %i) in (%n, 64) sync(none) {
       %v = memref.load %scratch[%unit, %i] : memref<?x64xf32>
       memref.store %v, %b[%unit, %i] : memref<?x64xf32>
     }
     memref.dealloc %scratch : memref<?x64xf32>
     bfly.yield
+  }
+  return
+}
+
+// -----
+
+// Barriers are where they are spelled; iterations of several dimensions are counted as one.
+// CHECK-LABEL: gpu.func @spelled_k_0
+// CHECK:         %[[T:.*]] = gpu.thread_id x
+// CHECK:         scf.for
+// CHECK:           arith.remui %[[T]], %c16
+// CHECK:           arith.divui %[[T]], %c16
+// CHECK-NOT:       gpu.barrier
+// CHECK:           scf.if
+// CHECK:           gpu.barrier
+// CHECK-NOT:       gpu.barrier
+// CHECK:         }
+// CHECK-NOT:     bfly.grid_barrier
+// CHECK:         gpu.return
+func.func @spelled(%x: memref<4x8x16xf32>) {
+  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1,
+      radices = [], groups = [], parallel = "tile", threads = 128> : (memref<4x8x16xf32>) {
+    bfly.grid (%unit) in (4) sync(none) {
+      bfly.threads (%i, %j) in (8, 16) sync(none) {
+        %v = memref.load %a[%unit, %i, %j] : memref<4x8x16xf32>
+        memref.store %v, %a[%unit, %i, %j] : memref<4x8x16xf32>
+      }
+      bfly.threads (%i) in (8) sync(block) {
+        %v = memref.load %a[%unit, %i, %i] : memref<4x8x16xf32>
+        memref.store %v, %a[%unit, %i, %i] : memref<4x8x16xf32>
+      }
+    }
   }
   return
 }
@@ -94,6 +124,34 @@ func.func @loose(%x: memref<64x5xf32>) {
     %v = memref.load %x[%i, %j] : memref<64x5xf32>
     %w = arith.addf %v, %v : f32
     memref.store %w, %x[%i, %j] : memref<64x5xf32>
+  }
+  return
+}
+
+// -----
+
+// Bounds and steps are where its numbers come from; a parallel loop in it is serial.
+// CHECK-LABEL: gpu.func @nested_loops_0
+// CHECK-SAME:    (%{{.*}}: memref<?x5xf32>, %[[N:.*]]: index,
+// CHECK:         %[[SPAN:.*]] = arith.subi %[[N]], %c3
+// CHECK:         %[[COUNT:.*]] = arith.ceildivui %[[SPAN]], %c2
+// CHECK:         scf.for %[[K:.*]] = %{{.*}} to %[[COUNT]]
+// CHECK:           %[[EVEN:.*]] = arith.muli %[[K]], %c2
+// CHECK:           %[[I:.*]] = arith.addi %[[EVEN]], %c3
+// CHECK:           scf.for %[[J:.*]] = %c0 to %c5 step %c1
+// CHECK:             memref.load %{{.*}}[%[[I]], %[[J]]]
+func.func @nested(%x: memref<?x5xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c5 = arith.constant 5 : index
+  scf.parallel (%i) = (%c3) to (%n) step (%c2) {
+    scf.parallel (%j) = (%c0) to (%c5) step (%c1) {
+      %v = memref.load %x[%i, %j] : memref<?x5xf32>
+      %w = arith.addf %v, %v : f32
+      memref.store %w, %x[%i, %j] : memref<?x5xf32>
+    }
   }
   return
 }
@@ -131,15 +189,13 @@ func.func @stream(%x: memref<4x2x1x8x2x8x8xbf16>, %w: memref<4x1x4x2x8x8xbf16>, 
   bfly.kernel "k" (%a = %x, %b = %w, %c = %y) plan <machine = "sm_90a", lanes = 1, tile = 1,
       radices = [], groups = [], parallel = "tile", threads = 128>
       : (memref<4x2x1x8x2x8x8xbf16>, memref<4x1x4x2x8x8xbf16>, memref<128x16xf32>) {
-    %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
-    %c128 = arith.constant 128 : index
-    scf.parallel (%unit) = (%c0) to (%c1) step (%c1) {
+    bfly.grid (%unit) in (1) sync(none) {
       %r = memref.alloc() : memref<128x16xf32, #pv>
       %ring = memref.alloc() : memref<2x5120xi8, #ws>
       bfly.stream_product %a, %b, %r through %ring products [1, 0] minus [0]
           : memref<4x2x1x8x2x8x8xbf16>, memref<4x1x4x2x8x8xbf16>, memref<128x16xf32, #pv>, memref<2x5120xi8, #ws>
-      scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+      bfly.threads (%t) in (128) sync(block) {
         %v = memref.load %r[%t, %c1] : memref<128x16xf32, #pv>
         memref.store %v, %c[%t, %c1] : memref<128x16xf32>
       }
@@ -168,17 +224,16 @@ func.func @product(%y: memref<128x16xf32>) {
       radices = [], groups = [], parallel = "tile", threads = 128> : (memref<128x16xf32>) {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
-    %c128 = arith.constant 128 : index
     %zero = arith.constant 0.0 : bf16
-    scf.parallel (%unit) = (%c0) to (%c1) step (%c1) {
+    bfly.grid (%unit) in (1) sync(none) {
       %r = memref.alloc() : memref<128x16xf32, #pv>
       %a = memref.alloc() : memref<1x8x2x8x8xbf16, #ws>
       %b = memref.alloc() : memref<4x2x8x8xbf16, #ws>
-      scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+      bfly.threads (%t) in (128) sync(block) {
         memref.store %zero, %b[%c0, %c0, %c0, %c0] : memref<4x2x8x8xbf16, #ws>
       }
       bfly.matrix_product %a, %b, %r accumulate : memref<1x8x2x8x8xbf16, #ws>, memref<4x2x8x8xbf16, #ws>, memref<128x16xf32, #pv>
-      scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+      bfly.threads (%t) in (128) sync(block) {
         %v = memref.load %r[%t, %c1] : memref<128x16xf32, #pv>
         memref.store %v, %c[%t, %c1] : memref<128x16xf32>
       }

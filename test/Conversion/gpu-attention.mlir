@@ -17,17 +17,17 @@
 // CHECK-LABEL: func.func @dense
 // CHECK: bfly.kernel "butterfly_attention" (%[[X:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}, %[[K:.*]] = %{{.*}}, %[[Y:.*]] = %{{.*}}) plan
 // CHECK: %[[W:.*]] = memref.alloc() {{.*}} : memref<9x2x8x2x16x4x8x8xbf16>
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (9, 2, 8) {
-// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}, %{{.*}}) in (9, 2, 8) sync(grid) {
+// CHECK-NEXT: bfly.threads (%{{.*}}) in (256) sync(block) {
 // CHECK-DAG: vector.load %[[Q]]{{.*}} {alignment = 16 : i64} : memref<9x256x256xbf16>, vector<8xbf16>
 // CHECK-DAG: vector.load %[[K]]{{.*}} {alignment = 16 : i64} : memref<9x256x256xbf16>, vector<8xbf16>
 // CHECK: %[[V:.*]] = memref.alloc() {{.*}} : memref<6x2x8x2x2x8x4x8x8xbf16>
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (6, 4) {
-// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}) in (6, 4) sync(grid) {
+// CHECK-NEXT: bfly.threads (%{{.*}}) in (256) sync(block) {
 // CHECK-COUNT-8: vector.load %[[X]]
 // CHECK-COUNT-8: vector.store %{{.*}}, %[[V]]
 // CHECK: affine.for %[[I:.*]] = 0 to 8 {
-// CHECK-NEXT: affine.parallel (%[[T:.*]], %[[G:.*]]) = (0, 0) to (6, 2) {
+// CHECK-NEXT: bfly.grid (%[[T:.*]], %[[G:.*]]) in (6, 2) sync(grid) {
 // CHECK-DAG:    %[[C:.*]] = memref.alloc() : memref<256x192xf32, #gpu.address_space<private>>
 // CHECK-DAG:    %[[RING:.*]] = memref.alloc() {{.*}} : memref<5x32768xi8, #gpu.address_space<workgroup>>
 // CHECK-DAG:    %[[PARITY:.*]] = affine.apply #{{.*}}(%[[I]])
@@ -35,13 +35,13 @@
 // CHECK-DAG:    %[[B:.*]] = memref.subview %[[W]][%[[I]], %[[G]], 0, 0, 0, 0, 0, 0]
 // CHECK:        bfly.stream_product %[[A]], %[[B]], %[[C]] through %[[RING]] products [0, 0, 1, 0, 1, 1] minus [-1, -1, 0]
 // CHECK-NOT:    bfly.stream_product
-// CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
-// CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK:        bfly.threads (%{{.*}}) in (256) sync(block) {
+// CHECK:        bfly.threads (%{{.*}}) in (256) sync(block) {
 // CHECK-COUNT-2: math.exp
-// CHECK:        affine.parallel (%{{.*}}) = (0) to (256) {
+// CHECK:        bfly.threads (%{{.*}}) in (256) sync(block) {
 // CHECK-COUNT-16: vector.load %[[V]]
 // CHECK-COUNT-16: vector.store %{{.*}}, %[[V]]
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (6, 2) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}) in (6, 2) sync(none) {
 // CHECK:        bfly.stream_product
 // CHECK-COUNT-2: vector.store %{{.*}}, %[[Y]]
 // CHECK-NOT: bfly.stream_product
@@ -60,10 +60,10 @@ func.func @dense(%x: tensor<3x512x256xbf16>, %q: tensor<9x256x256xbf16>, %k: ten
 // PLAN-COUNT-11: definition
 // CHECK-LABEL: func.func @per_head
 // CHECK: bfly.kernel "butterfly_attention" (%[[X:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}, %[[K:.*]] = %{{.*}}, %[[Y:.*]] = %{{.*}}) plan
-// CHECK: affine.parallel (%{{.*}}, %[[H:.*]]) = (0, 0) to (symbol(%{{.*}}) * 4, 2) {
+// CHECK: bfly.grid (%{{.*}}, %[[H:.*]]) in (%{{.*}}, 2) sync(grid) {
 // CHECK-DAG: %[[V:.*]] = memref.alloc() {{.*}} : memref<2x2x2x2x8x8x9x8xbf16, #gpu.address_space<workgroup>>
 // CHECK-DAG: %[[W:.*]] = memref.alloc() {{.*}} : memref<16x8x9x8xbf16, #gpu.address_space<workgroup>>
-// CHECK: affine.parallel (%{{.*}}) = (0) to (1024) {
+// CHECK: bfly.threads (%{{.*}}) in (1024) sync(block) {
 // CHECK-COUNT-4: vector.load %[[X]]
 // CHECK: affine.for %{{.*}} = 0 to 8 {
 // CHECK: affine.for %{{.*}} = 0 to 2 {
@@ -71,7 +71,7 @@ func.func @dense(%x: tensor<3x512x256xbf16>, %q: tensor<9x256x256xbf16>, %k: ten
 // CHECK-COUNT-16: vector.store %{{.*}}, %[[V]]
 // CHECK-COUNT-2: bfly.matrix_product
 // CHECK-COUNT-2: vector.store %{{.*}}, %[[Y]]
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (symbol(%{{.*}}) * 4, 2) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}) in (%{{.*}}, 2) sync(none) {
 // CHECK: vector.load %[[Y]]
 // CHECK-COUNT-4: bfly.matrix_product
 // CHECK: vector.store %{{.*}}, %[[Y]]

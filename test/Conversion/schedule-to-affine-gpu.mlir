@@ -4,10 +4,10 @@
 // CHECK-LABEL: func @in_a_block
 // CHECK: %[[M:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x64xf32>
 // CHECK: %[[PARTIAL:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x4x64xf32>
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (symbol(%{{.*}}), 4, 1) {
-// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}, %{{.*}}) in (%{{.*}}, 4, 1) sync(grid) {
+// CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: affine.store %{{.*}}, %[[PARTIAL]]
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (symbol(%{{.*}}), 1) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}) in (%{{.*}}, 1) sync(grid) {
 // CHECK: affine.load %[[PARTIAL]]
 // CHECK: affine.store %{{.*}}, %[[M]]
 // Roots of unity: of powers of two from tables.
@@ -17,30 +17,30 @@
 // CHECK: bfly.table roots(8) : memref<4x2xf32>
 // One unit a slab of 8 channels, two in a complex number; a row is skipped after 4, for the banks. The first pass reads
 // two neighbours as one access.
-// CHECK: affine.parallel (%[[B:.*]], %{{.*}}) = (0, 0) to (symbol(%{{.*}}), 8) {
+// CHECK: bfly.grid (%[[B:.*]], %{{.*}}) in (%{{.*}}, 8) sync(none) {
 // CHECK: %[[SLAB:.*]] = memref.alloc() {alignment = 128 : i64} : memref<2x80x4xf32, #gpu.address_space<workgroup>>
-// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK-NEXT: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: vector.load %{{.*}}[%[[B]], %{{.*}}, %{{.*}}] {alignment = 8 : i64} : memref<?x64x64xf32>, vector<2xf32>
 // CHECK: bfly.dft
 // CHECK-NOT: affine.load %[[SLAB]]
 // CHECK: affine.store %{{.*}}, %[[SLAB]]
-// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: affine.load %[[SLAB]]
 // CHECK: bfly.dft
 // The last pass, the map and its inverse for pairs of blocks.
-// CHECK: affine.parallel (%{{.*}}) = (0) to (32) {
+// CHECK: bfly.threads (%{{.*}}) in (32) sync(block) {
 // CHECK-COUNT-2: bfly.dft %
 // CHECK: complex.mul
 // CHECK: affine.if
 // CHECK-COUNT-2: bfly.dft inverse
-// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: bfly.dft inverse
-// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: affine.load %[[SLAB]]
 // CHECK: bfly.dft inverse
 // CHECK-NOT: affine.store %{{.*}}, %[[SLAB]]
 // CHECK: vector.store %{{.*}} {alignment = 8 : i64} : memref<?x64x64xf32>, vector<2xf32>
-// CHECK-NOT: affine.parallel
+// CHECK-NOT: bfly.{{grid|threads}}
 func.func @in_a_block(%x: tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
   %y = bfly.kernel "filter" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [4, 4, 4], groups = [<0 to 2 in shared>], parallel = "tile", threads = 64> : (tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
     %f = bfly.fft %a : tensor<?x64x64xf32> -> tensor<?x33x64xcomplex<f32>>
@@ -64,24 +64,24 @@ func.func @in_a_block(%x: tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
 // memory, and the last pass.
 // CHECK-LABEL: func @through_memory
 // CHECK: %[[SCRATCH:.*]] = memref.alloc() {alignment = 64 : i64} : memref<3x8x64x4x2xf32>
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (3, 4, 2) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}, %{{.*}}) in (3, 4, 2) sync(grid) {
 // CHECK: vector.load %{{.*}} : memref<3x64x64xf32>, vector<2xf32>
 // CHECK: bfly.dft
 // CHECK: vector.store %{{.*}}, %[[SCRATCH]]
-// CHECK: affine.parallel
+// CHECK: bfly.grid {{.*}} sync(grid) {
 // CHECK: affine.load %[[SCRATCH]]
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (3, 8, 2) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}, %{{.*}}) in (3, 8, 2) sync(grid) {
 // CHECK: memref.alloc() {alignment = 128 : i64} : memref<2x40x4xf32, #gpu.address_space<workgroup>>
 // CHECK: vector.load %[[SCRATCH]]
 // CHECK: bfly.dft
-// CHECK: affine.parallel
+// CHECK: bfly.threads
 // CHECK-COUNT-2: bfly.dft %
 // CHECK: complex.mul
 // CHECK-COUNT-2: bfly.dft inverse
-// CHECK: affine.parallel
+// CHECK: bfly.threads
 // CHECK: bfly.dft inverse
 // CHECK: vector.store %{{.*}}, %[[SCRATCH]]
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0) to (3, 4, 2) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}, %{{.*}}) in (3, 4, 2) sync(none) {
 // CHECK: vector.load %[[SCRATCH]]
 // CHECK: bfly.dft inverse
 // CHECK: vector.store %{{.*}} : memref<3x64x64xf32>, vector<2xf32>
@@ -106,9 +106,9 @@ func.func @through_memory(%x: tensor<3x64x64xf32>) -> tensor<3x64x64xf32> {
 
 // Maps alone, of any length: from memory to memory.
 // CHECK-LABEL: func @elements
-// CHECK: affine.parallel (%{{.*}}) = (0) to (1) {
-// CHECK-NEXT: affine.parallel (%{{.*}}) = (0) to (190) {
-// CHECK-NOT: affine.parallel
+// CHECK: bfly.grid (%{{.*}}) in (1) sync(none) {
+// CHECK-NEXT: bfly.threads (%{{.*}}) in (190) sync(block) {
+// CHECK-NOT: bfly.{{grid|threads}}
 // CHECK-NOT: memref.alloc
 // CHECK: complex.conj
 func.func @elements(%f: tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f32>> {
@@ -127,15 +127,15 @@ func.func @elements(%f: tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f3
 
 // Few rows: threads of a dot product side by side along W's row, each weight read once for both rows, a tree of sums.
 // CHECK-LABEL: func @few_rows
-// CHECK: affine.parallel (%{{.*}}) = (0) to (16) {
+// CHECK: bfly.grid (%{{.*}}) in (16) sync(none) {
 // CHECK: memref.alloc() {alignment = 128 : i64} : memref<2x64xf32, #gpu.address_space<workgroup>>
-// CHECK-NEXT: affine.parallel (%[[T:.*]]) = (0) to (64) {
-// CHECK-NEXT: %[[W:.*]] = affine.load %{{.*}}[%{{.*}}, %[[T]] mod 64] : memref<16x256xf32>
+// CHECK-NEXT: bfly.threads (%[[T:.*]]) in (64) sync(block) {
+// CHECK-NEXT: %[[W:.*]] = affine.load %{{.*}}[{{.*}}, symbol(%[[T]]) mod 64] : memref<16x256xf32>
 // CHECK: arith.mulf %{{.*}}, %[[W]]
 // CHECK: arith.mulf %{{.*}}, %[[W]]
-// CHECK: affine.parallel (%{{.*}}) = (0) to (16) {
-// CHECK: affine.parallel (%{{.*}}) = (0) to (2) {
-// CHECK: affine.parallel (%{{.*}}) = (0) to (1) {
+// CHECK: bfly.threads (%{{.*}}) in (16) sync(block) {
+// CHECK: bfly.threads (%{{.*}}) in (2) sync(block) {
+// CHECK: bfly.threads (%{{.*}}) in (1) sync(block) {
 // CHECK: arith.maximumf
 func.func @few_rows(%x: tensor<2x256xf32>, %w: tensor<16x256xf32>) -> tensor<2x16xf32> {
   %y = bfly.kernel "linear" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x256xf32>, tensor<16x256xf32>) -> tensor<2x16xf32> {
@@ -149,17 +149,17 @@ func.func @few_rows(%x: tensor<2x256xf32>, %w: tensor<16x256xf32>) -> tensor<2x1
 
 // Many: tiles, 4 x 4 elements in a thread's registers; the last tile of rows is cut off.
 // CHECK-LABEL: func @many_rows
-// CHECK: affine.parallel (%{{.*}}, %{{.*}}) = (0, 0) to (4, 2) {
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}) in (4, 2) sync(none) {
 // CHECK: memref.alloc() : memref<64x16xf32, #gpu.address_space<private>>
 // CHECK: memref.alloc() {alignment = 128 : i64} : memref<16x33xf32, #gpu.address_space<workgroup>>
 // CHECK: affine.for
-// CHECK: affine.parallel (%{{.*}}) = (0) to (512) {
+// CHECK: bfly.threads (%{{.*}}) in (512) sync(block) {
 // CHECK: affine.if
-// CHECK: affine.parallel (%{{.*}}) = (0) to (512) {
+// CHECK: bfly.threads (%{{.*}}) in (512) sync(block) {
 // CHECK-NOT: affine.if
-// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: affine.for
-// CHECK: affine.parallel (%{{.*}}) = (0) to (64) {
+// CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: affine.if
 func.func @many_rows(%x: tensor<100x32xf32>, %w: tensor<64x32xf32>) -> tensor<100x64xf32> {
   %y = bfly.kernel "linear" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<100x32xf32>, tensor<64x32xf32>) -> tensor<100x64xf32> {
@@ -181,8 +181,8 @@ func.func @many_rows(%x: tensor<100x32xf32>, %w: tensor<64x32xf32>) -> tensor<10
 // CHECK: %[[Y:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x12x8xf32>
 // CHECK: %[[A:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x7x8xcomplex<f32>>
 // CHECK: bfly.kernel "scale" (%[[BINS:.*]] = %[[F]], %[[SCALED:.*]] = %[[A]]) plan
-// CHECK: affine.parallel
-// CHECK: affine.parallel
+// CHECK: bfly.grid {{.*}} sync(none)
+// CHECK: bfly.threads
 // CHECK: %[[BIN:.*]] = affine.load %[[BINS]]
 // CHECK: %[[RE:.*]] = complex.re %[[BIN]]
 // CHECK: %[[IM:.*]] = complex.im %[[BIN]]

@@ -1186,6 +1186,150 @@ func.func @f(%a: memref<4x8xf32>, %b: memref<2x8x4xf64>, %c: memref<4x8xf32>) {
   return
 }
 
+// bfly.grid, bfly.threads ------------------------------------------------------
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C1) needs a number for each size, at least one, and no size that is negative}}
+  bfly.grid (%u, %v) in (4) sync(none) {
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C1) needs a number for each size, at least one, and no size that is negative}}
+  bfly.grid () in () sync(none) {
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C1) needs a number for each size, at least one, and no size that is negative}}
+  bfly.threads (%t) in (-4) sync(none) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%n: index) {
+  // expected-error @+1 {{(C1) needs a number for each size, at least one, and no size that is negative}}
+  "bfly.threads"(%n) <{static_sizes = array<i64: 4>, sync = #bfly<sync none>}> ({
+  ^bb0(%t: index):
+    bfly.yield
+  }) : (index) -> ()
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C1) needs a number for each size, at least one, and no size that is negative}}
+  "bfly.grid"() <{static_sizes = array<i64: 4>, sync = #bfly<sync none>}> ({
+  ^bb0(%u: i32):
+    bfly.yield
+  }) : () -> ()
+  return
+}
+
+// -----
+
+func.func @f() {
+  bfly.grid (%u) in (4) sync(none) {
+    // expected-error @+1 {{(C2) cannot be in another bfly.grid or bfly.threads}}
+    bfly.grid (%v) in (4) sync(none) {
+    }
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  bfly.threads (%t) in (4) sync(none) {
+    // expected-error @+1 {{(C2) cannot be in another bfly.grid or bfly.threads}}
+    bfly.grid (%v) in (4) sync(none) {
+    }
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  bfly.grid (%u) in (4) sync(none) {
+    bfly.threads (%t) in (4) sync(none) {
+      // expected-error @+1 {{(C2) cannot be in another bfly.threads}}
+      bfly.threads (%i) in (4) sync(none) {
+      }
+    }
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C3) ends in a barrier of the grid or in none}}
+  bfly.grid (%u) in (4) sync(block) {
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  bfly.grid (%u) in (4) sync(none) {
+    // expected-error @+1 {{(C3) ends in a barrier of the block in a bfly.grid, of the grid elsewhere, or in none}}
+    bfly.threads (%t) in (4) sync(grid) {
+    }
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{(C3) ends in a barrier of the block in a bfly.grid, of the grid elsewhere, or in none}}
+  bfly.threads (%t) in (4) sync(block) {
+  }
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{expected none, block or grid}}
+  bfly.threads (%t) in (4) sync(warp) {
+  }
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, %b: memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, %c: memref<128x16xf32, #gpu.address_space<private>>) {
+  bfly.grid (%u) in (4) sync(none) {
+  bfly.threads (%t) in (128) sync(none) {
+    // expected-error @+1 {{(C4) must be in a bfly.grid and in no bfly.threads: all threads of a block do it together}}
+    bfly.matrix_product %a, %b, %c : memref<1x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<128x16xf32, #gpu.address_space<private>>
+  }
+  }
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<3x2x1x8x2x8x8xf32>, %b: memref<3x1x4x2x8x8xf32>, %c: memref<128x16xf32, #gpu.address_space<private>>, %ring: memref<2x20480xi8, #gpu.address_space<workgroup>>) {
+    // expected-error @+1 {{(C6) must be in a bfly.grid and in no bfly.threads: all threads of a block do it together}}
+    bfly.stream_product %a, %b, %c through %ring products [0, 0] : memref<3x2x1x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<128x16xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+  return
+}
+
 // bfly.matrix_product, bfly.stream_product ---------------------------------------
 
 // -----

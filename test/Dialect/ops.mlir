@@ -90,12 +90,37 @@ func.func @matrix_units(%a: memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>
                         %s: memref<3x2x2x8x2x8x8xf32>, %t: memref<3x1x4x2x8x8xf32>,
                         %d: memref<256x32xf32, #gpu.address_space<private>>,
                         %ring: memref<2x20480xi8, #gpu.address_space<workgroup>>) {
-  // CHECK: bfly.matrix_product %{{.*}}, %{{.*}}, %{{.*}} : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
-  bfly.matrix_product %a, %b, %c : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
-  // CHECK: bfly.matrix_product %{{.*}}, %{{.*}}, %{{.*}} accumulate :
-  bfly.matrix_product %a, %b, %c accumulate : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
-  // CHECK: bfly.stream_product %{{.*}}, %{{.*}}, %{{.*}} through %{{.*}} products [0, 0, 1, 0] minus [-1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
-  bfly.stream_product %s, %t, %d through %ring products [0, 0, 1, 0] minus [-1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+  bfly.grid (%u) in (4) sync(none) {
+    // CHECK: bfly.matrix_product %{{.*}}, %{{.*}}, %{{.*}} : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
+    bfly.matrix_product %a, %b, %c : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
+    // CHECK: bfly.matrix_product %{{.*}}, %{{.*}}, %{{.*}} accumulate :
+    bfly.matrix_product %a, %b, %c accumulate : memref<2x8x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<4x4x8x8xbf16, #gpu.address_space<workgroup>>, memref<256x16xf32, #gpu.address_space<private>>
+    // CHECK: bfly.stream_product %{{.*}}, %{{.*}}, %{{.*}} through %{{.*}} products [0, 0, 1, 0] minus [-1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+    bfly.stream_product %s, %t, %d through %ring products [0, 0, 1, 0] minus [-1, 0] : memref<3x2x2x8x2x8x8xf32>, memref<3x1x4x2x8x8xf32>, memref<256x32xf32, #gpu.address_space<private>>, memref<2x20480xi8, #gpu.address_space<workgroup>>
+  }
+  return
+}
+
+// CHECK-LABEL: func @scopes
+// CHECK-SAME:    (%{{.*}}: memref<?x8xf32>, %[[N:.*]]: index)
+func.func @scopes(%x: memref<?x8xf32>, %n: index) {
+  // CHECK: bfly.grid (%[[U:.*]], %[[V:.*]]) in (%[[N]], 2) sync(grid) {
+  bfly.grid (%u, %v) in (%n, 2) sync(grid) {
+    // CHECK-NEXT: bfly.threads (%[[T:.*]]) in (4) sync(block) {
+    bfly.threads (%t) in (4) sync(block) {
+      // CHECK-NEXT: affine.load %{{.*}}[symbol(%[[U]]), symbol(%[[V]]) * 4 + symbol(%[[T]])]
+      %0 = affine.load %x[symbol(%u), symbol(%v) * 4 + symbol(%t)] : memref<?x8xf32>
+      affine.store %0, %x[%u, %v * 4 - %t + 3] : memref<?x8xf32>
+    // CHECK: }
+    }
+    // CHECK-NEXT: bfly.threads (%{{.*}}) in (4) sync(none) {
+    bfly.threads (%t) in (4) sync(none) {
+    }
+  }
+  // CHECK: bfly.threads (%{{.*}}, %{{.*}}) in (8, %[[N]]) sync(none) {
+  // CHECK-NEXT: } attributes {bfly.note}
+  bfly.threads (%i, %j) in (8, %n) sync(none) {
+  } attributes {bfly.note}
   return
 }
 

@@ -127,10 +127,7 @@ def degenerate():
             ),
             M,
         )
-        yield function(
-            kernel(
-                plan,
-                f"""    %c0 = arith.constant 0 : index
+        nested = f"""    %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     scf.parallel (%i) = (%c0) to (%c1) step (%c1) {{
       scf.parallel (%t) = (%c0) to (%c1) step (%c1) {{
@@ -138,11 +135,12 @@ def degenerate():
         memref.store %v, %a[%t, %i, %c0] : {M}
       }}
     }}
-    bfly.yield""",
-                M,
-            ),
-            M,
-        )
+    bfly.yield"""
+        yield function(kernel(plan, nested, M), M)
+        scopes = nested.replace("scf.parallel", "bfly.grid", 1).replace("scf.parallel", "bfly.threads")
+        for sync in ("none", "block"):
+            one = scopes.replace("= (%c0) to (%c1) step (%c1)", "in (%c1) sync(grid)", 1)
+            yield function(kernel(plan, one.replace("= (%c0) to (%c1) step (%c1)", f"in (1) sync({sync})"), M), M)
         yield function(kernel(plan, f"    memref.copy %a, %a : {M} to {M}\n    bfly.yield", M), M)
         # In a loop, a branch and a module within the module.
         looped = kernel(plan, f"    {FFT}").replace("%a = %x", "%a = %z")

@@ -490,6 +490,15 @@ class Interpreter:
             self.run(op.regions[0], [r[i] for r, i in zip(ranges, index)], env)
         return []
 
+    def bfly_grid(self, op, *sizes, env):
+        dynamic = iter(sizes)
+        known = [int(size) for size in integers(op.attributes["static_sizes"])]
+        for numbers in np.ndindex(*(size if size >= 0 else next(dynamic) for size in known)):
+            self.run(op.regions[0], list(numbers), env)
+        return []
+
+    bfly_threads = bfly_grid
+
     def affine_if(self, op, *values, env):
         taken = set_of(op.attributes["condition"])(*values)
         if not taken and len(op.regions) < 2:
@@ -506,7 +515,7 @@ class Interpreter:
         return output
 
 
-NEEDS_ENV = ("tensor_pad", "affine_for", "affine_parallel", "affine_if", "linalg_generic")
+NEEDS_ENV = ("tensor_pad", "affine_for", "affine_parallel", "affine_if", "bfly_grid", "bfly_threads", "linalg_generic")
 
 
 def softmax(own, other):

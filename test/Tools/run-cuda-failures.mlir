@@ -33,13 +33,13 @@ func.func @attention(%x: tensor<2x64x64xbf16>, %wq: tensor<6x64x64xbf16>, %wk: t
 func.func @wide(%x: memref<4xf32>, %y: memref<4xf32> {bufferize.result}) {
   bfly.kernel "wide" (%a = %x, %b = %y) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [], groups = [],
       parallel = "tile", threads = 256> : (memref<4xf32>, memref<4xf32>) {
-    affine.parallel (%unit) = (0) to (1) {
+    bfly.grid (%unit) in (1) sync(none) {
       %buffer = memref.alloc() : memref<100000xf32, #gpu.address_space<workgroup>>
-      affine.parallel (%t) = (0) to (4) {
+      bfly.threads (%t) in (4) sync(block) {
         %0 = affine.load %a[%t] : memref<4xf32>
         affine.store %0, %buffer[%t * 1000] : memref<100000xf32, #gpu.address_space<workgroup>>
       }
-      affine.parallel (%t) = (0) to (4) {
+      bfly.threads (%t) in (4) sync(block) {
         %0 = affine.load %buffer[%t * 1000] : memref<100000xf32, #gpu.address_space<workgroup>>
         affine.store %0, %b[%t] : memref<4xf32>
       }

@@ -147,3 +147,14 @@ func.func @no_dimension(%x: memref<?x8xf32>) -> index {
   %0 = memref.dim %x, %c2 : memref<?x8xf32>
   return %0 : index
 }
+
+// -----
+
+// GPU: error: 'bfly.grid' is not proven to have sizes that are not negative and cannot be checked on a GPU; --allow-foreign-calls runs it unchecked
+func.func @sizes(%n: index) {
+  bfly.kernel "k" (%m = %n) : (index) {
+    bfly.grid (%u, %v) in (%m, %m) sync(none) {
+    }
+  }
+  return
+}

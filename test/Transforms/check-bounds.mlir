@@ -194,3 +194,28 @@ func.func @dimension(%x: memref<?x8xf32>, %i: index) -> index {
   %2 = arith.addi %0, %1 : index
   return %2 : index
 }
+
+// -----
+
+// Numbers of a GPU's scopes lie below their sizes, which are not negative.
+// CHECK-LABEL: func.func @scopes
+// CHECK-SAME:    (%[[X:.*]]: memref<?x8x4xf32> {bufferize.result}, %[[N:.*]]: index)
+// CHECK-NOT:     cf.assert
+// CHECK:           affine.store
+// CHECK-NOT:       cf.assert
+// CHECK:         %[[SIZE:.*]] = arith.cmpi sge, %[[N]], %c0{{.*}} : index
+// CHECK-NEXT:    cf.assert %[[SIZE]], "{{.*}}check-bounds.mlir:[[#@LINE+11]]:3: 'bfly.threads' has a size that is negative"
+// CHECK:         bfly.threads
+func.func @scopes(%x: memref<?x8x4xf32> {bufferize.result}, %n: index) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %batch = memref.dim %x, %c0 : memref<?x8x4xf32>
+  bfly.grid (%b, %u) in (%batch, 2) sync(none) {
+    bfly.threads (%t) in (16) sync(block) {
+      affine.store %zero, %x[%b, %u * 4 + %t floordiv 4, %t mod 4] : memref<?x8x4xf32>
+    }
+  }
+  bfly.threads (%i, %j) in (%n, %n) sync(none) {
+  }
+  return
+}

@@ -5,9 +5,9 @@
 // CHECK:         memref.store %{{.*}} : memref<8xf32>
 // CHECK-NOT:     address_space
 func.func @f(%v: f32) {
-  affine.parallel (%u) = (0) to (4) {
+  bfly.grid (%u) in (4) sync(none) {
     %s = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
-    affine.parallel (%t) = (0) to (8) {
+    bfly.threads (%t) in (8) sync(block) {
       memref.store %v, %s[%t] : memref<8xf32, #gpu.address_space<workgroup>>
     }
   }

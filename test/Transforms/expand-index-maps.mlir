@@ -3,7 +3,7 @@
 // Shifts and masks for powers of two, of negative numbers too; the rest as
 // -lower-affine does it. Outside of kernels nothing changes.
 // CHECK-LABEL: func.func @f
-// CHECK:         affine.parallel (%[[I:.*]]) = (0) to (64)
+// CHECK:         bfly.threads (%[[I:.*]]) in (64)
 // CHECK:           arith.andi %[[I]], %c7
 // CHECK:           memref.load
 // CHECK:           arith.shrsi %{{.*}}, %c4
@@ -14,7 +14,7 @@
 func.func @f(%x: memref<8xf32>, %y: memref<64xf32>) -> f32 {
   bfly.kernel "k" (%a = %x, %b = %y) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
       groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
-    affine.parallel (%i) = (0) to (64) {
+    bfly.threads (%i) in (64) sync(none) {
       %v = affine.load %a[%i mod 8] : memref<8xf32>
       affine.store %v, %b[(-%i + 63) floordiv 16] : memref<64xf32>
       %j = affine.apply affine_map<(d0) -> (d0 floordiv 3)>(%i)

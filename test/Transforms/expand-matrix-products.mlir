@@ -7,21 +7,23 @@
 // The thread's rows are those of wgmma's fragments; 16-bit elements are widened.
 // CHECK-LABEL: func.func @narrow
 // CHECK-SAME:  (%[[A:.*]]: memref<1x8x2x8x8xbf16, {{.*}}>, %[[B:.*]]: memref<4x2x8x8xbf16, {{.*}}>, %[[C:.*]]: memref<128x16xf32, {{.*}}>)
-// CHECK:       affine.parallel (%[[T:.*]]) = (0) to (128) {
+// CHECK:       bfly.threads (%[[T:.*]]) in (128) sync(block) {
 // CHECK-NEXT:    affine.for %[[I:.*]] = 0 to 16 {
-// CHECK-NEXT:      %[[OLD:.*]] = affine.load %[[C]][%[[T]], %[[I]]]
+// CHECK-NEXT:      %[[OLD:.*]] = affine.load %[[C]][symbol(%[[T]]), %[[I]]]
 // CHECK-NEXT:      %[[SUM:.*]] = affine.for %[[M:.*]] = 0 to 2 iter_args(%{{.*}} = %[[OLD]]) -> (f32) {
 // CHECK-NEXT:        affine.for %[[K:.*]] = 0 to 8
-// CHECK-NEXT:          %[[L:.*]] = affine.load %[[A]][%[[T]] floordiv 128, ((%[[T]] mod 128) floordiv 32) * 2 + (%[[I]] floordiv 2) mod 2, %[[M]], (%[[T]] mod 32) floordiv 4, %[[K]]]
+// CHECK-NEXT:          %[[L:.*]] = affine.load %[[A]][symbol(%[[T]]) floordiv 128, (%[[I]] floordiv 2) mod 2 + ((symbol(%[[T]]) mod 128) floordiv 32) * 2, %[[M]], (symbol(%[[T]]) mod 32) floordiv 4, %[[K]]]
 // CHECK-NEXT:          arith.extf %[[L]] : bf16 to f32
-// CHECK-NEXT:          %[[R:.*]] = affine.load %[[B]][%[[I]] floordiv 4, %[[M]], %[[T]] * 2 + %[[I]] - (%[[T]] floordiv 4) * 8 - (%[[I]] floordiv 2) * 2, %[[K]]]
-// CHECK:           affine.store %[[SUM]], %[[C]][%[[T]], %[[I]]]
+// CHECK-NEXT:          %[[R:.*]] = affine.load %[[B]][%[[I]] floordiv 4, %[[M]], %[[I]] + (%[[I]] floordiv 2) * -2 + symbol(%[[T]]) * 2 - (symbol(%[[T]]) floordiv 4) * 8, %[[K]]]
+// CHECK:           affine.store %[[SUM]], %[[C]][symbol(%[[T]]), %[[I]]]
 // CHECK-NOT:   bfly.matrix_product
 // Those of 16-bit types stay for the matrix units.
 // GPU-LABEL: func.func @narrow
 // GPU: bfly.matrix_product
 func.func @narrow(%a: memref<1x8x2x8x8xbf16, #workgroup>, %b: memref<4x2x8x8xbf16, #workgroup>, %c: memref<128x16xf32, #private>) {
-  bfly.matrix_product %a, %b, %c accumulate : memref<1x8x2x8x8xbf16, #workgroup>, memref<4x2x8x8xbf16, #workgroup>, memref<128x16xf32, #private>
+  bfly.grid (%unit) in (1) sync(none) {
+    bfly.matrix_product %a, %b, %c accumulate : memref<1x8x2x8x8xbf16, #workgroup>, memref<4x2x8x8xbf16, #workgroup>, memref<128x16xf32, #private>
+  }
   return
 }
 
@@ -30,10 +32,10 @@ func.func @narrow(%a: memref<1x8x2x8x8xbf16, #workgroup>, %b: memref<4x2x8x8xbf1
 // CHECK-LABEL: func.func @streamed
 // CHECK:       affine.for %{{.*}} = 0 to 4 {
 // CHECK:         affine.for %{{.*}} = 0 to 5 iter_args
-// CHECK:       affine.store %{{.*}}[%{{.*}}, %{{.*}} + 8]
+// CHECK:       affine.store %{{.*}}[symbol(%{{.*}}), %{{.*}} + 8]
 // GPU-LABEL: func.func @streamed
 // GPU-NOT:     bfly.stream_product
-// GPU:         affine.parallel (%[[T:.*]]) = (0) to (128) {
+// GPU:         bfly.threads (%[[T:.*]]) in (128) sync(block) {
 // GPU-COUNT-12:  affine.store %cst{{.*}}
 // GPU:           affine.for %{{.*}} = 0 to 5 {
 // GPU-COUNT-4:     vector.load {{.*}} {alignment = 16 : i64} : memref<5x2x1x8x2x8x8xf32>, vector<4xf32>
@@ -44,6 +46,8 @@ func.func @narrow(%a: memref<1x8x2x8x8xbf16, #workgroup>, %b: memref<4x2x8x8xbf1
 // GPU-NOT:         vector.load
 // GPU:         return
 func.func @streamed(%a: memref<5x2x1x8x2x8x8xf32>, %b: memref<5x1x1x2x8x8xf32>, %c: memref<128x12xf32, #private>, %ring: memref<2x9000xi8, #workgroup>) {
-  bfly.stream_product %a, %b, %c through %ring products [0, 0, 1, 0, 0, 0] : memref<5x2x1x8x2x8x8xf32>, memref<5x1x1x2x8x8xf32>, memref<128x12xf32, #private>, memref<2x9000xi8, #workgroup>
+  bfly.grid (%unit) in (1) sync(none) {
+    bfly.stream_product %a, %b, %c through %ring products [0, 0, 1, 0, 0, 0] : memref<5x2x1x8x2x8x8xf32>, memref<5x1x1x2x8x8xf32>, memref<128x12xf32, #private>, memref<2x9000xi8, #workgroup>
+  }
   return
 }

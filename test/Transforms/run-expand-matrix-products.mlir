@@ -4,7 +4,7 @@
 // DEFINE: %{entry} =
 // DEFINE: %{pass} =
 // DEFINE: %{run} = mlir-runner -e %{entry} -entry-point-result=f32 | FileCheck %s
-// DEFINE: %{lower} = bfly-opt %s --pass-pipeline='builtin.module(func.func(%{pass},bfly-erase-memory-spaces,bfly-map-parallel-to-threads,lower-affine),convert-scf-to-cf,convert-vector-to-llvm,expand-strided-metadata,lower-affine,finalize-memref-to-llvm,convert-arith-to-llvm,convert-func-to-llvm,convert-cf-to-llvm,reconcile-unrealized-casts)'
+// DEFINE: %{lower} = bfly-opt %s --pass-pipeline='builtin.module(func.func(%{pass},bfly-erase-memory-spaces,lower-affine,bfly-expand-scopes),convert-scf-to-cf,convert-vector-to-llvm,expand-strided-metadata,lower-affine,finalize-memref-to-llvm,convert-arith-to-llvm,convert-func-to-llvm,convert-cf-to-llvm,reconcile-unrealized-casts)'
 
 // REDEFINE: %{pass} = bfly-expand-matrix-products
 // REDEFINE: %{entry} = product
@@ -66,7 +66,9 @@ func.func @product() -> f32 {
         affine.store %one, %c[%t, %i] : memref<256x12xf32, #private>
       }
     }
-    bfly.matrix_product %a, %b, %c accumulate : memref<2x8x4x8x8xf32, #workgroup>, memref<3x4x8x8xf32, #workgroup>, memref<256x12xf32, #private>
+    bfly.grid (%u) in (1) sync(none) {
+      bfly.matrix_product %a, %b, %c accumulate : memref<2x8x4x8x8xf32, #workgroup>, memref<3x4x8x8xf32, #workgroup>, memref<256x12xf32, #private>
+    }
     %w = affine.for %t = 0 to 256 iter_args(%w1 = %w0) -> f32 {
       %v = affine.for %i = 0 to 12 iter_args(%w2 = %w1) -> f32 {
         %m = affine.apply affine_map<(t, i) -> ((t floordiv 128) * 64 + ((t mod 128) floordiv 32) * 16 + (t mod 32) floordiv 4 + ((i floordiv 2) mod 2) * 8)>(%t, %i)
@@ -114,7 +116,9 @@ func.func @stream() -> f32 {
         }
       }
     }
-    bfly.stream_product %a, %b, %c through %ring products [1, 0, 0, 1, 1, 1] minus [-1, -1, 0] : memref<3x2x1x8x2x8x8xf32>, memref<3x2x2x2x8x8xf32>, memref<128x24xf32, #private>, memref<2x12288xi8, #workgroup>
+    bfly.grid (%u) in (1) sync(none) {
+      bfly.stream_product %a, %b, %c through %ring products [1, 0, 0, 1, 1, 1] minus [-1, -1, 0] : memref<3x2x1x8x2x8x8xf32>, memref<3x2x2x2x8x8xf32>, memref<128x24xf32, #private>, memref<2x12288xi8, #workgroup>
+    }
     %w = affine.for %t = 0 to 128 iter_args(%w1 = %w0) -> f32 {
       %v = affine.for %j = 0 to 24 iter_args(%w2 = %w1) -> f32 {
         %m = affine.apply affine_map<(t, j) -> ((t floordiv 32) * 16 + (t mod 32) floordiv 4 + ((j floordiv 2) mod 2) * 8)>(%t, %j)

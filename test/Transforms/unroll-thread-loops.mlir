@@ -1,17 +1,17 @@
 // RUN: bfly-opt %s -bfly-unroll-thread-loops | FileCheck %s
 
 // Short loops of a thread wholly, longer ones eight iterations at a time; loops
-// around threads, and those of a phase without threads, stay.
+// around threads, and those of a phase's threads, stay.
 // CHECK-LABEL: func.func @f
 // CHECK:         scf.for
-// CHECK:           scf.parallel
-// CHECK:             scf.parallel
+// CHECK:           bfly.grid
+// CHECK:             bfly.threads
 // CHECK-COUNT-4:       memref.load
 // CHECK-NOT:           scf.for
-// CHECK:             scf.parallel
+// CHECK:             bfly.threads
 // CHECK:               scf.for
 // CHECK-COUNT-8:         memref.load
-// CHECK:         scf.parallel
+// CHECK:         bfly.threads
 // CHECK:           scf.for
 // CHECK-COUNT-1:     memref.load
 // CHECK-NOT:         memref.load
@@ -22,8 +22,8 @@ func.func @f(%a: memref<64x64xf32>, %b: memref<64xf32>) {
   %c64 = arith.constant 64 : index
   %zero = arith.constant 0.0 : f32
   scf.for %stage = %c0 to %c4 step %c1 {
-    scf.parallel (%unit) = (%c0) to (%c4) step (%c1) {
-      scf.parallel (%t) = (%c0) to (%c64) step (%c1) {
+    bfly.grid (%unit) in (4) sync(grid) {
+      bfly.threads (%t) in (64) sync(block) {
         %sum = scf.for %i = %c0 to %c4 step %c1 iter_args(%s = %zero) -> (f32) {
           %v = memref.load %a[%i, %t] : memref<64x64xf32>
           %next = arith.addf %s, %v : f32
@@ -31,7 +31,7 @@ func.func @f(%a: memref<64x64xf32>, %b: memref<64xf32>) {
         }
         memref.store %sum, %b[%t] : memref<64xf32>
       }
-      scf.parallel (%t) = (%c0) to (%c64) step (%c1) {
+      bfly.threads (%t) in (64) sync(block) {
         %sum = scf.for %i = %c0 to %c64 step %c1 iter_args(%s = %zero) -> (f32) {
           %v = memref.load %a[%i, %t] : memref<64x64xf32>
           %next = arith.addf %s, %v : f32
@@ -41,7 +41,7 @@ func.func @f(%a: memref<64x64xf32>, %b: memref<64xf32>) {
       }
     }
   }
-  scf.parallel (%t) = (%c0) to (%c64) step (%c1) {
+  bfly.threads (%t) in (64) sync(none) {
     %sum = scf.for %i = %c0 to %c64 step %c1 iter_args(%s = %zero) -> (f32) {
       %v = memref.load %a[%i, %t] : memref<64x64xf32>
       %next = arith.addf %s, %v : f32

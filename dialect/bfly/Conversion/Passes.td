@@ -136,14 +136,15 @@ def ConvertScheduleToAffinePass
 def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleOp"> {
   let summary = "One gpu.func and one launch for every kernel";
   let description = [{
-    A kernel of a GPU's plan is a sequence of phases, each a parallel loop over
-    units of work. Its blocks stay for the whole kernel: each takes every
-    gridDim-th unit of a phase, and all wait for each other between phases
-    (`bfly.grid_barrier`; the launch is cooperative then). In a unit, a parallel
-    loop is spread over the block's threads, with a barrier at its end; what is
-    in workgroup memory becomes views of the dynamic shared memory, what is in
-    private memory registers. A phase without loops over threads has its own
-    iterations spread over all threads of the grid. `bfly.stream_product` becomes a
+    A kernel of a GPU's plan is a sequence of phases, each a `bfly.grid` of units of
+    work. Its blocks stay for the whole kernel: each takes every gridDim-th unit of
+    a phase, and after `sync(grid)` all wait for each other (`bfly.grid_barrier`;
+    the launch is cooperative then). In a unit, the iterations of `bfly.threads` are
+    spread over the block's threads, with a barrier at the end for `sync(block)`;
+    what is in workgroup memory becomes views of the dynamic shared memory, what is
+    in private memory registers. The iterations of a phase that is `bfly.threads`
+    are spread over all threads of the grid. A parallel loop outside of kernels is
+    such a phase, in a kernel of its own. `bfly.stream_product` becomes a
     ring of bulk copies, mbarriers and `bfly.wgmma`. `bfly.library_transform` and
     `bfly.library_product` become calls of the runtime. Scratch memory is allocated
     by the host. The input has its affine loops lowered to `scf`.
@@ -154,12 +155,8 @@ def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleO
       func.func @f(%0: memref<64x128xf32>) {
         bfly.kernel "scale" (%a = %0) plan <machine = "sm_90a", lanes = 1, tile = 1,
             radices = [], groups = [], parallel = "tile", threads = 128> : (memref<64x128xf32>) {
-          %c0 = arith.constant 0 : index
-          %c1 = arith.constant 1 : index
-          %c64 = arith.constant 64 : index
-          %c128 = arith.constant 128 : index
-          scf.parallel (%unit) = (%c0) to (%c64) step (%c1) {
-            scf.parallel (%t) = (%c0) to (%c128) step (%c1) {
+          bfly.grid (%unit) in (64) sync(none) {
+            bfly.threads (%t) in (128) sync(block) {
               %v = memref.load %a[%unit, %t] : memref<64x128xf32>
               %w = arith.addf %v, %v : f32
               memref.store %w, %a[%unit, %t] : memref<64x128xf32>

@@ -262,13 +262,16 @@ def Bfly_MatrixProductOp : Bfly_Op<"matrix_product"> {
     - (C2) K is a multiple of 16
     - (C3) A and B have one element type, in workgroup memory, C is in private
       memory
+    - (C4) it is in a `bfly.grid` and in no `bfly.threads`: a whole block does it
 
     Example:
     ```mlir
-    bfly.matrix_product %a, %b, %c
-        : memref<2x8x8x8x8xbf16, #gpu.address_space<workgroup>>,
-          memref<8x8x8x8xbf16, #gpu.address_space<workgroup>>,
-          memref<256x32xf32, #gpu.address_space<private>>
+    bfly.grid (%u) in (4) sync(none) {
+      bfly.matrix_product %a, %b, %c
+          : memref<2x8x8x8x8xbf16, #gpu.address_space<workgroup>>,
+            memref<8x8x8x8xbf16, #gpu.address_space<workgroup>>,
+            memref<256x32xf32, #gpu.address_space<private>>
+    }
     ```
   }];
   let arguments = (ins Arg<MemRefRankOf<[Bfly_MatrixElement], [5]>, "A", [MemRead]>:$a,
@@ -313,13 +316,16 @@ def Bfly_StreamProductOp : Bfly_Op<"stream_product"> {
       -1 for each
     - (C5) a row of the ring holds what a step needs of A and B, and there are at
       least two
+    - (C6) it is in a `bfly.grid` and in no `bfly.threads`: a whole block does it
 
     Example:
     ```mlir
-    bfly.stream_product %a, %b, %c through %ring products [0, 0, 1, 0, 1, 1] minus [-1, -1, 0]
-        : memref<8x2x2x8x8x8x8xbf16>, memref<8x2x16x8x8x8xbf16>,
-          memref<256x192xf32, #gpu.address_space<private>>,
-          memref<2x65536xi8, #gpu.address_space<workgroup>>
+    bfly.grid (%u) in (4) sync(none) {
+      bfly.stream_product %a, %b, %c through %ring products [0, 0, 1, 0, 1, 1] minus [-1, -1, 0]
+          : memref<8x2x2x8x8x8x8xbf16>, memref<8x2x16x8x8x8xbf16>,
+            memref<256x192xf32, #gpu.address_space<private>>,
+            memref<2x65536xi8, #gpu.address_space<workgroup>>
+    }
     ```
   }];
   let arguments = (ins Arg<MemRefRankOf<[Bfly_MatrixElement], [7]>, "A", [MemRead]>:$a,

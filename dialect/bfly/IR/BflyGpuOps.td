@@ -7,7 +7,7 @@
 #ifndef BFLY_IR_BFLYGPUOPS_TD
 #define BFLY_IR_BFLYGPUOPS_TD
 
-include "bfly/IR/BflyAffineOps.td"
+include "bfly/IR/BflyScopeOps.td"
 
 def Bfly_GpuLevel : OpDocGroup {
   let summary = "Level 5: gpu";

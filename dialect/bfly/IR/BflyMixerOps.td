@@ -225,8 +225,8 @@ def Bfly_MeanOp : Bfly_NetworkLevelOp<"mean", [Pure]> {
 def Bfly_YieldOp : Bfly_Op<"yield", [Pure, Terminator, ReturnLike]> {
   let summary = "The result of a region of this dialect";
   let description = [{
-    Ends the regions of `bfly.spectral_filter`, `bfly.spectrum_map` and
-    `bfly.kernel`.
+    Ends the regions of `bfly.spectral_filter`, `bfly.spectrum_map`,
+    `bfly.kernel`, `bfly.grid` and `bfly.threads`.
 
     Example:
     ```mlir

@@ -357,7 +357,7 @@ def ExpandIndexMapsPass : Pass<"bfly-expand-index-maps", "::mlir::func::FuncOp">
     func.func @f(%0: memref<8xf32>, %1: memref<64xf32>) {
       bfly.kernel "k" (%a = %0, %b = %1) plan <machine = "sm_90a", lanes = 1, tile = 1,
           radices = [], groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
-        affine.parallel (%i) = (0) to (64) {
+        bfly.threads (%i) in (64) sync(none) {
           %v = affine.load %a[%i mod 8] : memref<8xf32>
           affine.store %v, %b[%i] : memref<64xf32>
         }
@@ -372,7 +372,7 @@ def ExpandIndexMapsPass : Pass<"bfly-expand-index-maps", "::mlir::func::FuncOp">
       bfly.kernel "k" (%a = %0, %b = %1) plan <machine = "sm_90a", lanes = 1, tile = 1,
           radices = [], groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
         %c7 = arith.constant 7 : index
-        affine.parallel (%i) = (0) to (64) {
+        bfly.threads (%i) in (64) sync(none) {
           %j = arith.andi %i, %c7 : index
           %v = memref.load %a[%j] : memref<8xf32>
           memref.store %v, %b[%i] : memref<64xf32>
@@ -390,8 +390,8 @@ def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::Func
   let summary = "Unroll the serial loops of a GPU's threads";
   let description = [{
     A thread that waits for one load before it starts the next waits most of the
-    time. The innermost serial loops of a known count in loops over threads are
-    unrolled, so that the loads of several iterations are under way together; the
+    time. The innermost serial loops of a known count in `bfly.threads` of a
+    unit are unrolled, so that the loads of several iterations are under way together; the
     order of the arithmetic is unchanged.
 
     Before:
@@ -400,11 +400,9 @@ def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::Func
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %c2 = arith.constant 2 : index
-      %c8 = arith.constant 8 : index
-      %c32 = arith.constant 32 : index
       %zero = arith.constant 0.0 : f32
-      scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
-        scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+      bfly.grid (%unit) in (8) sync(none) {
+        bfly.threads (%t) in (32) sync(block) {
           %sum = scf.for %i = %c0 to %c2 step %c1 iter_args(%s = %zero) -> (f32) {
             %v = memref.load %a[%unit, %i, %t] : memref<8x2x32xf32>
             %next = arith.addf %s, %v : f32
@@ -421,11 +419,9 @@ def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::Func
     func.func @f(%a: memref<8x2x32xf32>, %b: memref<8x32xf32>) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
-      %c8 = arith.constant 8 : index
-      %c32 = arith.constant 32 : index
       %zero = arith.constant 0.0 : f32
-      scf.parallel (%unit) = (%c0) to (%c8) step (%c1) {
-        scf.parallel (%t) = (%c0) to (%c32) step (%c1) {
+      bfly.grid (%unit) in (8) sync(none) {
+        bfly.threads (%t) in (32) sync(block) {
           %v0 = memref.load %a[%unit, %c0, %t] : memref<8x2x32xf32>
           %s0 = arith.addf %v0, %zero : f32
           %v1 = memref.load %a[%unit, %c1, %t] : memref<8x2x32xf32>
@@ -639,35 +635,39 @@ def ExpandLibraryCallsPass : Pass<"bfly-expand-library-calls", "::mlir::func::Fu
 def ExpandMatrixProductsPass : Pass<"bfly-expand-matrix-products", "::mlir::func::FuncOp"> {
   let summary = "Products of a GPU's matrix units to loops";
   let description = [{
-    A loop over the threads of the block computes in each what its registers hold
-    of the result, in f32. For f32 on a GPU, whose matrix units would round it
+    The threads of the block compute each what its registers hold of the result,
+    in f32. For f32 on a GPU, whose matrix units would round it
     (`only-f32 unroll`), and for every type on a CPU, which runs a GPU's plan for
     tests. The ring of a streamed product is left alone.
 
     Before:
     ```mlir
-    bfly.matrix_product %a, %b, %c
-        : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>,
-          memref<4x2x8x8xf32, #gpu.address_space<workgroup>>,
-          memref<128x16xf32, #gpu.address_space<private>>
+    bfly.grid (%u) in (4) sync(none) {
+      bfly.matrix_product %a, %b, %c
+          : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>,
+            memref<4x2x8x8xf32, #gpu.address_space<workgroup>>,
+            memref<128x16xf32, #gpu.address_space<private>>
+    }
     ```
     After:
     ```mlir
-    affine.parallel (%t) = (0) to (128) {
-      affine.for %i = 0 to 16 {
-        %sum = affine.for %m = 0 to 2 iter_args(%s0 = %zero) -> (f32) {
-          %inner = affine.for %k = 0 to 8 iter_args(%s1 = %s0) -> (f32) {
-            %0 = affine.load %a[%t floordiv 128, ((%t mod 128) floordiv 32) * 2 + (%i floordiv 2) mod 2, %m, (%t mod 32) floordiv 4, %k]
-                : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>
-            %1 = affine.load %b[%i floordiv 4, %m, %t * 2 + %i - (%t floordiv 4) * 8 - (%i floordiv 2) * 2, %k]
-                : memref<4x2x8x8xf32, #gpu.address_space<workgroup>>
-            %2 = arith.mulf %0, %1 : f32
-            %3 = arith.addf %s1, %2 : f32
-            affine.yield %3 : f32
+    bfly.grid (%u) in (4) sync(none) {
+      bfly.threads (%t) in (128) sync(block) {
+        affine.for %i = 0 to 16 {
+          %sum = affine.for %m = 0 to 2 iter_args(%s0 = %zero) -> (f32) {
+            %inner = affine.for %k = 0 to 8 iter_args(%s1 = %s0) -> (f32) {
+              %0 = affine.load %a[%t floordiv 128, ((%t mod 128) floordiv 32) * 2 + (%i floordiv 2) mod 2, %m, (%t mod 32) floordiv 4, %k]
+                  : memref<1x8x2x8x8xf32, #gpu.address_space<workgroup>>
+              %1 = affine.load %b[%i floordiv 4, %m, %t * 2 + %i - (%t floordiv 4) * 8 - (%i floordiv 2) * 2, %k]
+                  : memref<4x2x8x8xf32, #gpu.address_space<workgroup>>
+              %2 = arith.mulf %0, %1 : f32
+              %3 = arith.addf %s1, %2 : f32
+              affine.yield %3 : f32
+            }
+            affine.yield %inner : f32
           }
-          affine.yield %inner : f32
+          affine.store %sum, %c[%t, %i] : memref<128x16xf32, #gpu.address_space<private>>
         }
-        affine.store %sum, %c[%t, %i] : memref<128x16xf32, #gpu.address_space<private>>
       }
     }
     ```
@@ -878,6 +878,48 @@ def MapParallelToThreadsPass : Pass<"bfly-map-parallel-to-threads", "::mlir::fun
     ```
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect"];
+}
+
+def ExpandScopesPass : Pass<"bfly-expand-scopes", "::mlir::func::FuncOp"> {
+  let summary = "Units and threads of a GPU's plan to loops, for a CPU";
+  let description = [{
+    The outermost `bfly.grid` and `bfly.threads` become parallel loops, those in
+    them serial ones. A loop has ended when the next begins, so that no barrier is
+    left to wait at.
+
+    Before:
+    ```mlir
+    func.func @f(%x: memref<4x8xf32>) {
+      bfly.grid (%u) in (4) sync(none) {
+        bfly.threads (%t) in (8) sync(block) {
+          %v = memref.load %x[%u, %t] : memref<4x8xf32>
+          %w = arith.addf %v, %v : f32
+          memref.store %w, %x[%u, %t] : memref<4x8xf32>
+        }
+      }
+      return
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: memref<4x8xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : index
+      %c8 = arith.constant 8 : index
+      scf.parallel (%u) = (%c0) to (%c4) step (%c1) {
+        scf.for %t = %c0 to %c8 step %c1 {
+          %v = memref.load %x[%u, %t] : memref<4x8xf32>
+          %w = arith.addf %v, %v : f32
+          memref.store %w, %x[%u, %t] : memref<4x8xf32>
+        }
+        scf.reduce
+      }
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 def BufferizePass : Pass<"bfly-bufferize", "::mlir::ModuleOp"> {

@@ -4,9 +4,9 @@
 // Affine to gpu: every kernel becomes one gpu.func, and one launch.
 //
 // Before: affine level of a GPU's plan, its affine loops lowered to scf:
-// kernels hold phases, each a parallel loop over units of work, in which
-// parallel loops over threads follow one another. Parallel loops outside of
-// kernels, of what upstream operations became, are kernels of one phase. After:
+// kernels hold phases, each a `bfly.grid` of units of work, in which
+// `bfly.threads` follow one another. Parallel loops outside of kernels, of what
+// upstream operations became, are kernels of one phase. After:
 // host code launches, and calls the runtime for what a library does;
 // a gpu.module for each kernel holds a gpu.func, with
 // blocks, threads, barriers, shared memory and registers. Nothing on the host
@@ -14,6 +14,7 @@
 
 #include "KernelMapper.h"
 #include "LibraryCalls.h"
+#include "LooseLoops.h"
 #include "bfly/Conversion/Passes.h"
 #include "bfly/IR/Machine.h"
 #include "bfly/Target/Launches.h"
@@ -35,93 +36,11 @@ namespace mlir::bfly {
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// Threads of a block of a kernel without a plan.
-static constexpr int64_t kDefaultThreads = 256;
 /// Registers of a multiprocessor, and what a thread needs beside those that the
 /// plan asks for.
 static constexpr int64_t kRegisters = 65536, kWorkingRegisters = 64;
 /// Words of counters that a kernel with barriers of the grid needs.
 static constexpr int64_t kCounterWords = 2;
-
-/// Puts a parallel loop that stands alone into a kernel.
-static KernelOp wrapInKernel(scf::ParallelOp loop, const Machine &machine) {
-  OpBuilder builder(loop);
-  Location loc = loop.getLoc();
-  llvm::SetVector<Value> outside;
-  getUsedValuesDefinedAbove(loop->getRegions(), outside);
-  for (Value operand : loop->getOperands())
-    outside.insert(operand);
-  SmallVector<Value> inputs;
-  SmallVector<Operation *> constants;
-  for (Value value : outside) {
-    Operation *op = value.getDefiningOp();
-    if (op && matchPattern(op, m_Constant()))
-      constants.push_back(op);
-    else
-      inputs.push_back(value);
-  }
-  auto plan = PlanAttr::get(builder.getContext(),
-                            builder.getStringAttr(machine.name), 1, 1, {}, {},
-                            builder.getStringAttr("tile"), kDefaultThreads);
-  auto kernel =
-      KernelOp::create(builder, loc, TypeRange(), inputs, "loops", plan);
-  Block *body = &kernel.getBody().emplaceBlock();
-  IRMapping mapping;
-  for (Value input : inputs)
-    mapping.map(input, body->addArgument(input.getType(), loc));
-  builder.setInsertionPointToStart(body);
-  for (Operation *op : constants)
-    builder.clone(*op, mapping);
-  builder.clone(*loop, mapping);
-  YieldOp::create(builder, loc, ValueRange());
-  loop.erase();
-  return kernel;
-}
-
-/// Constants that no kernel reads as they are, but a library or a view, are
-/// copied to memory of the GPU: those of the host are none of its business.
-static void copyConstants(func::FuncOp function, const Machine &machine) {
-  SmallVector<memref::GetGlobalOp> constants;
-  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    auto constant = dyn_cast<memref::GetGlobalOp>(op);
-    if (constant && !llvm::all_of(op->getUsers(), llvm::IsaPred<KernelOp>))
-      constants.push_back(constant);
-    return isa<KernelOp>(op) ? WalkResult::skip() : WalkResult::advance();
-  });
-  for (memref::GetGlobalOp constant : constants) {
-    Location loc = constant.getLoc();
-    OpBuilder builder(constant->getContext());
-    builder.setInsertionPointAfter(constant);
-    MemRefType type = constant.getType();
-    Value copy = memref::AllocOp::create(builder, loc, type);
-    constant.getResult().replaceUsesWithIf(
-        copy, [](OpOperand &use) { return !isa<KernelOp>(use.getOwner()); });
-    auto index = [&](int64_t value) -> Value {
-      return arith::ConstantIndexOp::create(builder, loc, value);
-    };
-    SmallVector<Value> begins, ends, steps;
-    for (int64_t size : type.getShape()) {
-      begins.push_back(index(0));
-      ends.push_back(index(size));
-      steps.push_back(index(1));
-    }
-    if (begins.empty()) {
-      begins.push_back(index(0));
-      ends.push_back(index(1));
-      steps.push_back(index(1));
-    }
-    auto loop = scf::ParallelOp::create(
-        builder, loc, begins, ends, steps,
-        [&](OpBuilder &body, Location loc, ValueRange at) {
-          at = at.take_front(type.getRank());
-          Value value = memref::LoadOp::create(body, loc, constant, at);
-          memref::StoreOp::create(body, loc, value, copy, at);
-        });
-    wrapInKernel(loop, machine);
-    builder.setInsertionPoint(copy.getParentBlock()->getTerminator());
-    memref::DeallocOp::create(builder, loc, copy);
-  }
-}
 
 namespace {
 
@@ -363,7 +282,8 @@ LogicalResult ConvertAffineToGpuPass::convert(func::FuncOp function,
     return WalkResult::advance();
   });
   for (scf::ParallelOp loop : loops)
-    wrapInKernel(loop, machine);
+    if (failed(wrapInKernel(loop, machine)))
+      return failure();
   copyConstants(function, machine);
   SmallVector<KernelOp> kernels;
   function.walk([&](KernelOp kernel) { kernels.push_back(kernel); });

@@ -6,8 +6,8 @@
 #include "KernelMapper.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -25,26 +25,7 @@ Value KernelMapper::index(OpBuilder &builder, Location loc, int64_t value) {
   return arith::ConstantIndexOp::create(builder, loc, value);
 }
 
-/// Whether the iterations of a phase are done by a block each, and not by a
-/// thread each.
-static bool isUnitOfBlock(scf::ParallelOp phase) {
-  WalkResult walk = phase.getBody()->walk([](Operation *op) {
-    if (isa<scf::ParallelOp, MatrixProductOp, StreamProductOp>(op))
-      return WalkResult::interrupt();
-    if (auto alloc = dyn_cast<memref::AllocOp>(op))
-      if (isInWorkgroupMemory(alloc.getType()))
-        return WalkResult::interrupt();
-    return WalkResult::advance();
-  });
-  return walk.wasInterrupted();
-}
-
 LogicalResult KernelMapper::map() {
-  // A phase is where memory is touched: elsewhere all threads would.
-  for (Operation &op : function.getBody().front())
-    if (isa<memref::StoreOp, memref::CopyOp, vector::StoreOp, memref::AllocOp>(
-            op))
-      return op.emitOpError("has no place between the phases of a kernel");
   OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
   Location loc = function.getLoc();
   thread = gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x);
@@ -64,7 +45,16 @@ LogicalResult KernelMapper::map() {
     int64_t stages = cast<MemRefType>(op.getRing().getType()).getDimSize(0);
     sharedForAll += llvm::alignTo(2 * stages * 8, kSharedAlignment);
   });
-  if (failed(mapRegion(function.getBody().front(), /*isLast=*/true)))
+  if (failed(mapPhases(function.getBody().front())))
+    return failure();
+  WalkResult walk = function.walk<WalkOrder::PreOrder>([](Operation *op) {
+    if (!isa<GridOp, ThreadsOp, scf::ParallelOp>(op))
+      return WalkResult::advance();
+    op->emitOpError("cannot be mapped: a kernel is bfly.grid and "
+                    "bfly.threads, one after the other or in serial loops");
+    return WalkResult::interrupt();
+  });
+  if (walk.wasInterrupted())
     return failure();
   if (cooperative) {
     builder.setInsertionPoint(function.getBody().front().getTerminator());
@@ -73,97 +63,71 @@ LogicalResult KernelMapper::map() {
   return success();
 }
 
-/// The phases of the kernel's top level, or of a loop around phases.
-LogicalResult KernelMapper::mapRegion(Block &body, bool isLast) {
-  SmallVector<Operation *> ops;
-  for (Operation &op : body)
-    if (isa<scf::ParallelOp, scf::ForOp>(op))
-      ops.push_back(&op);
-  for (Operation *op : ops) {
-    bool last = isLast && op == ops.back();
-    if (auto phase = dyn_cast<scf::ParallelOp>(op)) {
-      if (failed(mapPhase(phase, last)))
-        return failure();
-    } else if (failed(mapRegion(*cast<scf::ForOp>(op).getBody(), false))) {
+LogicalResult KernelMapper::mapPhases(Block &body) {
+  for (Operation &op : llvm::make_early_inc_range(body)) {
+    LogicalResult mapped = success();
+    // A phase is where memory is touched: elsewhere all threads would.
+    if (isa<memref::StoreOp, memref::CopyOp, vector::StoreOp, memref::AllocOp>(
+            op))
+      return op.emitOpError("has no place between the phases of a kernel");
+    if (auto grid = dyn_cast<GridOp>(op))
+      mapped = mapUnits(grid);
+    else if (auto threads = dyn_cast<ThreadsOp>(op))
+      mapped = mapThreadsOfGrid(threads);
+    else if (auto loop = dyn_cast<scf::ForOp>(op))
+      mapped = mapPhases(*loop.getBody());
+    if (failed(mapped))
       return failure();
-    }
   }
   return success();
 }
 
-/// The iterations of a loop over all dimensions, or none if they are not known.
-/// Fails if they are, and 64 bits cannot count them.
-static FailureOr<std::optional<int64_t>> getIterations(scf::ParallelOp loop) {
+/// The iterations of a scope over all dimensions, or none if they are not
+/// known. Fails if they are, and 64 bits cannot count them.
+template <typename OpTy>
+static FailureOr<std::optional<int64_t>> getIterations(OpTy scope) {
   int64_t total = 1;
-  for (auto [lower, upper, step] : llvm::zip_equal(
-           loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
-    std::optional<int64_t> first = getConstantIntValue(lower),
-                           end = getConstantIntValue(upper),
-                           width = getConstantIntValue(step);
-    if (!first || !end || !width || *width < 1)
+  for (OpFoldResult size : scope.getMixedSizes()) {
+    std::optional<int64_t> count = getConstantIntValue(size);
+    if (!count)
       return std::optional<int64_t>();
-    int64_t extent;
-    if (llvm::SubOverflow(*end, *first, extent) ||
-        llvm::MulOverflow(total, llvm::divideCeilSigned(extent, *width), total))
-      return loop.emitOpError("runs more often than 64 bits can count");
+    if (llvm::MulOverflow(total, *count, total))
+      return scope.emitOpError("runs more often than 64 bits can count");
   }
   return std::optional<int64_t>(total);
 }
 
-/// The iterations of a loop over one of its dimensions.
-static Value countAlong(OpBuilder &builder, scf::ParallelOp loop,
-                        unsigned dim) {
-  Value lower = loop.getLowerBound()[dim], step = loop.getStep()[dim];
-  Value count = loop.getUpperBound()[dim];
-  if (!isConstantIntValue(lower, 0))
-    count = arith::SubIOp::create(builder, loop.getLoc(), count, lower);
-  if (!isConstantIntValue(step, 1))
-    count = arith::CeilDivUIOp::create(builder, loop.getLoc(), count, step);
-  return count;
-}
-
-Value KernelMapper::countIterations(OpBuilder &builder, scf::ParallelOp loop) {
-  Location loc = loop.getLoc();
+/// The iterations of a scope over all dimensions as one count.
+template <typename OpTy>
+static Value countIterations(OpBuilder &builder, OpTy scope) {
+  Location loc = scope.getLoc();
   Value total;
-  for (unsigned dim = 0; dim < loop.getNumLoops(); ++dim) {
-    Value count = countAlong(builder, loop, dim);
+  for (OpFoldResult size : scope.getMixedSizes()) {
+    Value count = getValueOrCreateConstantIndexOp(builder, loc, size);
     total = total ? arith::MulIOp::create(builder, loc, total, count) : count;
   }
   return total;
 }
 
-SmallVector<Value> KernelMapper::delinearize(OpBuilder &builder,
-                                             scf::ParallelOp loop,
-                                             Value number) {
-  Location loc = loop.getLoc();
-  unsigned rank = loop.getNumLoops();
-  SmallVector<Value> ivs(rank);
-  for (unsigned i = rank; i-- > 0;) {
-    Value lower = loop.getLowerBound()[i], step = loop.getStep()[i];
-    Value value = number;
+/// Moves what iteration `number` of a scope does to the end of the builder's
+/// block.
+template <typename OpTy>
+static void inlineIteration(OpBuilder &builder, OpTy scope, Value number) {
+  Location loc = scope.getLoc();
+  SmallVector<OpFoldResult> sizes = scope.getMixedSizes();
+  for (unsigned i = sizes.size(); i-- > 0;) {
+    Value own = number;
     if (i) {
-      Value count = countAlong(builder, loop, i);
-      value = arith::RemUIOp::create(builder, loc, number, count);
+      Value count = getValueOrCreateConstantIndexOp(builder, loc, sizes[i]);
+      own = arith::RemUIOp::create(builder, loc, number, count);
       number = arith::DivUIOp::create(builder, loc, number, count);
     }
-    if (!isConstantIntValue(step, 1))
-      value = arith::MulIOp::create(builder, loc, value, step);
-    if (!isConstantIntValue(lower, 0))
-      value = arith::AddIOp::create(builder, loc, value, lower);
-    ivs[i] = value;
+    scope.getNumbers()[i].replaceAllUsesWith(own);
   }
-  return ivs;
-}
-
-/// Moves what a parallel loop does to the end of the builder's block.
-static void inlineBody(OpBuilder &builder, scf::ParallelOp loop,
-                       ArrayRef<Value> ivs) {
-  for (auto [from, to] : llvm::zip_equal(loop.getInductionVars(), ivs))
-    from.replaceAllUsesWith(to);
-  Block *body = loop.getBody();
-  body->getTerminator()->erase();
+  Block &body = scope.getBody().front();
+  body.getTerminator()->erase();
   builder.getInsertionBlock()->getOperations().splice(
-      builder.getInsertionPoint(), body->getOperations());
+      builder.getInsertionPoint(), body.getOperations());
 }
 
 void KernelMapper::fenceProxies(OpBuilder &builder, Location loc) {
@@ -173,14 +137,13 @@ void KernelMapper::fenceProxies(OpBuilder &builder, Location loc) {
       /*space=*/NVVM::SharedSpaceAttr());
 }
 
-LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
-  if (phase.getNumReductions())
-    return phase.emitOpError("with a reduction cannot be part of a kernel");
+template <typename OpTy>
+LogicalResult KernelMapper::endPhase(OpTy phase, int64_t iterationsOfBlock) {
   Location loc = phase.getLoc();
   OpBuilder builder(phase);
   builder.setInsertionPointAfter(phase);
   // What one phase wrote the next may stream, by the copy engine.
-  if (!isLast) {
+  if (phase.getSync() == Sync::Grid) {
     cooperative = true;
     if (kernelStreams)
       fenceProxies(builder, loc);
@@ -188,35 +151,36 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
     if (kernelStreams)
       fenceProxies(builder, loc);
   }
-  bool isFlat = !isUnitOfBlock(phase);
   FailureOr<std::optional<int64_t>> iterations = getIterations(phase);
   if (failed(iterations))
     return failure();
   if (*iterations && mostBlocks)
-    mostBlocks = std::max(*mostBlocks,
-                          isFlat ? llvm::divideCeilSigned(**iterations, threads)
-                                 : **iterations);
+    mostBlocks = std::max(
+        *mostBlocks, llvm::divideCeilSigned(**iterations, iterationsOfBlock));
   else
     mostBlocks = std::nullopt;
-  if (isFlat)
-    return mapFlat(phase);
+  return success();
+}
 
+LogicalResult KernelMapper::mapUnits(GridOp phase) {
+  if (failed(endPhase(phase, /*iterationsOfBlock=*/1)))
+    return failure();
+  Location loc = phase.getLoc();
+  OpBuilder builder(phase);
   phaseHasMatrices = false;
   phaseRegisters = 0;
   phase.walk([&](MatrixProductOp) { phaseHasMatrices = true; });
   sharedUsed = sharedForAll;
-  builder.setInsertionPoint(phase);
   Value total = countIterations(builder, phase);
   auto units = scf::ForOp::create(builder, loc, block, total, blocks);
   builder.setInsertionPointToStart(units.getBody());
-  inlineBody(builder, phase,
-             delinearize(builder, phase, units.getInductionVar()));
+  inlineIteration(builder, phase, units.getInductionVar());
   phase.erase();
 
   SmallVector<Operation *> ops;
   units.getBody()->walk([&](Operation *op) {
-    if (isa<scf::ParallelOp, memref::AllocOp, memref::DeallocOp,
-            MatrixProductOp, StreamProductOp>(op))
+    if (isa<ThreadsOp, memref::AllocOp, memref::DeallocOp, MatrixProductOp,
+            StreamProductOp>(op))
       ops.push_back(op);
   });
   // Registers first: the accesses in the loops change with them.
@@ -236,8 +200,8 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
     if (!op)
       continue;
     LogicalResult mapped = success();
-    if (auto loop = dyn_cast<scf::ParallelOp>(op))
-      mapped = mapThreads(loop);
+    if (auto threads = dyn_cast<ThreadsOp>(op))
+      mapped = mapThreads(threads);
     else if (auto product = dyn_cast<MatrixProductOp>(op))
       mapped = mapMatrixProduct(product);
     else
@@ -253,7 +217,9 @@ LogicalResult KernelMapper::mapPhase(scf::ParallelOp phase, bool isLast) {
   return success();
 }
 
-LogicalResult KernelMapper::mapFlat(scf::ParallelOp phase) {
+LogicalResult KernelMapper::mapThreadsOfGrid(ThreadsOp phase) {
+  if (failed(endPhase(phase, /*iterationsOfBlock=*/threads)))
+    return failure();
   Location loc = phase.getLoc();
   OpBuilder builder(phase);
   Value total = countIterations(builder, phase);
@@ -263,53 +229,51 @@ LogicalResult KernelMapper::mapFlat(scf::ParallelOp phase) {
   Value step = arith::MulIOp::create(builder, loc, blocks, width);
   auto loop = scf::ForOp::create(builder, loc, first, total, step);
   builder.setInsertionPointToStart(loop.getBody());
-  inlineBody(builder, phase,
-             delinearize(builder, phase, loop.getInductionVar()));
+  inlineIteration(builder, phase, loop.getInductionVar());
   phase.erase();
   return success();
 }
 
-LogicalResult KernelMapper::mapThreads(scf::ParallelOp loop) {
-  if (loop.getNumLoops() != 1 || loop.getNumReductions() ||
-      loop->getParentOfType<scf::ParallelOp>())
-    return loop.emitOpError("cannot be mapped to threads: it has several "
-                            "dimensions, a reduction, or is nested");
-  Location loc = loop.getLoc();
-  OpBuilder builder(loop);
-  Value total = countIterations(builder, loop);
-  std::optional<int64_t> count = getConstantIntValue(total);
-  Block *end = loop->getBlock();
-  if (count && *count == threads) {
-    inlineBody(builder, loop, delinearize(builder, loop, thread));
-  } else if (count && *count < threads) {
+LogicalResult KernelMapper::mapThreads(ThreadsOp scope) {
+  FailureOr<std::optional<int64_t>> count = getIterations(scope);
+  if (failed(count))
+    return failure();
+  Location loc = scope.getLoc();
+  OpBuilder builder(scope);
+  Value total = countIterations(builder, scope);
+  Block *end = scope->getBlock();
+  if (*count && **count == threads) {
+    inlineIteration(builder, scope, thread);
+  } else if (*count && **count < threads) {
     Value inside = arith::CmpIOp::create(
         builder, loc, arith::CmpIPredicate::ult, thread, total);
     auto branch = scf::IfOp::create(builder, loc, inside,
                                     /*withElseRegion=*/false);
     builder.setInsertionPointToStart(branch.thenBlock());
-    inlineBody(builder, loop, delinearize(builder, loop, thread));
-  } else if (count && *count % threads == 0) {
+    inlineIteration(builder, scope, thread);
+  } else if (*count && **count % threads == 0) {
     // A count that is known can be unrolled, a start that is not hinders it.
     auto rounds = scf::ForOp::create(builder, loc, index(builder, loc, 0),
-                                     index(builder, loc, *count / threads),
+                                     index(builder, loc, **count / threads),
                                      index(builder, loc, 1));
     builder.setInsertionPointToStart(rounds.getBody());
     Value offset = arith::MulIOp::create(builder, loc, rounds.getInductionVar(),
                                          index(builder, loc, threads));
-    Value number = arith::AddIOp::create(builder, loc, offset, thread);
-    inlineBody(builder, loop, delinearize(builder, loop, number));
+    inlineIteration(builder, scope,
+                    arith::AddIOp::create(builder, loc, offset, thread));
   } else {
     auto rounds = scf::ForOp::create(builder, loc, thread, total,
                                      index(builder, loc, threads));
     builder.setInsertionPointToStart(rounds.getBody());
-    inlineBody(builder, loop,
-               delinearize(builder, loop, rounds.getInductionVar()));
+    inlineIteration(builder, scope, rounds.getInductionVar());
   }
-  builder.setInsertionPoint(end, Block::iterator(loop));
-  if (phaseHasMatrices)
-    fenceProxies(builder, loc);
-  gpu::BarrierOp::create(builder, loc);
-  loop.erase();
+  if (scope.getSync() == Sync::Block) {
+    builder.setInsertionPoint(end, Block::iterator(scope));
+    if (phaseHasMatrices)
+      fenceProxies(builder, loc);
+    gpu::BarrierOp::create(builder, loc);
+  }
+  scope.erase();
   return success();
 }
 

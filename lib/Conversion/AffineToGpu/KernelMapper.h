@@ -34,11 +34,17 @@ public:
   bool isCooperative() const { return cooperative; }
 
 private:
-  LogicalResult mapRegion(Block &block, bool isLast);
-  /// Units of work to blocks; `isLast` if nothing follows in the kernel.
-  LogicalResult mapPhase(scf::ParallelOp phase, bool isLast);
-  LogicalResult mapFlat(scf::ParallelOp phase);
-  LogicalResult mapThreads(scf::ParallelOp loop);
+  /// The phases of the kernel's top level, or of a loop around phases.
+  LogicalResult mapPhases(Block &block);
+  /// Units of work to blocks.
+  LogicalResult mapUnits(GridOp phase);
+  /// Iterations to the threads of all blocks, and to those of one.
+  LogicalResult mapThreadsOfGrid(ThreadsOp phase);
+  LogicalResult mapThreads(ThreadsOp scope);
+  /// The barrier behind a phase, of whose iterations a block does so many at
+  /// once.
+  template <typename OpTy>
+  LogicalResult endPhase(OpTy phase, int64_t iterationsOfBlock);
   LogicalResult placeShared(memref::AllocOp alloc);
   LogicalResult placeRegisters(memref::AllocOp alloc);
   LogicalResult mapMatrixProduct(MatrixProductOp op);
@@ -47,11 +53,6 @@ private:
   /// A buffer at the next free place of shared memory.
   Value takeShared(OpBuilder &builder, Location loc, MemRefType type);
   Value index(OpBuilder &builder, Location loc, int64_t value);
-  /// The iterations of a loop over all dimensions as one count.
-  Value countIterations(OpBuilder &builder, scf::ParallelOp loop);
-  /// Induction variables of iteration `number`.
-  SmallVector<Value> delinearize(OpBuilder &builder, scf::ParallelOp loop,
-                                 Value number);
   void fenceProxies(OpBuilder &builder, Location loc);
 
   gpu::GPUFuncOp function;

@@ -120,6 +120,7 @@ static LogicalResult convertKernel(KernelOp kernel) {
     builder.setInsertionPointToStart(body);
     if (failed(KernelEmitter(builder, kernel, body->getArguments()).emit()))
       return failure();
+    dropLastBarrier(*body);
     YieldOp::create(builder, loc, ValueRange());
   }
 

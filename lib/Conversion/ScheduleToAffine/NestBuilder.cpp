@@ -4,10 +4,8 @@
 #include "NestBuilder.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IntegerSet.h"
 
 using namespace mlir;
@@ -173,68 +171,7 @@ void NestBuilder::serial(ArrayRef<OpFoldResult> counts,
   level();
 }
 
-// On a GPU -------------------------------------------------------------------
-
-void NestBuilder::threads(int64_t count, function_ref<void(AffineExpr)> body) {
-  parallel({builder.getIndexAttr(count)},
-           [&](ArrayRef<AffineExpr> ivs) { body(ivs[0]); });
-}
-
-Value NestBuilder::allocateGlobal(OpFoldResult first, ArrayRef<int64_t> rest,
-                                  Type elementType) {
-  std::optional<int64_t> known = getConstantIntValue(first);
-  SmallVector<int64_t> shape{known.value_or(ShapedType::kDynamic)};
-  llvm::append_range(shape, rest);
-  return memref::AllocOp::create(
-      builder, loc, MemRefType::get(shape, elementType),
-      known ? ValueRange() : ValueRange(cast<Value>(first)),
-      builder.getI64IntegerAttr(128));
-}
-
-static Attribute getSpace(OpBuilder &builder, gpu::AddressSpace space) {
-  return gpu::AddressSpaceAttr::get(builder.getContext(), space);
-}
-
-Value NestBuilder::allocateShared(ArrayRef<int64_t> shape, Type elementType) {
-  auto type = MemRefType::get(shape, elementType, MemRefLayoutAttrInterface(),
-                              getSpace(builder, gpu::AddressSpace::Workgroup));
-  return memref::AllocOp::create(builder, loc, type,
-                                 builder.getI64IntegerAttr(128));
-}
-
-Value NestBuilder::allocateRegisters(int64_t count, Type elementType) {
-  auto type = MemRefType::get({blockThreads, count}, elementType,
-                              MemRefLayoutAttrInterface(),
-                              getSpace(builder, gpu::AddressSpace::Private));
-  return memref::AllocOp::create(builder, loc, type);
-}
-
-static int64_t getVectorBytes(Type elementType, int64_t count) {
-  return elementType.getIntOrFloatBitWidth() / 8 * count;
-}
-
-Value NestBuilder::loadVector(Value buffer, ArrayRef<AffineExpr> indices,
-                              int64_t count) {
-  Type type = cast<MemRefType>(buffer.getType()).getElementType();
-  SmallVector<Value> at;
-  for (AffineExpr index : indices)
-    at.push_back(apply(index));
-  return vector::LoadOp::create(
-      builder, loc, VectorType::get(count, type), buffer, at,
-      /*nontemporal=*/false, llvm::MaybeAlign(getVectorBytes(type, count)));
-}
-
-void NestBuilder::storeVector(Value vector, Value buffer,
-                              ArrayRef<AffineExpr> indices) {
-  auto type = cast<VectorType>(vector.getType());
-  SmallVector<Value> at;
-  for (AffineExpr index : indices)
-    at.push_back(apply(index));
-  vector::StoreOp::create(builder, loc, vector, buffer, at,
-                          /*nontemporal=*/false,
-                          llvm::MaybeAlign(getVectorBytes(type.getElementType(),
-                                                          type.getDimSize(0))));
-}
+// Branches -------------------------------------------------------------------
 
 void NestBuilder::guard(ArrayRef<AffineExpr> constraints,
                         function_ref<void()> body,

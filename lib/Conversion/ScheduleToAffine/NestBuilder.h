@@ -76,11 +76,15 @@ public:
 
   // On a GPU -----------------------------------------------------------------
   //
-  // A kernel is phases, each a `parallel` loop over units of work that blocks
-  // take; all blocks wait for each other between phases. In a unit, loops over
-  // threads follow one another; all threads of the block wait for each other at
-  // the end of each. What stands between them is done by every thread alike.
+  // A kernel is phases, each a `bfly.grid` of units of work that blocks take;
+  // all blocks wait for each other between phases. In a unit, `bfly.threads`
+  // follow one another; all threads of the block wait for each other at the end
+  // of each. What stands between them is done by every thread alike.
 
+  /// A phase: for every unit below `counts`, a block, then a barrier of the
+  /// grid.
+  void grid(ArrayRef<OpFoldResult> counts,
+            function_ref<void(ArrayRef<AffineExpr>)> body);
   /// for i in [0, count) over the block's threads, then a barrier.
   void threads(int64_t count, function_ref<void(AffineExpr)> body);
   /// Once for each thread of the block, then a barrier: i is its number.
@@ -142,6 +146,9 @@ public:
   Value sigmoid(Value x);
 
 private:
+  template <typename OpTy>
+  void scope(ArrayRef<OpFoldResult> counts, Sync sync,
+             function_ref<void(ArrayRef<AffineExpr>)> body);
   /// Map and operands of indices, without unused dims.
   std::pair<AffineMap, SmallVector<Value>> access(ArrayRef<AffineExpr> indices);
   affine::AffineIfOp branchOn(ArrayRef<AffineExpr> constraints,
@@ -149,6 +156,9 @@ private:
 
   SmallVector<Value> dims;
 };
+
+/// Takes the barrier from the last phase of a kernel's body: nothing follows.
+void dropLastBarrier(Block &body);
 
 /// Where the last of the tiles that cover `total` moves back to end at the last
 /// element: the first element of tile `index`.

@@ -107,6 +107,7 @@ def run(*arguments, text):
 
 ALIAS = re.compile(r"^(#\w+) = affine_map<\((.*?)\)(?:\[(.*?)\])? -> \((.*)\)>$")
 LOOP = re.compile(r'"affine\.(for|parallel)"\((.*?)\).*?upperBounds?Map = (#\w+)')
+SCOPE = re.compile(r'"bfly\.(?:grid|threads)"\(.*?static_sizes = array<i64: (.*?)>')
 ACCESS = re.compile(r'(?:(%\w+) = )?"affine\.(?:load|store|apply)"\((.*?)\).*?map = (#\w+)')
 
 
@@ -144,6 +145,8 @@ def cases(text):
             loops, defined = {}, {}
         if match := LOOP.search(line):
             pending = match[1], aliases[match[3]][1]
+        elif match := SCOPE.search(line):
+            pending = "scope", match[1].split(", ")
         elif pending and (block := re.search(r"\^bb\d+\((.*?)\)", line)):
             kind, counts = pending
             names = [argument.split(":")[0] for argument in block[1].split(", ")]
@@ -169,20 +172,22 @@ def check(found):
     """Canonicalises an apply of each in loops of its own."""
     text = ""
     for expression, names, ranges in found:
-        head = "".join(
-            f"affine.for %{name} = 0 to {count} {{\n"
-            if kind == "for"
-            else f"affine.parallel (%{name}) = (0) to ({count}) {{\n"
-            for name, (kind, count) in zip(names, ranges)
-        )
+        heads = {"for": "affine.for %{} = 0 to {} {{\n", "parallel": "affine.parallel (%{}) = (0) to ({}) {{\n"}
+        loops = [heads[kind].format(name, count) for name, (kind, count) in zip(names, ranges) if kind in heads]
+        # The numbers of scopes are symbols, where they are those of one around the loops, too.
+        scope = [(name, count) for name, (kind, count) in zip(names, ranges) if kind not in heads]
+        if scope:
+            numbers, sizes = ", ".join(f"%{name}" for name, _ in scope), ", ".join(str(count) for _, count in scope)
+            loops.insert(0, f"bfly.grid ({numbers}) in ({sizes}) sync(none) {{\n")
         dims = [name for name in names if name.startswith("d")]
         symbols = [name for name in names if name.startswith("s")]
-        assert not symbols
+        assert symbols == [name for name, _ in scope]
         text += (
-            f"func.func @f() {{\n{head}%r = affine.apply affine_map<({', '.join(dims)}) -> ({expression})>"
-            f"({', '.join('%' + name for name in dims)})\n"
-            f'"test.use"(%r, {", ".join("%" + name for name in dims)}) : '
-            f"({', '.join(['index'] * (1 + len(dims)))}) -> ()\n{'}' * len(ranges)}\nreturn\n}}\n// -----\n"
+            f"func.func @f() {{\n{''.join(loops)}"
+            f"%r = affine.apply affine_map<({', '.join(dims)})[{', '.join(symbols)}] -> ({expression})>"
+            f"({', '.join('%' + name for name in dims)})[{', '.join('%' + name for name in symbols)}]\n"
+            f'"test.use"(%r, {", ".join("%" + name for name in names)}) : '
+            f"({', '.join(['index'] * (1 + len(names)))}) -> ()\n{'}' * len(loops)}\nreturn\n}}\n// -----\n"
         )
     out = run("-split-input-file", "-canonicalize", "-mlir-print-op-generic", "-allow-unregistered-dialect", text=text)
     for (expression, names, ranges), part in zip(found, out.split("// -----"), strict=False):

@@ -74,7 +74,7 @@ void StateImage::pack(Value input, int64_t stride) {
       tiling.tiles.full && span == steps * stepDepth && inputTokens == tokens;
   // Where nothing has to be tested, a unit is two steps.
   int64_t unitSteps = complete && imageSteps % 2 == 0 ? 2 : 1;
-  nest.parallel(
+  nest.grid(
       {tiling.tiles.count, nest.builder.getIndexAttr(imageSteps / unitSteps)},
       [&](ArrayRef<AffineExpr> unit) {
         int64_t pieces = 8 / width, matrices = stepDepth / 8;
@@ -172,7 +172,7 @@ void WeightImage::pack() {
   SmallVector<OpFoldResult> units;
   for (int64_t dim = 0; dim < 3; ++dim)
     units.push_back(nest.size(image, dim));
-  nest.parallel(units, [&](ArrayRef<AffineExpr> unit) {
+  nest.grid(units, [&](ArrayRef<AffineExpr> unit) {
     auto read = [&](AffineExpr i) {
       Place place = getPlace(unit, i);
       return SmallVector<Value>{load(query, place.from, width),

@@ -280,33 +280,33 @@ void BlockAttentionNest::mixToRows(AffineExpr buffer) {
 }
 
 void BlockAttentionNest::emit() {
-  nest.parallel(
-      {units.count, nest.builder.getIndexAttr(heads)},
-      [&](ArrayRef<AffineExpr> ivs) {
-        unit = ivs[0];
-        head = ivs[1];
-        state = nest.allocateShared({2, 2, rows / 2 / tilePairs, warpgroups, 8,
-                                     depth / 8, kMatrixPitch, 8},
-                                    elementType);
-        weights = nest.allocateShared({columns / 4, depth / 8, kMatrixPitch, 8},
+  nest.grid({units.count, nest.builder.getIndexAttr(heads)},
+            [&](ArrayRef<AffineExpr> ivs) {
+              unit = ivs[0];
+              head = ivs[1];
+              state =
+                  nest.allocateShared({2, 2, rows / 2 / tilePairs, warpgroups,
+                                       8, depth / 8, kMatrixPitch, 8},
                                       elementType);
-        partial.emplace(nest, ArrayRef<int64_t>{2}, rows / 2);
-        gates = nest.allocateShared({2, rows / 2}, nest.compute);
-        for (Value &fragment : fragments)
-          fragment = nest.allocateRegisters(columns, nest.compute);
-        loadRows();
-        if (sharedByStages && chunks == 1)
-          loadWeights(nest.constantExpr(0), nest.constantExpr(0));
-        if (count > 1)
-          nest.loop(count - 1, [&](AffineExpr i) {
-            AffineExpr buffer = i % 2;
-            emitScores(i + firstStage, buffer);
-            emitGates();
-            mixToState(buffer);
-          });
-        AffineExpr buffer = nest.constantExpr((count - 1) % 2);
-        emitScores(nest.constantExpr(firstStage + count - 1), buffer);
-        emitGates();
-        mixToRows(buffer);
-      });
+              weights = nest.allocateShared(
+                  {columns / 4, depth / 8, kMatrixPitch, 8}, elementType);
+              partial.emplace(nest, ArrayRef<int64_t>{2}, rows / 2);
+              gates = nest.allocateShared({2, rows / 2}, nest.compute);
+              for (Value &fragment : fragments)
+                fragment = nest.allocateRegisters(columns, nest.compute);
+              loadRows();
+              if (sharedByStages && chunks == 1)
+                loadWeights(nest.constantExpr(0), nest.constantExpr(0));
+              if (count > 1)
+                nest.loop(count - 1, [&](AffineExpr i) {
+                  AffineExpr buffer = i % 2;
+                  emitScores(i + firstStage, buffer);
+                  emitGates();
+                  mixToState(buffer);
+                });
+              AffineExpr buffer = nest.constantExpr((count - 1) % 2);
+              emitScores(nest.constantExpr(firstStage + count - 1), buffer);
+              emitGates();
+              mixToRows(buffer);
+            });
 }

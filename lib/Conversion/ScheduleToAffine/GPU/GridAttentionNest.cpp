@@ -209,8 +209,8 @@ void GridAttentionNest::emitStage(AffineExpr number, AffineExpr buffer,
     else
       mixToImage(tile, group, buffer);
   };
-  nest.parallel({tiling.tiles.count, nest.builder.getIndexAttr(tiling.groups)},
-                [&](ArrayRef<AffineExpr> unit) { body(unit[0], unit[1]); });
+  nest.grid({tiling.tiles.count, nest.builder.getIndexAttr(tiling.groups)},
+            [&](ArrayRef<AffineExpr> unit) { body(unit[0], unit[1]); });
 }
 
 void GridAttentionNest::emit() {

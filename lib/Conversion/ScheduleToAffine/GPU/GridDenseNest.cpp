@@ -107,39 +107,38 @@ void GridLinear::emitDotProducts(ArrayRef<int64_t> leading) {
     width *= 2;
   int64_t outputs = std::max<int64_t>(1, std::min(out, threads / width));
   int64_t units = llvm::divideCeilSigned(out, outputs);
-  nest.parallel(
-      {nest.builder.getIndexAttr(units)}, [&](ArrayRef<AffineExpr> u) {
-        if (leading.empty() || !ShapedType::isDynamic(leading[0])) {
-          SmallVector<SmallVector<AffineExpr>> rows;
-          int64_t all = 1;
-          for (int64_t size : leading)
-            all *= size;
-          for (int64_t row = 0; row < all; ++row) {
-            SmallVector<AffineExpr> indices;
-            int64_t rest = all;
-            for (int64_t size : leading) {
-              rest /= size;
-              indices.push_back(nest.constantExpr(row / rest % size));
-            }
-            rows.push_back(indices);
-          }
-          // So many sums in registers.
-          constexpr size_t kAtOnce = 8;
-          ArrayRef<SmallVector<AffineExpr>> left(rows);
-          while (!left.empty()) {
-            size_t some = std::min(left.size(), kAtOnce);
-            emitRows(u[0], outputs, width, left.take_front(some));
-            left = left.drop_front(some);
-          }
-          return;
+  nest.grid({nest.builder.getIndexAttr(units)}, [&](ArrayRef<AffineExpr> u) {
+    if (leading.empty() || !ShapedType::isDynamic(leading[0])) {
+      SmallVector<SmallVector<AffineExpr>> rows;
+      int64_t all = 1;
+      for (int64_t size : leading)
+        all *= size;
+      for (int64_t row = 0; row < all; ++row) {
+        SmallVector<AffineExpr> indices;
+        int64_t rest = all;
+        for (int64_t size : leading) {
+          rest /= size;
+          indices.push_back(nest.constantExpr(row / rest % size));
         }
-        SmallVector<OpFoldResult> sizes;
-        for (unsigned dim = 0; dim < leading.size(); ++dim)
-          sizes.push_back(nest.size(input, dim));
-        nest.serial(sizes, [&](ArrayRef<AffineExpr> row) {
-          emitRows(u[0], outputs, width, {SmallVector<AffineExpr>(row)});
-        });
-      });
+        rows.push_back(indices);
+      }
+      // So many sums in registers.
+      constexpr size_t kAtOnce = 8;
+      ArrayRef<SmallVector<AffineExpr>> left(rows);
+      while (!left.empty()) {
+        size_t some = std::min(left.size(), kAtOnce);
+        emitRows(u[0], outputs, width, left.take_front(some));
+        left = left.drop_front(some);
+      }
+      return;
+    }
+    SmallVector<OpFoldResult> sizes;
+    for (unsigned dim = 0; dim < leading.size(); ++dim)
+      sizes.push_back(nest.size(input, dim));
+    nest.serial(sizes, [&](ArrayRef<AffineExpr> row) {
+      emitRows(u[0], outputs, width, {SmallVector<AffineExpr>(row)});
+    });
+  });
 }
 
 /// A tile of the result a unit, 4 x 4 elements a thread.
@@ -161,7 +160,7 @@ void GridLinear::emitTiles() {
     units.push_back(nest.size(input, dim));
   units.push_back(nest.builder.getIndexAttr(tiles));
   units.push_back(nest.builder.getIndexAttr(panels));
-  nest.parallel(units, [&](ArrayRef<AffineExpr> ivs) {
+  nest.grid(units, [&](ArrayRef<AffineExpr> ivs) {
     SmallVector<AffineExpr> leading(ivs.drop_back(2));
     AffineExpr firstRow = ivs[ivs.size() - 2] * height;
     AffineExpr firstColumn = ivs.back() * width;
@@ -304,7 +303,7 @@ void mlir::bfly::emitLayerNormOnGPU(KernelEmitter &emitter, LayerNormOp op) {
   }
   if (units.empty())
     units.push_back(nest.builder.getIndexAttr(1));
-  nest.parallel(units, [&](ArrayRef<AffineExpr> unit) {
+  nest.grid(units, [&](ArrayRef<AffineExpr> unit) {
     // Every thread of a row, with the row's indices.
     auto eachRow = [&](function_ref<void(AffineExpr r, AffineExpr lane,
                                          ArrayRef<AffineExpr> row)>

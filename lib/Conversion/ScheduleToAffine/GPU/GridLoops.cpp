@@ -82,7 +82,7 @@ void mlir::bfly::forEachElement(NestBuilder &nest, ArrayRef<OpFoldResult> sizes,
   int64_t chunk = std::min(elements, 4 * nest.blockThreads);
   int64_t chunks = llvm::divideCeilSigned(elements, chunk);
   units.push_back(nest.builder.getIndexAttr(chunks));
-  nest.parallel(units, [&](ArrayRef<AffineExpr> unit) {
+  nest.grid(units, [&](ArrayRef<AffineExpr> unit) {
     nest.threads(chunk, [&](AffineExpr i) {
       AffineExpr element = unit.back() * chunk + i;
       auto inside = [&] {
@@ -211,7 +211,7 @@ void mlir::bfly::sumRows(
     nest.store(nest.mul(total, nest.constant(factor)), buffer, indices);
   };
   auto chunkIndex = nest.builder.getIndexAttr(chunks);
-  nest.parallel(
+  nest.grid(
       {batch, chunkIndex, nest.builder.getIndexAttr(slices)},
       [&](ArrayRef<AffineExpr> unit) {
         Value partial = nest.allocateShared({together, width}, nest.compute);

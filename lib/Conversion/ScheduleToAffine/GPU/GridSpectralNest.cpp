@@ -88,38 +88,38 @@ void GridSpectralNest::emitOuterPass(bool inverse) {
   while (rows % rowsAtOnce)
     --rowsAtOnce;
   OpBuilder &builder = nest.builder;
-  nest.parallel(
-      {nest.size(input, 0), builder.getIndexAttr(slabs / together),
-       builder.getIndexAttr(rows / rowsAtOnce)},
-      [&](ArrayRef<AffineExpr> ivs) {
-        batch = ivs[0];
-        nest.threads(rowsAtOnce * width, [&](AffineExpr i) {
-          AffineExpr lane = i % lanes;
-          AffineExpr slab = ivs[1] * together + i.floorDiv(lanes) % together;
-          AffineExpr column = getOrigin(slab) + lane;
-          AffineExpr j = ivs[2] * rowsAtOnce + i.floorDiv(width);
-          auto at = [&](int64_t q) {
-            int64_t middle = outer / 2;
-            int64_t slot = q == 0        ? 0
-                           : q == middle ? 1
-                           : q < middle  ? 2 * q
-                                         : 2 * (outer - q) + 1;
-            return SmallVector<AffineExpr>{batch, slab, j + slot * rows, lane,
-                                           nest.constantExpr(0)};
-          };
-          SmallVector<ComplexPair> values;
-          for (int64_t q = 0; q < outer; ++q)
-            values.push_back(inverse ? loadPair(nest, scratch, at(q))
-                                     : read(j + q * rows, column));
-          transformInRegisters(nest, values, inverse, &*outerTwiddles, j);
-          for (int64_t q = 0; q < outer; ++q) {
-            if (inverse)
-              write(j + q * rows, column, values[q]);
-            else
-              storePair(nest, values[q], scratch, at(q));
-          }
-        });
-      });
+  nest.grid({nest.size(input, 0), builder.getIndexAttr(slabs / together),
+             builder.getIndexAttr(rows / rowsAtOnce)},
+            [&](ArrayRef<AffineExpr> ivs) {
+              batch = ivs[0];
+              nest.threads(rowsAtOnce * width, [&](AffineExpr i) {
+                AffineExpr lane = i % lanes;
+                AffineExpr slab =
+                    ivs[1] * together + i.floorDiv(lanes) % together;
+                AffineExpr column = getOrigin(slab) + lane;
+                AffineExpr j = ivs[2] * rowsAtOnce + i.floorDiv(width);
+                auto at = [&](int64_t q) {
+                  int64_t middle = outer / 2;
+                  int64_t slot = q == 0        ? 0
+                                 : q == middle ? 1
+                                 : q < middle  ? 2 * q
+                                               : 2 * (outer - q) + 1;
+                  return SmallVector<AffineExpr>{batch, slab, j + slot * rows,
+                                                 lane, nest.constantExpr(0)};
+                };
+                SmallVector<ComplexPair> values;
+                for (int64_t q = 0; q < outer; ++q)
+                  values.push_back(inverse ? loadPair(nest, scratch, at(q))
+                                           : read(j + q * rows, column));
+                transformInRegisters(nest, values, inverse, &*outerTwiddles, j);
+                for (int64_t q = 0; q < outer; ++q) {
+                  if (inverse)
+                    write(j + q * rows, column, values[q]);
+                  else
+                    storePair(nest, values[q], scratch, at(q));
+                }
+              });
+            });
 }
 
 void GridSpectralNest::emitSlabs() {
@@ -129,7 +129,7 @@ void GridSpectralNest::emitSlabs() {
   if (outer > 1)
     counts.push_back(nest.builder.getIndexAttr(outer / 2));
   // Against the order of the phase before, whose last data are in cache still.
-  nest.parallel(counts, [&](ArrayRef<AffineExpr> units) {
+  nest.grid(counts, [&](ArrayRef<AffineExpr> units) {
     SmallVector<AffineExpr> ivs(units);
     for (auto [iv, count] :
          llvm::zip(MutableArrayRef(ivs).take_front(2), counts))

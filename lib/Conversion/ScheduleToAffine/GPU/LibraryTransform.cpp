@@ -77,6 +77,7 @@ void LibraryTransform::emitKernel(StringRef name, Value source, Value target,
     at[1] = at[1] * step;
     nest.storeComplex(element(nest, from, at), to, at);
   });
+  dropLastBarrier(*body);
   YieldOp::create(builder, loc, ValueRange());
 }
 
