@@ -269,7 +269,7 @@ LogicalResult MatrixProductOp::verify() {
       a.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
       b.getShape().take_back(2) != ArrayRef<int64_t>{8, 8} ||
       a.getDimSize(2) != b.getDimSize(1) || columns < 8 || columns > 256 ||
-      c.getDimSize(0) != 128 * a.getDimSize(0) ||
+      c.getDimSize(0) != kWarpgroup * a.getDimSize(0) ||
       c.getDimSize(1) != columns / 2 || !isContiguous(a, 2) ||
       !isContiguous(b, 2))
     return emitOpError("(C1) ")
@@ -309,7 +309,7 @@ LogicalResult StreamProductOp::verify() {
       a.getShape().take_back(2) != ArrayRef(core) ||
       b.getShape().take_back(2) != ArrayRef(core) ||
       a.getDimSize(4) != b.getDimSize(3) || columns < 8 || columns > 256 ||
-      c.getDimSize(0) != 128 * a.getDimSize(2) ||
+      c.getDimSize(0) != kWarpgroup * a.getDimSize(2) ||
       c.getDimSize(1) != count * columns / 2 || !isContiguous(a, 6) ||
       !isContiguous(b, 5))
     return emitOpError("(C1) ") << a << " and " << b << " have no " << count

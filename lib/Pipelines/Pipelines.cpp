@@ -161,9 +161,8 @@ static void buildGPU(OpPassManager &manager) {
     functions.addPass(createExpandComplexPass());
     functions.addPass(createExpandMathPass());
     functions.addPass(createCanonicalizerPass());
-    // Matrix units would round f32.
     ExpandMatrixProductsPassOptions products;
-    products.onlyF32 = true;
+    products.keepUnits = true;
     products.unroll = true;
     functions.addPass(createExpandMatrixProductsPass(products));
     functions.addPass(createExpandDftPass());
@@ -184,12 +183,7 @@ static void buildGPU(OpPassManager &manager) {
 }
 
 // nvvm and llvm in the gpu.modules.
-static void buildNVVM(OpPassManager &manager, const CompileOptions &options) {
-  GpuNVVMAttachTargetOptions target;
-  target.chip = options.target;
-  target.features = "+ptx80";
-  target.optLevel = 3;
-  manager.addPass(createGpuNVVMAttachTarget(target));
+static void buildNVVM(OpPassManager &manager) {
   OpPassManager &kernels = manager.nest<gpu::GPUModuleOp>();
   kernels.addPass(createConvertGpuToNvvmPass());
   kernels.addPass(memref::createExpandStridedMetadataPass());
@@ -215,12 +209,17 @@ static void buildNVVM(OpPassManager &manager, const CompileOptions &options) {
 }
 
 // The kernels assembled: machine code where there is an assembler, else PTX,
-// which the driver compiles.
-static void buildBinary(OpPassManager &manager) {
+// which the driver compiles. Of a portable target both, for chips that the
+// machine code is not for.
+static void buildBinary(OpPassManager &manager, const Machine &machine) {
   GpuModuleToBinaryPassOptions binary;
   std::optional<CudaToolkit> toolkit = findCudaToolkit();
+  if (toolkit && machine.isPortable() && toolkit->fatbinary.empty())
+    toolkit.reset();
   binary.toolkitPath = toolkit ? toolkit->root : "";
-  binary.compilationTarget = toolkit ? "bin" : "isa";
+  binary.compilationTarget = !toolkit               ? "isa"
+                             : machine.isPortable() ? "fatbin"
+                                                    : "bin";
   manager.addPass(createGpuModuleToBinaryPass(binary));
   manager.addPass(createCheckBinariesPass());
 }
@@ -299,9 +298,9 @@ void mlir::bfly::buildCompileLevel(OpPassManager &manager,
   else if (level == "gpu")
     buildGPU(manager);
   else if (level == "nvvm")
-    buildNVVM(manager, options);
+    buildNVVM(manager);
   else if (level == "binary")
-    buildBinary(manager);
+    buildBinary(manager, *getMachine(options.target));
   else if (runsOnGPU(options))
     buildHost(manager);
   else

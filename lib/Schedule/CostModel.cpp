@@ -60,12 +60,11 @@ KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
   llvm::for_each(kernel.getInputs(), move);
   llvm::for_each(kernel.getResults(), move);
   int64_t length = getTransformLength(kernel);
-  PlanAttr plan = kernel.getPlanAttr();
-  bool onGPU = plan && plan.getThreads();
+  bool onUnits = kernel.getPlan() && getMachine(kernel).usesMatrixUnits();
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     cost.flops += getFlops(&op, length);
     auto part = dyn_cast<NetworkOpInterface>(op);
-    if (part && onGPU)
+    if (part && onUnits)
       cost.matrixFlops += part.getMatrixFlops();
   }
   if (LinearOp linear = getLibraryProduct(kernel))
@@ -126,9 +125,9 @@ SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
 }
 
 MachineCeilings mlir::bfly::getNominalCeilings(const Machine &machine) {
-  // What an H200 was measured at: copies, multiply-adds, a large product.
   if (machine.isGPU())
-    return {4.25e12, 60e12, 700e12};
+    return {1e9 * double(machine.gigabytes), 1e9 * double(machine.gigaflops),
+            1e9 * double(machine.matrixGigaflops)};
   // Two fused multiply-adds a cycle at 2.5 GHz; a thread copies 10 GB/s until
   // the memory of a socket is saturated.
   constexpr double kClock = 2.5e9, kCopy = 10e9, kSocket = 200e9;

@@ -163,7 +163,7 @@ PlanAttr mlir::bfly::planGPUAttention(KernelOp kernel, const Network &network,
         getLocalAttention(network.getChannels() / int64_t(first.getHeads()));
     int64_t bytes = getStoredBytes(first);
     while (rows >= kLeastRows &&
-           heads.getSharedBytes(rows, bytes) > kLocalSharedBytes)
+           heads.getSharedBytes(rows, bytes) > getLocalSharedBytes(machine))
       rows /= 2;
     local = rows >= kLeastRows;
   }
@@ -215,12 +215,13 @@ LogicalResult mlir::bfly::verifyGPUTransform(KernelOp kernel,
 }
 
 LogicalResult mlir::bfly::verifyGPUAttention(KernelOp kernel,
-                                             const Network &network) {
+                                             const Network &network,
+                                             const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
-  if (plan.getThreads() < 128 || plan.getThreads() % 128)
+  if (plan.getThreads() < kWarpgroup || plan.getThreads() % kWarpgroup)
     return kernel.emitKernelError()
            << "has a plan of " << plan.getThreads()
-           << " threads, which are no whole warpgroups of 128";
+           << " threads, which are no whole warpgroups of " << kWarpgroup;
   // Pairs of a tile are counted in 64 bits, many times over.
   if (plan.getTile() < 1 || plan.getTile() > (1 << 20))
     return kernel.emitKernelError()
@@ -243,11 +244,12 @@ LogicalResult mlir::bfly::verifyGPUAttention(KernelOp kernel,
     return kernel.emitKernelError()
            << "has a plan whose groups do not cover its " << network.numStages()
            << " stages";
-  return verifyLocalAttention(kernel, network);
+  return verifyLocalAttention(kernel, network, machine);
 }
 
 LogicalResult mlir::bfly::verifyLocalAttention(KernelOp kernel,
-                                               const Network &network) {
+                                               const Network &network,
+                                               const Machine &machine) {
   PlanAttr plan = kernel.getPlanAttr();
   auto inShared = [](GroupAttr group) {
     return group.getPlace() == Place::Shared;
@@ -267,9 +269,10 @@ LogicalResult mlir::bfly::verifyLocalAttention(KernelOp kernel,
   int64_t bytes =
       getLocalAttention(network.getChannels() / int64_t(first.getHeads()))
           .getSharedBytes(2 * plan.getTile(), getStoredBytes(first));
-  if (bytes > kLocalSharedBytes)
+  int64_t limit = getLocalSharedBytes(machine);
+  if (bytes > limit)
     return refuse(kernel, "tile", plan.getTile())
-           << "its groups take " << bytes << " bytes of a block's "
-           << kLocalSharedBytes << " bytes of shared memory";
+           << "its groups take " << bytes << " bytes of a block's " << limit
+           << " bytes of shared memory";
   return success();
 }

@@ -30,9 +30,11 @@ PlanAttr planGPUAttention(KernelOp kernel, const Network &network,
                           const Machine &machine);
 LogicalResult verifyGPUTransform(KernelOp kernel, const Network &network,
                                  const Machine &machine);
-LogicalResult verifyGPUAttention(KernelOp kernel, const Network &network);
+LogicalResult verifyGPUAttention(KernelOp kernel, const Network &network,
+                                 const Machine &machine);
 /// Stages in a block's shared memory: only a whole network has them there.
-LogicalResult verifyLocalAttention(KernelOp kernel, const Network &network);
+LogicalResult verifyLocalAttention(KernelOp kernel, const Network &network,
+                                   const Machine &machine);
 
 } // namespace mlir::bfly
 

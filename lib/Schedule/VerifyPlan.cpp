@@ -124,7 +124,7 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
                            : success();
   }
   if (!network.stages.empty())
-    return machine.isGPU() ? verifyGPUAttention(kernel, network)
+    return machine.isGPU() ? verifyGPUAttention(kernel, network, machine)
                            : verifyStages(kernel, network);
   if (!plan.getGroups().empty())
     return kernel.emitKernelError()

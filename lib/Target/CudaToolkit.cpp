@@ -26,9 +26,12 @@ static std::string join(StringRef folder, const llvm::Twine &rest) {
 
 /// The toolkit in a folder, if ptxas is there.
 static std::optional<CudaToolkit> toolkitAt(StringRef root) {
-  CudaToolkit toolkit{root.str(), join(root, "bin/ptxas"), ""};
+  CudaToolkit toolkit{root.str(), join(root, "bin/ptxas"),
+                      join(root, "bin/fatbinary"), ""};
   if (root.empty() || !fs::can_execute(toolkit.ptxas))
     return std::nullopt;
+  if (!fs::can_execute(toolkit.fatbinary))
+    toolkit.fatbinary.clear();
   std::string libdevice = join(root, "nvvm/libdevice/libdevice.10.bc");
   if (fs::exists(libdevice))
     toolkit.libdevice = libdevice;

@@ -4,6 +4,7 @@
 #include "bfly/Target/Launches.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Object/ELF.h"
@@ -24,8 +25,11 @@ static constexpr uint8_t kSized = 4;
 /// Both of a symbol: its index, then a number.
 static constexpr uint8_t kFrameSize = 0x11, kRegisterCount = 0x2f;
 
-std::optional<KernelResources> mlir::bfly::getResources(StringRef cubin,
+std::optional<KernelResources> mlir::bfly::getResources(StringRef binary,
                                                         StringRef kernel) {
+  // A fat binary compresses PTX, and holds machine code as it is.
+  StringRef cubin = binary.substr(
+      std::min(binary.find(StringRef(llvm::ELF::ElfMagic, 4)), binary.size()));
   using File = llvm::object::ELFFile<llvm::object::ELF64LE>;
   auto nothing = [](llvm::Error error) {
     llvm::consumeError(std::move(error));
@@ -93,20 +97,22 @@ std::optional<KernelResources> mlir::bfly::getResources(StringRef cubin,
   return resources;
 }
 
-int64_t mlir::bfly::getBlocksPerMultiprocessor(int64_t threads,
+int64_t mlir::bfly::getBlocksPerMultiprocessor(const Machine &machine,
+                                               int64_t threads,
                                                int64_t registers,
                                                int64_t sharedBytes) {
   // Registers are given to warps 256 at a time; of each block's shared memory
   // the system has 1 KB.
-  constexpr int64_t kWarp = 32, kRegisters = 65536, kThreads = 2048;
-  constexpr int64_t kBlocks = 32, kShared = 228 << 10, kReserved = 1 << 10;
-  int64_t warps = llvm::divideCeil(std::max<int64_t>(threads, 1), kWarp);
-  int64_t blocks = std::min(kBlocks, kThreads / (warps * kWarp));
+  constexpr int64_t kReserved = 1 << 10;
+  int64_t warp = machine.lanes;
+  int64_t warps = llvm::divideCeil(std::max<int64_t>(threads, 1), warp);
+  int64_t blocks = std::min(machine.processorBlocks,
+                            machine.processorThreads / (warps * warp));
   if (registers > 0)
     blocks = std::min(
-        blocks,
-        kRegisters / (warps * int64_t(llvm::alignTo(registers * kWarp, 256))));
-  return std::min(blocks, kShared / (sharedBytes + kReserved));
+        blocks, machine.registers /
+                    (warps * int64_t(llvm::alignTo(registers * warp, 256))));
+  return std::min(blocks, machine.processorShared / (sharedBytes + kReserved));
 }
 
 // Reports --------------------------------------------------------------------
@@ -147,9 +153,12 @@ static json::Object getLaunchReport(gpu::LaunchFuncOp launch, ModuleOp module) {
   report["registers"] = resources->registers;
   report["local_bytes"] = resources->localBytes;
   report["code_bytes"] = resources->codeBytes;
-  if (threads)
-    report["blocks_per_multiprocessor"] =
-        getBlocksPerMultiprocessor(*threads, resources->registers, shared);
+  auto target = dyn_cast<NVVM::NVVMTargetAttr>(object.getTarget());
+  std::optional<Machine> machine =
+      target ? getMachine(target.getChip()) : std::nullopt;
+  if (threads && machine)
+    report["blocks_per_multiprocessor"] = getBlocksPerMultiprocessor(
+        *machine, *threads, resources->registers, shared);
   return report;
 }
 

@@ -169,8 +169,9 @@ ProductExpansion::indicesOfA(AffineExpr step, int64_t part, AffineExpr half,
   SmallVector<AffineExpr> indices;
   if (streamed)
     indices.append({step, constant(part)});
-  indices.append({thread.floorDiv(128), (thread % 128).floorDiv(32) * 2 + half,
-                  matrix, (thread % 32).floorDiv(4), k});
+  indices.append({thread.floorDiv(kWarpgroup),
+                  (thread % kWarpgroup).floorDiv(32) * 2 + half, matrix,
+                  (thread % 32).floorDiv(4), k});
   return indices;
 }
 
@@ -293,9 +294,10 @@ struct ExpandMatrixProductsPass
   using ExpandMatrixProductsPassBase::ExpandMatrixProductsPassBase;
 
   void runOnOperation() override {
+    bool hasUnits = keepUnits && getMachine(getOperation()).usesMatrixUnits();
     getOperation()->walk([&](Operation *op) {
       auto isTaken = [&](Value a) {
-        return !onlyF32 ||
+        return !hasUnits ||
                cast<MemRefType>(a.getType()).getElementType().isF32();
       };
       if (auto product = dyn_cast<MatrixProductOp>(op)) {

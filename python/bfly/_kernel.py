@@ -67,7 +67,7 @@ def compile(
     name          what errors call a text; None: "<text>".
     allow_bytecode, allow_foreign_calls  take MLIR's bytecode, and functions that call code outside of their module. Only
                   for modules from people that one trusts.
-    options       of the pipeline -bfly-compile: fuse=False, scoring="definition", target="sm_90a", emulate=True. Not to="…":
+    options       of the pipeline -bfly-compile: fuse=False, scoring="definition", target="sm_80", emulate=True. Not to="…":
                   what runs is compiled to the end, and `Kernel.ir` has the levels between.
 
     Returns a Kernel. BflyError says where in the text something is wrong, or which argument is.

@@ -105,7 +105,7 @@ func.func @twice(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
 
 // A plan is verified here too, for the machine that it names.
 func.func @machine(%x: tensor<2x8x40xf32>) -> tensor<2x40xf32> {
-  // expected-error @below {{has a plan for machine "abacus", known: cpu, sm_90a}}
+  // expected-error @below {{has a plan for machine "abacus", known: cpu, sm_90a, sm_80}}
   %y = bfly.kernel "mean" (%a = %x) plan <machine = "abacus", lanes = 16, tile = 32, radices = [], groups = [], parallel = "tile"> : (tensor<2x8x40xf32>) -> tensor<2x40xf32> {
     %m = bfly.mean %a : tensor<2x8x40xf32> -> tensor<2x40xf32>
     bfly.yield %m : tensor<2x40xf32>

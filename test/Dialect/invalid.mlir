@@ -1926,7 +1926,7 @@ func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xbf16>, %y: memref<2x5xf32>) {
 
 // -----
 
-// expected-error @below {{unknown target "abacus", known: cpu, sm_90a}}
+// expected-error @below {{unknown target "abacus", known: cpu, sm_90a, sm_80}}
 module attributes {bfly.target = #bfly.target<"abacus">} {}
 
 // -----
@@ -1943,6 +1943,11 @@ module attributes {bfly.target = #bfly.target<"cpu", lanes = 4, lanes = 8>} {}
 
 // expected-error @below {{lanes = 0: must be between 1 and 2^40}}
 module attributes {bfly.target = #bfly.target<"cpu", lanes = 0>} {}
+
+// -----
+
+// expected-error @below {{matrix = tensor: must be none, mma, wgmma}}
+module attributes {bfly.target = #bfly.target<"sm_80", matrix = tensor>} {}
 
 // -----
 

@@ -7,7 +7,7 @@
 // RUN: not bfly-opt %s -bfly-compile="target=abacus" 2>&1 | FileCheck %s --check-prefix=TARGET
 
 // LEVEL: unknown level 'moon', known: network, schedule, affine, gpu, nvvm, binary, llvm
-// TARGET: unknown target 'abacus', known: cpu, sm_90a
+// TARGET: unknown target 'abacus', known: cpu, sm_90a, sm_80
 
 // The promise, for both mixers: one kernel, and no temporary of the input's size.
 

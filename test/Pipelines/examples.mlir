@@ -68,5 +68,12 @@
 // RUN: bfly-opt %S/../../examples/fft_ia_layer.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
 // RUN: bfly-opt %S/../../examples/fft_inspired_attention.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
 // RUN: bfly-opt %S/../../examples/fnet_mixing.mlir -bfly-compile="to=binary target=sm_90a" | FileCheck %s --check-prefix=GPU
+// RUN: bfly-opt %S/../../examples/fftnet_layer.mlir -bfly-compile="to=binary target=sm_80" | FileCheck %s --check-prefix=PORTABLE
+// RUN: bfly-opt %S/../../examples/fftnet_model.mlir -bfly-compile="to=binary target=sm_80" | FileCheck %s --check-prefix=PORTABLE
+// RUN: bfly-opt %S/../../examples/fft_ia_layer.mlir -bfly-compile="to=binary target=sm_80" | FileCheck %s --check-prefix=PORTABLE
+// RUN: bfly-opt %S/../../examples/fft_inspired_attention.mlir -bfly-compile="to=binary target=sm_80" | FileCheck %s --check-prefix=PORTABLE
+// RUN: bfly-opt %S/../../examples/fnet_mixing.mlir -bfly-compile="to=binary target=sm_80" | FileCheck %s --check-prefix=PORTABLE
+// PORTABLE: gpu.binary @{{.*}}chip = "sm_80"
+// PORTABLE-NOT: assembly =
 // GPU: gpu.binary @{{.*}} bin = "
 // GPU-NOT: assembly = "

@@ -1,5 +1,9 @@
 // RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-expand-matrix-products))' | FileCheck %s
-// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-expand-matrix-products{only-f32 unroll}))' | FileCheck %s --check-prefix=GPU
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(bfly-set-target{target=sm_90a},func.func(bfly-expand-matrix-products{keep-units unroll}))' | FileCheck %s --check-prefix=GPU
+
+// Where the target has no units that kernels use, they are loops too.
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(bfly-set-target{target=sm_80},func.func(bfly-expand-matrix-products{keep-units unroll}))' | FileCheck %s --check-prefix=LOOPS
+// LOOPS-NOT: bfly.{{matrix|stream}}_product
 
 #workgroup = #gpu.address_space<workgroup>
 #private = #gpu.address_space<private>

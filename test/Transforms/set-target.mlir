@@ -5,7 +5,7 @@
 
 // CPU: module attributes {bfly.target = #bfly.target<"cpu", lanes = 16, vector_registers = 32, l1 = 49152, l2 = 1048576, l3 = 33554432, threads = 2>}
 // THREADS: threads = 96>
-// ABACUS: error: unknown target 'abacus', known: cpu, sm_90a
+// ABACUS: error: unknown target 'abacus', known: cpu, sm_90a, sm_80
 
 // CHECK: module attributes {bfly.target = #bfly.target<"sm_90a", warp = 32,
 module {}
@@ -15,7 +15,8 @@ module {}
 // What somebody wrote stays, and what they left out is the table's.
 // CHECK: module attributes {bfly.target = #bfly.target<"sm_90a", warp = 32,
 // CHECK-SAME: multiprocessors = 114,
-module attributes {bfly.target = #bfly.target<"sm_90a", multiprocessors = 114>} {}
+// CHECK-SAME: matrix = none, copies = bulk
+module attributes {bfly.target = #bfly.target<"sm_90a", multiprocessors = 114, matrix = none>} {}
 
 // -----
 

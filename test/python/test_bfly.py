@@ -142,7 +142,7 @@ WORD = "expected a truth value, an integer or a word$"
         ({"emulate": "perhaps"}, ".*: emulate has to be true or false, got 'perhaps'$"),
         ({"scoring": "fast"}, "compile options 'scoring=fast': unknown scoring 'fast', " + SCORINGS),
         ({"scoring": True}, ".*: unknown scoring 'true', " + SCORINGS),
-        ({"target": "tpu"}, "compile options 'target=tpu': unknown target 'tpu', known: cpu, sm_90a$"),
+        ({"target": "tpu"}, "compile options 'target=tpu': unknown target 'tpu', known: cpu, sm_90a, sm_80$"),
         ({"target": "sm_90a"}, "a program for target 'sm_90a' does not run on device 'cpu'$"),
         ({"to": "affine"}, "compile options 'to=affine': to can only be llvm, " + LEVEL + "'affine'; "),
         ({"to": "bogus"}, ".*" + LEVEL + "'bogus'; "),

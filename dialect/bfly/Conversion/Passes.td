@@ -55,9 +55,9 @@ def ConvertNetworkToSchedulePass
     operation of this dialect gets a kernel of its own, named after it, and so
     do those of a filter that cannot be one kernel; attention is parted where
     its state is used between the stages. A GPU's kernels transform powers of
-    two up to 65536; other lengths go through cuFFT, as kernels of one operation,
-    and the maps between them with their context are one kernel,
-    "spectrum_map". `bfly.unfused` on a kernel says why, and with `remarks` so
+    two up to the target's `longest_transform`; other lengths go through cuFFT,
+    as kernels of one operation, and the maps between them with their context
+    are one kernel, "spectrum_map". `bfly.unfused` on a kernel says why, and with `remarks` so
     does a remark. With
     `fuse=false` every network operation does: the network level, executed as
     it stands. Operands of a kernel are tensors; splat constants and sizes of

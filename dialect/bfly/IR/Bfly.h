@@ -43,6 +43,10 @@ namespace mlir::bfly {
 /// Dimensions of a (B, N, D) tensor, as `param_dims` numbers them.
 enum SequenceDim : int64_t { kBatch = 0, kBin = 1, kChannel = 2 };
 
+/// Threads that multiply 64 rows of a tile product together: what its
+/// operations call a warpgroup.
+constexpr int64_t kWarpgroup = 128;
+
 /// The type that arithmetic on `type` is done in: f64 for f64, f32 for f32,
 /// f16 and bf16. A complex type gives its component's.
 FloatType getComputeType(Type type);

@@ -21,9 +21,9 @@ struct CompileOptions : public PassPipelineOptions<CompileOptions> {
           "stop at this level: network, schedule, affine, llvm; on a "
           "GPU also gpu, nvvm, binary, between affine and llvm"),
       llvm::cl::init("llvm")};
-  Option<std::string> target{*this, "target",
-                             llvm::cl::desc("the machine: cpu or sm_90a"),
-                             llvm::cl::init("cpu")};
+  Option<std::string> target{
+      *this, "target", llvm::cl::desc("the machine: cpu, sm_90a or sm_80"),
+      llvm::cl::init("cpu")};
   Option<bool, QuietParser<bool>> fuse{
       *this, "fuse",
       llvm::cl::desc(

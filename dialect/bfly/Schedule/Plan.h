@@ -27,8 +27,10 @@ struct LocalAttention {
 };
 LocalAttention getLocalAttention(int64_t headChannels);
 
-/// What they may take of it.
-constexpr int64_t kLocalSharedBytes = 220 << 10;
+/// What they may take of it: all but what buffers' alignment may waste.
+inline int64_t getLocalSharedBytes(const Machine &machine) {
+  return machine.sharedBytes - machine.sharedBytes / 32;
+}
 
 /// Bytes of an element of the state where a GPU stores it, from `first` on: as
 /// the kernel's own input, if the weights are of that type too.

@@ -17,6 +17,8 @@ struct CudaToolkit {
   /// The folder that has bin/ptxas: gpu-module-to-binary's `toolkit`.
   std::string root;
   std::string ptxas;
+  /// What puts machine code and PTX into one file, empty where it is not.
+  std::string fatbinary;
   /// libdevice.10.bc, empty where there is none.
   std::string libdevice;
 };

@@ -6,6 +6,7 @@
 #ifndef BFLY_TARGET_LAUNCHES_H
 #define BFLY_TARGET_LAUNCHES_H
 
+#include "bfly/IR/Machine.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/JSON.h"
 
@@ -25,15 +26,15 @@ struct KernelResources {
   int64_t codeBytes = 0;
 };
 
-/// The resources of `kernel` out of a cubin; nullopt if it is none or has no
-/// such kernel.
-std::optional<KernelResources> getResources(llvm::StringRef cubin,
+/// The resources of `kernel` out of a cubin, or of that in a fat binary;
+/// nullopt if it is none or has no such kernel.
+std::optional<KernelResources> getResources(llvm::StringRef binary,
                                             llvm::StringRef kernel);
 
 /// How many blocks a multiprocessor holds: of `threads` threads with so many
-/// registers each and so many bytes of shared memory. Compute capability 9.0.
-int64_t getBlocksPerMultiprocessor(int64_t threads, int64_t registers,
-                                   int64_t sharedBytes);
+/// registers each and so many bytes of shared memory.
+int64_t getBlocksPerMultiprocessor(const Machine &machine, int64_t threads,
+                                   int64_t registers, int64_t sharedBytes);
 
 /// What the names of a kernel's functions begin with, before their number:
 /// letters, digits and underscores, as assemblers want them.

@@ -31,7 +31,7 @@ def SetTargetPass : Pass<"bfly-set-target", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"target", "target", "std::string", /*default=*/"\"cpu\"",
-           "the name of the machine: cpu or sm_90a">,
+           "the name of the machine: cpu, sm_90a or sm_80">,
     Option<"threads", "threads", "int64_t", /*default=*/"2",
            "threads of the machine, where it is a CPU">,
   ];
@@ -635,10 +635,11 @@ def ExpandLibraryCallsPass : Pass<"bfly-expand-library-calls", "::mlir::func::Fu
 def ExpandMatrixProductsPass : Pass<"bfly-expand-matrix-products", "::mlir::func::FuncOp"> {
   let summary = "Products of a GPU's matrix units to loops";
   let description = [{
-    The threads of the block compute each what its registers hold of the result,
-    in f32. For f32 on a GPU, whose matrix units would round it
-    (`only-f32 unroll`), and for every type on a CPU, which runs a GPU's plan for
-    tests. The ring of a streamed product is left alone.
+    The threads of the block compute each what its registers hold
+    of the result, in f32. On a GPU (`keep-units unroll`) that is for f32, which
+    matrix units would round, and for every type where the module's target has no
+    units that kernels use. On a CPU, which runs a GPU's plan for tests, it is for
+    all. The ring of a streamed product is left alone.
 
     Before:
     ```mlir
@@ -673,8 +674,8 @@ def ExpandMatrixProductsPass : Pass<"bfly-expand-matrix-products", "::mlir::func
     ```
   }];
   let options = [
-    Option<"onlyF32", "only-f32", "bool", /*default=*/"false",
-           "leave products of 16-bit types alone">,
+    Option<"keepUnits", "keep-units", "bool", /*default=*/"false",
+           "leave what the matrix units of the module's target multiply">,
     Option<"unroll", "unroll", "bool", /*default=*/"false",
            "every register in straight code, so that it can be one: for a GPU">,
   ];

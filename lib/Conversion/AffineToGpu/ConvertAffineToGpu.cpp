@@ -36,9 +36,6 @@ namespace mlir::bfly {
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// Registers of a multiprocessor, and what a thread needs beside those that the
-/// plan asks for.
-static constexpr int64_t kRegisters = 65536, kWorkingRegisters = 64;
 /// Words of counters that a kernel with barriers of the grid needs.
 static constexpr int64_t kCounterWords = 2;
 
@@ -168,7 +165,10 @@ LogicalResult KernelOutliner::outline() {
   types.push_back(pointer);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToEnd(module.getBody());
-  auto gpuModule = gpu::GPUModuleOp::create(builder, loc, name);
+  Attribute target = NVVM::NVVMTargetAttr::get(
+      context, /*optLevel=*/3, "nvptx64-nvidia-cuda", machine.name,
+      "+ptx" + std::to_string(machine.ptx));
+  auto gpuModule = gpu::GPUModuleOp::create(builder, loc, name, target);
   builder.setInsertionPointToStart(gpuModule.getBody());
   auto function = gpu::GPUFuncOp::create(builder, loc, name,
                                          builder.getFunctionType(types, {}));
@@ -195,11 +195,11 @@ LogicalResult KernelOutliner::outline() {
 
   // As many blocks as are certainly resident at once: the kernel's loops take
   // any number.
-  int64_t fits = machine.sharedBytes / (mapper.getSharedBytes() + 1024);
-  fits = std::min(fits, machine.residentThreads / threads);
-  fits = std::min(fits, kRegisters / (threads * (mapper.getNumRegisters() +
-                                                 kWorkingRegisters)));
-  int64_t resident = std::max<int64_t>(1, fits);
+  int64_t registers = mapper.getNumRegisters() + machine.workingRegisters;
+  int64_t resident = std::max<int64_t>(
+      1, std::min({machine.sharedBytes / (mapper.getSharedBytes() + 1024),
+                   machine.residentThreads / threads,
+                   machine.registers / (threads * registers)}));
   function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                     builder.getI32IntegerAttr(resident));
   builder.setInsertionPoint(kernel);

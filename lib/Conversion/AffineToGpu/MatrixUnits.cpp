@@ -13,8 +13,8 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// Threads of a warpgroup and of a warp.
-static constexpr int64_t kWarpgroup = 128, kWarp = 32;
+/// Threads of a warp of the GPUs that have a copy engine.
+static constexpr int64_t kWarp = 32;
 
 /// buffer[leading..., ...] without its leading dimensions.
 static Value getSlice(OpBuilder &builder, Location loc, Value buffer,

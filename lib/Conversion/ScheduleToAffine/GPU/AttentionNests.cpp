@@ -40,7 +40,7 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
     if (failed(verifyStage(stage)))
       return failure();
   AttentionStageOp first = chain.stages.front();
-  if (nest.blockThreads < 128 || nest.blockThreads % 128)
+  if (nest.blockThreads < kWarpgroup || nest.blockThreads % kWarpgroup)
     return first.emitOpError(
                "needs a plan of whole warpgroups, 128 threads each, got ")
            << nest.blockThreads << " threads";
@@ -71,7 +71,7 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
                rows % nest.blockThreads == 0 &&
                getLocalAttention(type.getDimSize(2) / first.getHeads())
                        .getSharedBytes(rows, elementType.getWidth() / 8) <=
-                   kLocalSharedBytes &&
+                   getLocalSharedBytes(getMachine(first)) &&
                llvm::all_of(groups, [&](GroupAttr group) {
                  return group.getPlace() == Place::Shared;
                });

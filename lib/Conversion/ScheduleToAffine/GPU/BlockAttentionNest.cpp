@@ -33,7 +33,7 @@ BlockAttentionNest::BlockAttentionNest(NestBuilder &nest, AttentionStageOp like,
   inputTokens = cast<MemRefType>(input.getType()).getDimSize(1);
   outputTokens = cast<MemRefType>(output.getType()).getDimSize(1);
   sharedByStages = cast<MemRefType>(query.getType()).getDimSize(0) == 1;
-  warpgroups = nest.blockThreads / 128;
+  warpgroups = nest.blockThreads / kWarpgroup;
   tilePairs = 64 * warpgroups;
   setTokens = int64_t(1) << count;
   LocalAttention local = getLocalAttention(headChannels);

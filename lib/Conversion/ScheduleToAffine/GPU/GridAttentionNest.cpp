@@ -181,7 +181,9 @@ void GridAttentionNest::emitStage(AffineExpr number, AffineExpr buffer,
   auto body = [&](AffineExpr tile, AffineExpr group) {
     int64_t bytes = tiling.elementType.getWidth() / 8 * tiling.stepDepth *
                     (tiling.parts * tiling.tilePairs + 2 * tiling.columns);
-    int64_t rows = std::clamp<int64_t>(kRingBytes / bytes, 2, kRingRows);
+    // Loops read memory as it is.
+    int64_t rows = std::clamp<int64_t>(
+        (tiling.hasUnits ? kRingBytes : 0) / bytes, 2, kRingRows);
     fragments = nest.allocateRegisters(int64_t(tiling.products.size()) / 2 *
                                            (tiling.columns / 2),
                                        nest.compute);

@@ -25,14 +25,16 @@ GridAttentionTiling::GridAttentionTiling(NestBuilder &nest,
       pairDifference(stage.getScoring() == Scoring::PairDifference),
       tokens(getStateType(stage).getDimSize(1)),
       channels(getStateType(stage).getDimSize(2)), heads(stage.getHeads()),
-      headChannels(channels / heads), warpgroups(nest.blockThreads / 128),
-      tilePairs(64 * warpgroups), tiles(nest, input, tokens / 2, tilePairs) {
+      headChannels(channels / heads),
+      warpgroups(nest.blockThreads / kWarpgroup), tilePairs(64 * warpgroups),
+      tiles(nest, input, tokens / 2, tilePairs) {
   perHead =
       isPerHead(cast<ShapedType>(stage.getWeights()[0].getType()), channels);
 
-  // Loops over f32 want registers for rows and columns too.
-  int64_t most = (pairDifference ? kColumnsOfThree : kColumnsOfFour) /
-                 (elementType.isF32() ? 2 : 1);
+  // Loops want registers for rows and columns too.
+  hasUnits = !elementType.isF32() && getMachine(stage).usesMatrixUnits();
+  int64_t most =
+      (pairDifference ? kColumnsOfThree : kColumnsOfFour) / (hasUnits ? 1 : 2);
   headColumns = llvm::alignTo(headChannels, 8);
   chunks = llvm::divideCeil(headColumns, most);
   groupHeads =

@@ -31,6 +31,8 @@ struct GridAttentionTiling {
 
   FloatType elementType;
   bool perHead, pairDifference, storesDifference;
+  /// Whether matrix units multiply.
+  bool hasUnits;
   int64_t tokens, channels, heads, headChannels;
   /// A tile is 64 pairs for each warpgroup; pairs are counted over all
   /// sequences.
