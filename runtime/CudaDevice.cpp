@@ -15,9 +15,8 @@ static constexpr int kMaxDevices = 64;
 
 static thread_local Call *call = nullptr;
 
-static bool startDevice(const Driver &cuda, int ordinal, Device &device) {
-  DeviceHandle handle;
-  BflyCudaDevice &info = device.info;
+static bool describe(const Driver &cuda, int ordinal, DeviceHandle &handle,
+                     BflyCudaDevice &info) {
   info = {};
   info.ordinal = ordinal;
   info.driverVersion = cuda.version;
@@ -36,18 +35,25 @@ static bool startDevice(const Driver &cuda, int ordinal, Device &device) {
     value = number;
     return true;
   };
+  return get(kDeviceComputeCapabilityMajor, info.major) &&
+         get(kDeviceComputeCapabilityMinor, info.minor) &&
+         get(kDeviceMultiprocessorCount, info.multiprocessors) &&
+         get(kDeviceClockRate, info.clockKhz) &&
+         get(kDeviceL2CacheSize, info.l2Bytes) &&
+         get(kDeviceMaxSharedMemoryPerBlockOptin, info.blockSharedBytes) &&
+         get(kDeviceMaxSharedMemoryPerMultiprocessor,
+             info.processorSharedBytes);
+}
+
+static bool startDevice(const Driver &cuda, int ordinal, Device &device) {
+  DeviceHandle handle;
+  BflyCudaDevice &info = device.info;
   int hasPools = 0;
-  if (!get(kDeviceComputeCapabilityMajor, info.major) ||
-      !get(kDeviceComputeCapabilityMinor, info.minor) ||
-      !get(kDeviceMultiprocessorCount, info.multiprocessors) ||
-      !get(kDeviceClockRate, info.clockKhz) ||
-      !get(kDeviceL2CacheSize, info.l2Bytes) ||
-      !get(kDeviceMaxSharedMemoryPerBlockOptin, info.blockSharedBytes) ||
-      !get(kDeviceMaxSharedMemoryPerMultiprocessor,
-           info.processorSharedBytes) ||
-      !get(kDeviceMemoryPoolsSupported, hasPools))
-    return false;
-  if (!check(cuda.cuDevicePrimaryCtxRetain(&device.context, handle),
+  if (!describe(cuda, ordinal, handle, info) ||
+      !check(cuda.cuDeviceGetAttribute(&hasPools, kDeviceMemoryPoolsSupported,
+                                       handle),
+             "cuDeviceGetAttribute") ||
+      !check(cuda.cuDevicePrimaryCtxRetain(&device.context, handle),
              "cuDevicePrimaryCtxRetain", info.name))
     return false;
   if (hasPools) {
@@ -136,6 +142,12 @@ int bflyCudaDeviceInfo(int ordinal, BflyCudaDevice *info) {
     return -1;
   *info = device->info;
   return 0;
+}
+
+int bflyCudaDescribe(int ordinal, BflyCudaDevice *info) {
+  const Driver *cuda = driver();
+  DeviceHandle handle;
+  return cuda && describe(*cuda, ordinal, handle, *info) ? 0 : -1;
 }
 
 int bflyCudaMemoryInfo(int ordinal, uint64_t *freeBytes, uint64_t *totalBytes) {

@@ -16,7 +16,7 @@
 
 using namespace bfly::cuda;
 
-/// The oldest driver that has all of the functions, and of sm_90a.
+/// The oldest driver that has all of the functions, and PTX 8.0.
 static constexpr int kMinimalVersion = 12000;
 
 static thread_local char lastError[sizeof(BflyRuntimeFailure::message)];

@@ -93,7 +93,7 @@ static bool bestRate(double work, double seconds, double &rate, Step step) {
 /// Chains of multiply-adds on every multiprocessor, which keep the result only
 /// if it is one that never comes out.
 static std::string chainsOfMultiplyAdds() {
-  std::string text = ".version 8.0\n.target sm_90\n.address_size 64\n"
+  std::string text = ".version 8.0\n.target sm_80\n.address_size 64\n"
                      ".visible .entry chains(.param .u64 out)\n{\n"
                      ".reg .f32 %f<" +
                      std::to_string(kChains) +

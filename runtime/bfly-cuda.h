@@ -50,6 +50,8 @@ int bflyCudaDeviceCount(int *count);
 /* Starts a device: its primary context, which other libraries of this process
  * share, is made if need be. */
 int bflyCudaDeviceInfo(int ordinal, BflyCudaDevice *info);
+/* The same without starting it. */
+int bflyCudaDescribe(int ordinal, BflyCudaDevice *info);
 /* Free and total memory in bytes. */
 int bflyCudaMemoryInfo(int ordinal, uint64_t *freeBytes, uint64_t *totalBytes);
 

@@ -129,11 +129,19 @@ llvm::Error Lowering::readOptions(StringRef level, CompileOptions &options,
   options.to = level.str();
   std::optional<Machine> machine = getMachine(options.target);
   // Who sets another target of the settings knows better.
-  if (settings.target.empty() && machine && level == "llvm" &&
-      onGPU() != (machine->isGPU() && !options.emulate))
-    return makeError("a program for target '" + options.target.getValue() +
-                     (options.emulate ? "', emulated," : "'") +
-                     " does not run on device '" + settings.device.str() + "'");
+  if (settings.target.empty() && machine && level == "llvm") {
+    auto refuseDevice = [&](const Twine &why) {
+      return makeError("a program for target '" + options.target.getValue() +
+                       (options.emulate ? "', emulated," : "'") +
+                       " does not run on device '" + settings.device.str() +
+                       "'" + why);
+    };
+    if (onGPU() != (machine->isGPU() && !options.emulate))
+      return refuseDevice("");
+    std::string why = settings.device.explainRefusal(*machine);
+    if (!why.empty())
+      return refuseDevice(": " + why);
+  }
   if (failed(getCompileLevels(options, path, onError)))
     return refuse(problem);
   return llvm::Error::success();
@@ -230,6 +238,10 @@ Lowering::report(const ReportSettings &reportSettings) {
   report["function"] = signature.name;
   report["signature"] = signature.str();
   report["device"] = compileSettings.device.str();
+  std::string portable =
+      compileSettings.device.explainTarget(getMachine(lowered->getOperation()));
+  if (!portable.empty())
+    report["portable"] = portable;
   return std::move(report);
 }
 

@@ -30,6 +30,23 @@
 // PTX-NEXT:   "shared_bytes": {{[0-9]+}},
 // PTX-NEXT:   "threads": 256
 
+// A GPU without a target of its own gets the best portable one, and the report says so; and so it does of one that is asked for.
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_CAPABILITY=86 bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 --output= --report=%t
+// RUN: FileCheck %s --input-file=%t --check-prefix=PORTABLE
+// PORTABLE:      "registers": {{[1-9][0-9]+}},
+// PORTABLE-NOT:  "matrix_flops":
+// PORTABLE:      "name": "sm_80",
+// PORTABLE:      "portable": "Fake GPU 0 has compute capability 8.6, and runs the kernels of sm_80",
+// RUN: env BFLY_LIBCUDA=%fake_cuda bfly-run %s --device=cuda --compile-options=target=sm_80 --function=product --input=5x8xf32=1 --input=3x8xf32=1 --output= --report=%t
+// RUN: FileCheck %s --input-file=%t --check-prefix=ASKED
+// ASKED: "portable": "Fake GPU 0 has compute capability 9.0, and runs the kernels of sm_80",
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_CAPABILITY=120 bfly-run %s --device=cuda --function=product --print-level=schedule | FileCheck %s --check-prefix=LATER
+// RUN: env BFLY_LIBCUDA=%fake_cuda BFLY_CUDA_TARGET=sm_80 bfly-run %s --device=cuda --function=product --print-level=schedule | FileCheck %s --check-prefix=LATER
+// LATER: #bfly.target<"sm_80",
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_CAPABILITY=75 bfly-run %s --device=cuda --function=product --print-level=schedule | FileCheck %s --check-prefix=OWN
+// RUN: env BFLY_LIBCUDA=%fake_cuda bfly-run %s --device=cuda --function=product --print-level=schedule | FileCheck %s --check-prefix=OWN
+// OWN: #bfly.target<"sm_90a",
+
 // Nothing is run, and no driver is needed, where a level is printed.
 // RUN: env BFLY_LIBCUDA=/nowhere bfly-run %s --device=cuda --function=attention --print-level=schedule --report=%t | FileCheck %s --check-prefix=LEVEL
 // LEVEL: bfly.kernel "butterfly_attention"

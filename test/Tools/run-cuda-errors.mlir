@@ -8,8 +8,10 @@
 // ONE: error: device 'cuda:3' is not there: the only GPU of this machine is cuda:0
 // RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_DEVICES=4 not bfly-run %s --device=cuda:4 --input=2xf32=1 2>&1 | FileCheck %s --check-prefix=FOUR
 // FOUR: error: device 'cuda:4' is not there: the GPUs of this machine are cuda:0 to cuda:3
-// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_CAPABILITY=80 not bfly-run %s --device=cuda --input=2xf32=1 2>&1 | FileCheck %s --check-prefix=OTHER
-// OTHER: error: device 'cuda:0' is of another architecture: Fake GPU 0 has sm_80, and functions are compiled for sm_90a
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_CAPABILITY=75 not bfly-run %s --device=cuda --input=2xf32=1 2>&1 | FileCheck %s --check-prefix=TOO-OLD
+// TOO-OLD: error: device 'cuda:0' is too old: Fake GPU 0 has compute capability 7.5, and 8.0 is needed
+// RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_CAPABILITY=86 not bfly-run %s --device=cuda --compile-options=target=sm_90a --input=2xf32=1 2>&1 | FileCheck %s --check-prefix=OTHER
+// OTHER: error: a program for target 'sm_90a' does not run on device 'cuda:0': Fake GPU 0 has compute capability 8.6
 // RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_VERSION=11080 not bfly-run %s --device=cuda --input=2xf32=1 2>&1 | FileCheck %s --check-prefix=OLD
 // OLD: error: device 'cuda:0' is not there: the NVIDIA driver is too old: it is for CUDA 11.8, and 12.0 is needed
 // RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuInit:1:3 not bfly-run %s --device=cuda --input=2xf32=1 2>&1 | FileCheck %s --check-prefix=INIT

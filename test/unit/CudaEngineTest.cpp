@@ -258,13 +258,13 @@ TEST(CudaEngineDeathTest, NeedsTheRightArchitecture) {
   EXPECT_EXIT(
       {
         fake();
-        setenv("FAKE_CUDA_CAPABILITY", "80", 1);
+        setenv("FAKE_CUDA_CAPABILITY", "75", 1);
         llvm::errs() << toString(Device{Device::Kind::CUDA, 0}.open());
         _exit(3);
       },
       testing::ExitedWithCode(3),
-      "device 'cuda:0' is of another architecture: Fake GPU 0 has sm_80, and "
-      "functions are compiled for sm_90a");
+      "device 'cuda:0' is too old: Fake GPU 0 has compute capability 7.5, and "
+      "8.0 is needed");
 }
 
 // Host code with an embedded binary, as the lowering makes it: what it calls is

@@ -71,6 +71,8 @@ TEST_F(Cuda, DescribesDevices) {
   EXPECT_EQ(bflyCudaDeviceCount(&count), 0);
   EXPECT_EQ(count, 2);
   BflyCudaDevice info;
+  ASSERT_EQ(bflyCudaDescribe(1, &info), 0);
+  EXPECT_EQ(fake().count("cuDevicePrimaryCtxRetain(1)"), 0);
   ASSERT_EQ(bflyCudaDeviceInfo(1, &info), 0);
   EXPECT_STREQ(info.name, "Fake GPU 1");
   EXPECT_EQ(info.major * 10 + info.minor, 90);

@@ -24,6 +24,8 @@
 
 namespace mlir::bfly {
 
+struct Machine;
+
 /// What the compiler has to say about a place in the source:
 /// "model.mlir:3:5: error: message", then a line for each note.
 class CompileError : public llvm::ErrorInfo<CompileError> {
@@ -58,8 +60,16 @@ struct Device {
   }
 
   std::string str() const;
-  /// The pipeline's `target` for this device.
+  /// The pipeline's `target` for this device: of a GPU what BFLY_CUDA_TARGET
+  /// says, else its own or the best portable one; of one that is not there the
+  /// first of the table.
   std::string target() const;
+  /// Why a GPU that is there cannot run code for a machine: "NVIDIA A100 has
+  /// compute capability 8.0". Empty where it can.
+  std::string explainRefusal(const Machine &machine) const;
+  /// What to say of a GPU that runs code for a machine which is not its own;
+  /// empty where it is.
+  std::string explainTarget(const Machine &machine) const;
 };
 
 struct SourceOptions {
