@@ -322,6 +322,10 @@ def windows_text():
 # What a kernel's plan is made for: this machine, or a GPU, whose plan runs on this machine too, its threads as loops.
 PLANS = {"cpu": {}, "sm_90a": {"target": "sm_90a", "emulate": True}}
 on_every_plan = pytest.mark.parametrize("plan", PLANS)
+# A GPU without matrix units that kernels use, and with less shared memory: where its nests are others.
+TARGETS = PLANS | {"sm_80": {"target": "sm_80", "emulate": True}}
+on_every_target = pytest.mark.parametrize("plan", TARGETS)
+on_every_gpu = pytest.mark.parametrize("plan", [plan for plan in TARGETS if plan != "cpu"])
 
 
 def on_plans(lengths):
@@ -363,7 +367,7 @@ def compile(text, fuse=True, plan="cpu", **options):
     """Compiles a text; `fuse=False` executes the network level as it stands, an operation at a time."""
     options = ({} if fuse else {"fuse": False}) | options
     if not on_gpu():
-        return bfly.compile(text, **PLANS[plan], **options)
+        return bfly.compile(text, **TARGETS[plan], **options)
     try:
         return bfly.compile(text, device=Place.device, **options)
     except bfly.BflyError as refusal:

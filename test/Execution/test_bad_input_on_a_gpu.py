@@ -51,8 +51,9 @@ def test_f64_attention():
 
 def test_a_kernel_that_does_not_fit():
     x, f = "tensor<1x4096x64xf32>", "tensor<1x2049x64xcomplex<f32>>"
+    machine = bfly.compile(linear_text([4], 8, 8, "f32", False, False), device="cuda").report["machine"]["name"]
     text = f"""func.func @f(%x: {x}) -> {x} {{
-  %y = bfly.kernel "wide" (%a = %x) plan <machine = "sm_90a", lanes = 8, tile = 16, radices = [16, 16, 16],
+  %y = bfly.kernel "wide" (%a = %x) plan <machine = "{machine}", lanes = 8, tile = 16, radices = [16, 16, 16],
       groups = [<0 to 2 in shared>], parallel = "tile", threads = 512> : ({x}) -> {x} {{
     %f = bfly.fft %a : {x} -> {f}
     %g = bfly.spectrum_map %f tokens(4096) : {f} -> {f} {{

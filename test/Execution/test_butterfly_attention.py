@@ -6,7 +6,19 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import PLANS, attention_text, butterfly_problem, check_butterfly, compile, on_every_plan, on_gpu, run
+from programs import (
+    PLANS,
+    TARGETS,
+    attention_text,
+    butterfly_problem,
+    check_butterfly,
+    compile,
+    on_every_gpu,
+    on_every_plan,
+    on_every_target,
+    on_gpu,
+    run,
+)
 
 import bfly
 from bfly import reference
@@ -17,7 +29,7 @@ SCORINGS = ["definition", "pair_difference", "chained", "folded", "carried"]
 
 def check(rng, batch, n, d, heads, form, dtype, shared=False, fuse=True, scale=None, plan="cpu", **options):
     # Nothing on a GPU is in f64.
-    if dtype == "f64" and (plan == "sm_90a" or on_gpu()):
+    if dtype == "f64" and (plan != "cpu" or on_gpu()):
         dtype = "f32"
     problem = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
     text = attention_text(batch, n, d, heads, problem[1].shape, dtype, scale)
@@ -65,13 +77,14 @@ def test_channels_and_heads(rng, d, heads, form, plan):
     check(rng, 2, 16, d, heads, form, "f32", plan=plan)
 
 
+@on_every_gpu
 @pytest.mark.parametrize("form", ["dense", "per_head"])
 @pytest.mark.parametrize("d, heads", [(32, 4), (72, 3), (192, 3), (200, 1), (272, 2)])
-def test_tiles_of_a_gpu(rng, d, heads, form):
+def test_tiles_of_a_gpu(rng, d, heads, form, plan):
     """Several tiles of pairs and steps of depth, heads in groups and in chunks, the last tile with and without pairs
     that do not exist."""
-    check(rng, 1, 256, d, heads, form, "bf16", plan="sm_90a")
-    check(rng, 3, 100, d, heads, form, "f32", plan="sm_90a")
+    check(rng, 1, 256, d, heads, form, "bf16", plan=plan)
+    check(rng, 3, 100, d, heads, form, "f32", plan=plan)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -83,11 +96,12 @@ def test_scorings(rng, scoring, form, heads, shared):
     check(rng, 1, 12, 8, heads, form, "f64", shared, fuse=False, scoring=scoring)
 
 
+@on_every_gpu
 @pytest.mark.parametrize("scoring", ["definition", "pair_difference"])
 @pytest.mark.parametrize("heads", [1, 4])
 @pytest.mark.parametrize("form", FORMS)
-def test_scorings_of_a_gpu(rng, scoring, form, heads):
-    check(rng, 2, 32, 48, heads, form, "bf16", scoring=scoring, plan="sm_90a")
+def test_scorings_of_a_gpu(rng, scoring, form, heads, plan):
+    check(rng, 2, 32, 48, heads, form, "bf16", scoring=scoring, plan=plan)
 
 
 def test_what_a_gpu_has_not():
@@ -109,7 +123,7 @@ def test_weights_shared_by_the_stages(rng, n, heads, form, plan):
     check(rng, 1, n, 6, heads, form, "f64", shared=True, plan=plan)
 
 
-@on_every_plan
+@on_every_target
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("n, shared", [(2, False), (16, True), (20, False), (128, False)])
@@ -158,7 +172,7 @@ def test_a_dynamic_batch(rng, form, fuse, plan):
 def test_scores_that_saturate(rng, form, size, dtype, fuse, plan):
     """Large numbers make large scores, whose errors turn a choice between two tokens around; of many sequences, no more often
     than the definition's own rounding does."""
-    if dtype == "f64" and (plan == "sm_90a" or on_gpu()):
+    if dtype == "f64" and (plan != "cpu" or on_gpu()):
         pytest.skip("nothing on a GPU is in f64")
     heads = 1 if form == "one_head" else 4
     x, wq, wk = butterfly_problem(rng, 24, 16, 32, heads, form, False, dtype)
@@ -177,7 +191,7 @@ def test_scales_that_saturate(rng, plan, dtype, scale):
         check_butterfly(run(kernel, *problem), problem, 4, "dense", dtype, scale, fuse)
 
 
-@on_every_plan
+@on_every_target
 @pytest.mark.parametrize("form", ["dense", "per_head"])
 def test_differences_beyond_f16(form, plan):
     """Two tokens that are numbers, whose difference is none in f16."""
@@ -220,9 +234,10 @@ def test_random_shapes(batch, n, heads, dh, form, dtype, shared, fuse, scoring, 
     dtype=st.sampled_from(["f32", "bf16", "f16"]),
     shared=st.booleans(),
     scoring=st.sampled_from(["auto", "definition", "pair_difference"]),
+    plan=st.sampled_from([plan for plan in TARGETS if plan != "cpu"]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_random_shapes_of_a_gpu(batch, n, heads, dh, form, dtype, shared, scoring, seed):
+def test_random_shapes_of_a_gpu(batch, n, heads, dh, form, dtype, shared, scoring, plan, seed):
     hypothesis.assume(batch * n * heads * dh >= 64)
     rng = np.random.default_rng(seed)
-    check(rng, batch, n, heads * dh, heads, form, dtype, shared, scoring=scoring, plan="sm_90a")
+    check(rng, batch, n, heads * dh, heads, form, dtype, shared, scoring=scoring, plan=plan)

@@ -131,7 +131,7 @@ def plans(draw, machine, kind, n):
     def choose(right, wrong):
         return draw(wrong if draw(st.integers(0, 11)) == 0 else right)
 
-    on_a_gpu = machine == "sm_90a"
+    on_a_gpu = machine != "cpu"
     stages = reference.stages(n) if kind in ("dense", "per_head") else 0
     radices = []
     if kind in ("fft", "ifft", "filter", "whole_filter", "complex_fft"):
@@ -152,7 +152,7 @@ def plans(draw, machine, kind, n):
     groups = [f"<{first + 1} to {to} in {draw(place)}>" for first, to in zip(bounds, bounds[1:])]
     if on_a_gpu and stages == 0 and len(groups) == 2 and draw(st.booleans()):
         groups[0] = groups[0].split(" in ")[0] + " in memory>"
-    named = choose(st.just(machine), st.sampled_from(["cpu", "sm_90a", "abacus"]))
+    named = choose(st.just(machine), st.sampled_from(["cpu", "sm_90a", "sm_80", "abacus"]))
     lanes = choose(st.sampled_from([1, 2, 3, 4, 7, 8, 16, 32]), st.sampled_from([0, -1, 100, 1024, 1025]))
     tile = choose(
         st.sampled_from([1, 2, 3, 5, 16, 31, 128, 256]), st.sampled_from([0, 1 << 21, 1 << 40, (1 << 63) - 1])
@@ -177,7 +177,7 @@ KINDS = ["fft", "complex_fft", "ifft", "filter", "whole_filter", "dense", "per_h
 
 @st.composite
 def cases(draw, kinds=KINDS):
-    machine, kind = draw(st.sampled_from(["cpu", "sm_90a"])), draw(st.sampled_from(kinds))
+    machine, kind = draw(st.sampled_from(["cpu", "sm_90a", "sm_80"])), draw(st.sampled_from(kinds))
     lengths = (
         [2, 4, 8, 16, 64, 256] if kind in ("dense", "per_head") else [1, 2, 3, 4, 6, 8, 16, 30, 32, 37, 64, 96, 128]
     )

@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import PLANS, check_fftnet, compile, fftnet_problem, fftnet_text, on_every_plan, on_plans, run
+from programs import TARGETS, check_fftnet, compile, fftnet_problem, fftnet_text, on_every_plan, on_plans, run
 
 import bfly
 from bfly import reference
@@ -57,6 +57,12 @@ def test_lengths_f32_op_by_op(rng, n):
 @pytest.mark.parametrize("n", POWERS)
 def test_lengths_on_a_gpu(rng, n):
     check(rng, 2, n, 10 if n < 16384 else 6, 16, "f32", True, "sm_90a")
+
+
+@pytest.mark.parametrize("dtype, n", [("f32", 4), ("f32", 2048), ("f32", 4096), ("bf16", 8192), ("f64", 32768)])
+def test_lengths_on_any_gpu(rng, n, dtype):
+    """What fits in less shared memory, and what then goes through memory."""
+    check(rng, 2, n, 10 if n < 32768 else 2, 16, dtype, True, "sm_80")
 
 
 @pytest.mark.parametrize("n", [1, 4, 32, 512, 4096, 8192])
@@ -133,9 +139,16 @@ def test_other_lengths_on_a_gpu(rng, n, dtype):
     check(rng, 3, n, 64 if n < 16 else 13, 8, dtype, True, "sm_90a")
 
 
-@pytest.mark.parametrize("n, why", [(12, "no power of two"), (1 << 17, "more than 65536")])
-def test_the_report_says_what_a_library_transforms(n, why):
-    report = bfly.compile(fftnet_text(2, n, 4, 5, "f32"), target="sm_90a", emulate=True).report
+@pytest.mark.parametrize(
+    "plan, n, why",
+    [
+        ("sm_90a", 12, "no power of two"),
+        ("sm_90a", 1 << 17, "more than 65536"),
+        ("sm_80", 1 << 16, "more than 32768"),
+    ],
+)
+def test_the_report_says_what_a_library_transforms(plan, n, why):
+    report = bfly.compile(fftnet_text(2, n, 4, 5, "f32"), **TARGETS[plan]).report
     kernels = report["kernels"]
     assert [kernel["name"] for kernel in kernels] == ["fft", "spectrum_map", "ifft"]
     assert [kernel.get("library") for kernel in kernels] == ["cuFFT", None, "cuFFT"]
@@ -151,7 +164,7 @@ def test_the_report_says_what_a_library_transforms(n, why):
     hidden=st.integers(1, 70),
     dtype=st.sampled_from(["f32", "f64", "bf16", "f16"]),
     fuse=st.booleans(),
-    plan=st.sampled_from(list(PLANS)),
+    plan=st.sampled_from(list(TARGETS)),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_random_shapes(batch, n, d, hidden, dtype, fuse, plan, seed):

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs the Python tests where there is neither pytest nor hypothesis: python3 and NumPy are enough.
 
-    python3 test/standalone/run.py [PATH...] [-k TEXT] [--sample N] [--device cpu|cuda] [--jobs N] [--list]
+    python3 test/standalone/run.py [PATH...] [-k TEXT] [--sample N] [--device cpu|cuda] [--target NAME] [--jobs N]
+        [--list]
 
 PATH      test files, or folders of them; without one test/Execution and test/python of this tree
 -k TEXT   only tests with TEXT in their name; several, each preceded by -k, all have to be there
 --sample N  N of them, drawn at random
 --device NAME  the execution tests alone, on "cpu" or "cuda" alone; without it on what there is
+--target NAME  of the GPU's kernels: "sm_80" tests on any GPU what every GPU runs
 --jobs N    N processes at once, which share the tests
 --gpus N    these processes on N GPUs in turn; without it each sees all of them and takes the first
 --sanitizer TOOL  on the GPU under compute-sanitizer's memcheck, racecheck, initcheck or synccheck: a fixed small set of
@@ -393,6 +395,7 @@ def main():
     parser.add_argument("-k", dest="texts", action="append", default=[])
     parser.add_argument("--sample", type=int)
     parser.add_argument("--device", choices=("cpu", "cuda"))
+    parser.add_argument("--target")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=0)
     parser.add_argument("--gpus", type=int, default=0)
@@ -413,6 +416,8 @@ def main():
     if arguments.sanitizer and not arguments.list and "BFLY_TEST_SANITIZED" not in os.environ:
         os.environ["BFLY_TEST_SANITIZED"] = arguments.sanitizer
         return sanitize(arguments.sanitizer, sys.argv[1:])
+    if arguments.target:
+        os.environ["BFLY_CUDA_TARGET"] = arguments.target
     if arguments.sanitizer:
         os.environ["BFLY_TEST_DEVICES"] = "cuda"
     elif arguments.device:
