@@ -35,7 +35,10 @@ void check(llvm::Error error) {
   if (verbose)
     llvm::errs() << message << "\n";
   // Of sizes that do not fit, it is the operation that needs others.
+  // And a text may say that it comes from another file.
+  static const llvm::Regex place(":[0-9]+:[0-9]+: error: ");
   bool isNamed = llvm::StringRef(message).contains(kName) ||
+                 place.match(message) ||
                  llvm::StringRef(message).starts_with("input ") ||
                  llvm::StringRef(message).starts_with("function") ||
                  llvm::StringRef(message).starts_with("compile options") ||

@@ -34,7 +34,7 @@
 // BINARY-NOT:     gpu.binary
 
 // LLVM-LABEL: llvm.func @dense
-// LLVM:         gpu.launch_func {{.*}}@dense_butterfly_attention_0
+// LLVM:         llvm.call @bflyCudaLaunch(
 
 // PTX-NOT:     {{wgmma|mbarrier|cp[.]async|fence[.]proxy|griddepcontrol|[.]cluster}}
 // PTX:         .version 8.0\0A.target sm_80
