@@ -83,7 +83,7 @@ def test_upstream_passes(rng, name):
     affine = kernel.ir("affine")
     assert re.search(known_by, affine), affine
     assert "affine.parallel" not in affine and "bfly.threads" in affine
-    lower = "-bfly-expand-matrix-products=only-f32 unroll", "-lower-affine"
+    lower = "-bfly-expand-matrix-products=keep-units unroll", "-lower-affine"
     wanted = (
         barriers(affine, "-bfly-compile=to=gpu target=sm_90a"),
         barriers(affine, *lower, "-bfly-convert-affine-to-gpu"),
