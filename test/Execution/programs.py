@@ -246,6 +246,11 @@ def fftnet_problem(rng, batch, n, d, hidden, dtype):
     )
 
 
+def fftnet(rng, batch, n, d, hidden, dtype):
+    """The text of a filter, and its arrays."""
+    return fftnet_text(batch, n, d, hidden, dtype), fftnet_problem(rng, batch, n, d, hidden, dtype)
+
+
 def check_fftnet(out, problem, dtype, fused=True):
     """Asserts that a spectral filter's result is within the bound of docs/definitions.md."""
     assert out.dtype == problem[0].dtype
@@ -266,6 +271,12 @@ def butterfly_problem(rng, batch, n, d, heads, form, shared, dtype):
         normal(rng, dtype, *shape, scale=scale),
         normal(rng, dtype, *shape, scale=scale),
     )
+
+
+def attention(rng, batch, n, d, heads, form, dtype, shared=False):
+    """The text of a butterfly, and its arrays."""
+    arrays = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
+    return attention_text(batch, n, d, heads, arrays[1].shape, dtype), arrays
 
 
 def definition_errors(problem, heads, dtype, weights, scale, oracle):

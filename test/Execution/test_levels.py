@@ -5,9 +5,10 @@
 import numpy as np
 import pytest
 from programs import (
+    attention,
     attention_text,
-    butterfly_problem,
     compile,
+    fftnet,
     fftnet_problem,
     fftnet_text,
     filter_text,
@@ -29,15 +30,6 @@ def again_at(text, level, *options, **named):
     """Compiles what is printed at a level. Buffers' indices are proved or checked, and no check of a GPU's kernel can
     say that it failed."""
     return compile(text, *options, allow_foreign_calls=on_gpu() and level == "affine", **named)
-
-
-def attention(rng, batch, n, d, heads, form, dtype, shared=False):
-    arrays = butterfly_problem(rng, batch, n, d, heads, form, shared, dtype)
-    return attention_text(batch, n, d, heads, arrays[1].shape, dtype), arrays
-
-
-def fftnet(rng, batch, n, d, hidden, dtype):
-    return fftnet_text(batch, n, d, hidden, dtype), fftnet_problem(rng, batch, n, d, hidden, dtype)
 
 
 CASES = {

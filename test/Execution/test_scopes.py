@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import (
-    attention_text,
-    butterfly_problem,
+    attention,
     compile,
-    fftnet_problem,
-    fftnet_text,
+    fftnet,
     linear_text,
     mean_text,
     norm_text,
@@ -25,15 +23,6 @@ from programs import (
 
 OPT = Path(os.environ.get("BFLY_BUILD_DIR", Path(__file__).resolve().parents[2] / "build")) / "bin" / "bfly-opt"
 PASSES = ["canonicalize", "cse", "affine-simplify-structures", "loop-invariant-code-motion"]
-
-
-def attention(rng, batch, n, d, heads, form, dtype):
-    arrays = butterfly_problem(rng, batch, n, d, heads, form, False, dtype)
-    return attention_text(batch, n, d, heads, arrays[1].shape, dtype), arrays
-
-
-def fftnet(rng, batch, n, d, hidden, dtype):
-    return fftnet_text(batch, n, d, hidden, dtype), fftnet_problem(rng, batch, n, d, hidden, dtype)
 
 
 def linear(rng, rows, inner, outer):
