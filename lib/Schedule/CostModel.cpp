@@ -60,7 +60,8 @@ KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
   llvm::for_each(kernel.getInputs(), move);
   llvm::for_each(kernel.getResults(), move);
   int64_t length = getTransformLength(kernel);
-  bool onUnits = kernel.getPlan() && getMachine(kernel).usesMatrixUnits();
+  std::optional<Machine> machine = getPlannedMachine(kernel);
+  bool onUnits = machine && machine->usesMatrixUnits();
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     cost.flops += getFlops(&op, length);
     auto part = dyn_cast<NetworkOpInterface>(op);

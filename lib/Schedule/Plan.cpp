@@ -127,6 +127,15 @@ std::string mlir::bfly::explainLibrary(int64_t tokens, const Machine &machine) {
       .str();
 }
 
+std::optional<Machine> mlir::bfly::getPlannedMachine(KernelOp kernel) {
+  PlanAttr plan = kernel.getPlanAttr();
+  if (!plan)
+    return std::nullopt;
+  Machine target = getMachine(kernel);
+  StringRef name = plan.getMachine().getValue();
+  return target.name == name ? target : getMachine(name);
+}
+
 Operation *mlir::bfly::getLibraryTransform(KernelOp kernel) {
   Block &body = kernel.getBody().front();
   if (!kernel.getPlan() || !llvm::hasSingleElement(body.without_terminator()))
@@ -139,8 +148,7 @@ Operation *mlir::bfly::getLibraryTransform(KernelOp kernel) {
     tokens = ifft.getTokens();
   else
     return nullptr;
-  std::optional<Machine> machine =
-      getMachine(kernel.getPlanAttr().getMachine().getValue());
+  std::optional<Machine> machine = getPlannedMachine(kernel);
   bool isAlone = body.getNumArguments() == 1 &&
                  body.getTerminator()->getOperands() == only->getResults();
   return machine && isAlone && !machine->transforms(tokens) ? only : nullptr;
@@ -156,8 +164,7 @@ LinearOp mlir::bfly::getLibraryProduct(KernelOp kernel) {
   if (!kernel.getPlan() || !llvm::hasSingleElement(body.without_terminator()))
     return nullptr;
   auto linear = dyn_cast<LinearOp>(body.front());
-  std::optional<Machine> machine =
-      getMachine(kernel.getPlanAttr().getMachine().getValue());
+  std::optional<Machine> machine = getPlannedMachine(kernel);
   if (!linear || linear.getRelu() || !machine || !machine->isGPU() ||
       body.getTerminator()->getOperands() != linear->getResults() ||
       !llvm::all_of(linear->getOperands(), llvm::IsaPred<BlockArgument>))

@@ -60,12 +60,6 @@ std::string mlir::bfly::getUnfusedReason(KernelOp kernel,
 
 // Times ----------------------------------------------------------------------
 
-std::optional<Machine> mlir::bfly::getPlannedMachine(KernelOp kernel) {
-  if (kernel.getPlan())
-    return getMachine(kernel);
-  return std::nullopt;
-}
-
 MachineCeilings mlir::bfly::getCeilings(const std::optional<Machine> &machine,
                                         const ReportOptions &options) {
   MachineCeilings ceilings = options.ceilings;

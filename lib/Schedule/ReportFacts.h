@@ -8,6 +8,7 @@
 #define BFLY_LIB_SCHEDULE_REPORTFACTS_H
 
 #include "bfly/IR/Network.h"
+#include "bfly/Schedule/Plan.h"
 #include "bfly/Schedule/Report.h"
 
 namespace mlir::bfly {
@@ -18,9 +19,6 @@ SmallVector<StringRef> getRewrites(KernelOp kernel, const Network &network);
 
 /// Why a piece of a mixer is a kernel of its own; "" where none is.
 std::string getUnfusedReason(KernelOp kernel, const Network &network);
-
-/// The machine that a kernel's plan is for, if it has one.
-std::optional<Machine> getPlannedMachine(KernelOp kernel);
 
 /// What a second holds: as measured, else nominal.
 MachineCeilings getCeilings(const std::optional<Machine> &machine,

@@ -135,10 +135,10 @@ LogicalResult mlir::bfly::verifyPlan(KernelOp kernel, const Machine &machine) {
 }
 
 LogicalResult mlir::bfly::verifyPlan(KernelOp kernel) {
-  StringRef name = kernel.getPlanAttr().getMachine().getValue();
-  std::optional<Machine> machine = getMachine(name);
+  std::optional<Machine> machine = getPlannedMachine(kernel);
   if (!machine)
-    return kernel.emitKernelError() << "has a plan for machine \"" << name
-                                    << "\", known: " << getMachineNames();
+    return kernel.emitKernelError()
+           << "has a plan for machine " << kernel.getPlanAttr().getMachine()
+           << ", known: " << getMachineNames();
   return verifyPlan(kernel, *machine);
 }

@@ -16,6 +16,11 @@ namespace mlir::bfly {
 /// The best plan for a kernel on tensors, by what fits where.
 PlanAttr choosePlan(KernelOp kernel, const Machine &machine);
 
+/// The machine that a kernel's plan names: the target of its module, with what
+/// that overrides, if it is the one; else that of the table. nullopt without a
+/// plan, or where there is none of that name.
+std::optional<Machine> getPlannedMachine(KernelOp kernel);
+
 /// How one head's stages run in a block's shared memory.
 struct LocalAttention {
   /// Depth of the projections, padded; columns of a chunk of the query's, as

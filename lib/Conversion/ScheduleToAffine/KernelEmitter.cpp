@@ -17,7 +17,8 @@ using namespace mlir::bfly;
 
 KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
                              ValueRange arguments)
-    : builder(builder), source(source), inference(source.getBody().front()),
+    : builder(builder), source(source), machine(*getPlannedMachine(source)),
+      inference(source.getBody().front()),
       results(arguments.drop_front(source.getNumOperands())) {
   Block &body = source.getBody().front();
   unsigned inputs = body.getNumArguments();

@@ -8,6 +8,7 @@
 
 #include "NestBuilder.h"
 #include "bfly/Analysis/Sizes.h"
+#include "bfly/Schedule/Plan.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace mlir::bfly {
@@ -25,6 +26,8 @@ public:
   // What the nests ask for ----------------------------------------------------
 
   PlanAttr getPlan() { return source.getPlanAttr(); }
+  /// What the plan is for.
+  const Machine &getMachine() { return machine; }
   /// The buffer that holds a tensor of the body, made if need be: a result of
   /// the kernel, or a temporary.
   Value getBuffer(Value tensor);
@@ -48,6 +51,7 @@ private:
 
   OpBuilder &builder;
   KernelOp source;
+  Machine machine;
   SizeInference inference;
   SmallVector<Value> results;
   IRMapping buffers;

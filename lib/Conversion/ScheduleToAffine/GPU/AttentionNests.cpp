@@ -71,7 +71,7 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
                rows % nest.blockThreads == 0 &&
                getLocalAttention(type.getDimSize(2) / first.getHeads())
                        .getSharedBytes(rows, elementType.getWidth() / 8) <=
-                   getLocalSharedBytes(getMachine(first)) &&
+                   getLocalSharedBytes(emitter.getMachine()) &&
                llvm::all_of(groups, [&](GroupAttr group) {
                  return group.getPlace() == Place::Shared;
                });

@@ -32,7 +32,9 @@ GridAttentionTiling::GridAttentionTiling(NestBuilder &nest,
       isPerHead(cast<ShapedType>(stage.getWeights()[0].getType()), channels);
 
   // Loops want registers for rows and columns too.
-  hasUnits = !elementType.isF32() && getMachine(stage).usesMatrixUnits();
+  hasUnits =
+      !elementType.isF32() &&
+      getPlannedMachine(stage->getParentOfType<KernelOp>())->usesMatrixUnits();
   int64_t most =
       (pairDifference ? kColumnsOfThree : kColumnsOfFour) / (hasUnits ? 1 : 2);
   headColumns = llvm::alignTo(headChannels, 8);

@@ -220,13 +220,11 @@ LogicalResult GridSpectralNest::emit() {
 LogicalResult mlir::bfly::emitSpectralChainOnGPU(KernelEmitter &emitter,
                                                  NestBuilder &nest,
                                                  const SpectralChain &chain) {
-  std::optional<Machine> machine =
-      getMachine(emitter.getPlan().getMachine().getValue());
-  if ((chain.fft || chain.ifft) && machine &&
-      !machine->transforms(chain.tokens))
+  if ((chain.fft || chain.ifft) &&
+      !emitter.getMachine().transforms(chain.tokens))
     return chain.result.getDefiningOp()->emitOpError()
            << "must be a kernel of its own: "
-           << explainLibrary(chain.tokens, *machine);
+           << explainLibrary(chain.tokens, emitter.getMachine());
   return GridSpectralNest(emitter, nest, chain).emit();
 }
 
