@@ -360,10 +360,16 @@ def wrap(value):
 
 
 def rounded(values, half):
+    """As numbers of 16 bits, rounded once: on the way through f32, which both types round from, what is cut off stays
+    as a last bit of 1 (rounding to odd), or what is near the middle of two numbers would be rounded twice."""
     import ml_dtypes
 
     kind = np.float16 if half == "f16" else ml_dtypes.bfloat16
-    return np.asarray(values).astype(np.float32).astype(kind).astype(np.longdouble)
+    values = np.asarray(values).astype(np.float64)
+    nearest = values.astype(np.float32)
+    cut = np.where(np.abs(nearest) > np.abs(values), np.nextafter(nearest, np.float32(0)), nearest)
+    odd = (cut.view(np.int32) | (cut != values)).view(np.float32)
+    return np.where(np.isfinite(values), odd, nearest).astype(kind).astype(np.longdouble)
 
 
 def draw(rng, domain, shape, dtype):
