@@ -1,0 +1,147 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Butterfly attention (FFT-IA)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._arguments import as_float64, as_tokens, stages
+from ._dense import linear
+from ._errors import rounding, storage_type
+
+
+def _projection(w, name, weights, heads, d, count, number):
+    """A function (stage, v (B, N, D)) -> (B, N, H, dh) that applies the weights of one stage, in `number`."""
+    w = as_float64(w, name).astype(number)
+    dh = d // heads
+    if weights == "dense":
+        wanted = [(d, d)]
+    elif weights == "per_head":
+        wanted = [(heads, dh, dh), (dh, dh)]
+    else:
+        raise ValueError(f'weights: {weights!r}, expected "dense" or "per_head"')
+    if w.ndim < 1 or w.shape[1:] not in wanted:
+        raise ValueError(f"{name}: shape {w.shape}, expected (stages, …) with {' or '.join(map(str, wanted))} for …")
+    if w.shape[0] not in (1, count):
+        raise ValueError(f"{name}: {w.shape[0]} stages, expected {count}, or 1 that all share")
+
+    def project(stage, v):
+        by_head = v.reshape(*v.shape[:2], heads, dh)
+        matrix = w[stage if w.shape[0] > 1 else 0]
+        if weights == "dense":
+            return (v @ matrix.T).reshape(by_head.shape)
+        if matrix.ndim == 2:
+            return by_head @ matrix.T
+        return np.einsum("bnhc,hoc->bnho", by_head, matrix)
+
+    return project
+
+
+def _softmax(scores):
+    """Softmax over the last axis. The largest score is taken off first, so that no exponential overflows."""
+    exponential = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return exponential / exponential.sum(axis=-1, keepdims=True)
+
+
+def _butterfly(x, wq, wk, heads, weights, scale, rounded, number=np.float64):
+    """The definition of butterfly attention in `number`s, `rounded` being applied to what each operation gives."""
+    x = as_tokens(x)
+    batch, n, d = x.shape
+    if heads < 1 or d % heads:
+        raise ValueError(f"heads: {heads} does not divide the {d} channels")
+    dh = d // heads
+    scale = number(1.0 / math.sqrt(dh) if scale is None else scale)
+    count = stages(n)
+    q_of = _projection(wq, "wq", weights, heads, d, count, number)
+    k_of = _projection(wk, "wk", weights, heads, d, count, number)
+
+    padded = 1 << count
+    v = np.zeros((batch, padded, d), number)
+    v[:, :n] = x
+    token = np.arange(padded)
+    for stage in range(count):
+        partner = token ^ (1 << stage)
+        q = rounded(q_of(stage, v))
+        k = rounded(k_of(stage, v))
+        own = rounded((q * k).sum(axis=-1))
+        other = rounded((q * k[:, partner]).sum(axis=-1))
+        a = rounded(_softmax(rounded(scale * np.stack([own, other], axis=-1))))
+        # A new array: every token must see its partner as the stage before left it.
+        before = v.reshape(batch, padded, heads, dh)
+        mixed = rounded(rounded(a[..., :1] * before) + rounded(a[..., 1:] * before[:, partner]))
+        v = mixed.reshape(batch, padded, d)
+    return v[:, :n]
+
+
+def butterfly_attention(
+    x: ArrayLike, wq: ArrayLike, wk: ArrayLike, heads: int, weights: str = "dense", scale: float | None = None
+) -> np.ndarray:
+    """Butterfly attention (FFT-IA): V_0 = x; for stage i = 1 … L, s = 2^(i−1), token j with partner p = j XOR s:
+
+        Q = V_{i−1} · Wq_iᵀ,   K = V_{i−1} · Wk_iᵀ
+        (a_jj, a_jp) = softmax(scale · [Q_j^h · K_j^h, Q_j^h · K_p^h])       for every head h
+        V_i[j]^h = a_jj V_{i−1}[j]^h + a_jp V_{i−1}[p]^h
+
+    x        (B, N, D). N that is no power of two is padded with zero tokens, ordinary ones, up to the next.
+    wq, wk   weights="dense": (L, D, D), each head sees all channels.
+             weights="per_head": (L, H, dh, dh), or (L, dh, dh) shared by the heads: a head sees its own channels.
+             A first dimension of 1 is shared by all stages.
+    heads    H, a divisor of D.
+    scale    of the scores; None: 1 / sqrt(dh).
+
+    Returns V_L, float64 (B, N, D). ValueError names the argument that does not fit.
+    """
+    return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value)
+
+
+def butterfly_attention_extended(
+    x: ArrayLike, wq: ArrayLike, wk: ArrayLike, heads: int, weights: str = "dense", scale: float | None = None
+) -> np.ndarray:
+    """`butterfly_attention` in the longest type that NumPy has here (80 bits on x86), for errors of float64 itself."""
+    return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value, np.longdouble).astype(np.float64)
+
+
+def butterfly_attention_rounded(
+    x: ArrayLike,
+    wq: ArrayLike,
+    wk: ArrayLike,
+    heads: int,
+    dtype: str,
+    weights: str = "dense",
+    scale: float | None = None,
+) -> np.ndarray:
+    """`butterfly_attention` as a framework evaluates it eagerly in a type. In 16 bits each operation's result (both
+    projections, dot products, scaling, softmax, each product and the sum of the mix) is rounded to `dtype`, sums
+    inside one operation are not; in f32 and f64 everything is done in that type.
+
+    Its error is what `bound` multiplies by 1.25. Arguments and shapes are those of `butterfly_attention`, and `dtype`
+    a name that `storage_type` knows; x, wq and wk are rounded to it first. Returns float64 (B, N, D), all of whose
+    values `dtype` can hold.
+    """
+    rounded = rounding(dtype)
+    if dtype in ("f32", "f64"):
+        number = storage_type(dtype).type
+        return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value, number).astype(np.float64)
+    return _butterfly(rounded(x), rounded(wq), rounded(wk), heads, weights, scale, rounded)
+
+
+def fft_inspired_attention(
+    x: ArrayLike, wv: ArrayLike, wq: ArrayLike, wk: ArrayLike, heads: int, scale: float | None = None
+) -> np.ndarray:
+    """The forward of the drop-in module FFTInspiredAttention(dim, heads, dim_head): V_0 = x · Wvᵀ, then butterfly
+    attention with dense weights, one Wq and Wk a stage.
+
+    x (B, N, dim); wv (heads · dim_head, dim); wq, wk (S, inner, inner) with inner = heads · dim_head, of whose S
+    stages (the module holds 16) the first L are used. Returns float64 (B, N, inner).
+    """
+    v = linear(as_tokens(x), wv)
+    count = stages(v.shape[1])
+    wq, wk = np.asarray(wq), np.asarray(wk)
+    for name, w in (("wq", wq), ("wk", wk)):
+        if w.ndim != 3 or w.shape[0] < count:
+            raise ValueError(f"{name}: shape {w.shape}, expected (S, inner, inner) with S at least {count}")
+    return butterfly_attention(v, wq[:count], wk[:count], heads, "dense", scale)
