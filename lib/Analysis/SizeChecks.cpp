@@ -240,7 +240,7 @@ void SizeInference::checkTensor(Operation *op) {
           fail(op);
           return;
         }
-        auto sizes = getShape(reshape);
+        auto sizes = getNewShape(reshape);
         if (!sizes) {
           fail(op);
           return;
@@ -289,9 +289,42 @@ void SizeInference::checkTensor(Operation *op) {
       .Default([](Operation *) {});
 }
 
-/// Values that keep their size from iteration to iteration.
-static bool isLoopYield(Operation *op) {
-  return isa<scf::YieldOp>(op) && isa<scf::ForOp>(op->getParentOp());
+/// What a terminator of scf yields, and what was there before: what the loop
+/// carries, or what the other side of the branch yields.
+static std::pair<ValueRange, ValueRange> getCarried(Operation *op) {
+  auto yield = dyn_cast<scf::YieldOp>(op);
+  if (!yield)
+    return {};
+  Operation *parent = op->getParentOp();
+  if (auto loop = dyn_cast<LoopLikeOpInterface>(parent))
+    return {yield.getResults(), loop.getInits()};
+  auto branch = dyn_cast<scf::IfOp>(parent);
+  if (branch && op->getBlock() == branch.elseBlock())
+    return {yield.getResults(), branch.thenYield().getResults()};
+  return {};
+}
+
+/// Places keep their sizes. What is the same only for some arguments is checked
+/// before each call; what is so for none, or for empty ones alone, is an error.
+LogicalResult SizeInference::checkCarried(Operation *op) {
+  auto [yielded, before] = getCarried(op);
+  for (auto [value, place] : llvm::zip_equal(yielded, before)) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    for (int64_t dim = 0; type && dim < type.getRank(); ++dim) {
+      AffineExpr size = find(value, dim), kept = find(place, dim);
+      if (!size || !kept)
+        return success();
+      AffineExpr more = simplify(size - kept), less = simplify(kept - size);
+      if (more != constant(0) && (isNotNegative(more) || isNotNegative(less)))
+        return op->emitOpError()
+               << (isa<scf::IfOp>(op->getParentOp())
+                       ? "has another size than the other side of the branch"
+                       : "changes the size of what the loop carries")
+               << ", which is not supported";
+      require(SizeCheck::Kind::Equal, size, kept, op);
+    }
+  }
+  return success();
 }
 
 LogicalResult SizeInference::check(Operation *op) {
@@ -299,7 +332,7 @@ LogicalResult SizeInference::check(Operation *op) {
   // goes deep.
   for (Value result : op->getResults())
     if (auto type = dyn_cast<RankedTensorType>(result.getType()))
-      if (!isa<KernelOp, scf::IfOp>(op))
+      if (!isa<KernelOp, scf::IfOp, scf::WhileOp>(op))
         for (int64_t dim = 0; dim < type.getRank(); ++dim)
           find(result, dim);
   reader = op;
@@ -312,37 +345,27 @@ LogicalResult SizeInference::check(Operation *op) {
       requireSameShape(op, llvm::to_vector(llvm::concat<Value>(
                                llvm::to_vector(op->getOperands()),
                                llvm::to_vector(op->getResults()))));
-    else if (isLoopYield(op))
-      for (auto [yielded, init] :
-           llvm::zip_equal(op->getOperands(),
-                           cast<scf::ForOp>(op->getParentOp()).getInits())) {
-        auto type = dyn_cast<RankedTensorType>(yielded.getType());
-        for (int64_t dim = 0; type && dim < type.getRank(); ++dim)
-          if (AffineExpr size = find(yielded, dim))
-            if (size != find(init, dim))
-              return op->emitOpError("changes the size of what the loop "
-                                     "carries, which is not supported");
-      }
-    else
+    else if (isa<scf::YieldOp>(op)) {
+      if (failed(checkCarried(op)))
+        return failure();
+    } else
       checkTensor(op);
   }
   return unknown ? reportUnknown() : success();
 }
 
 LogicalResult SizeInference::findChecks(SmallVectorImpl<SizeCheck> &checks) {
-  for (Operation &top : block) {
-    WalkResult walk = top.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (failed(check(op)))
-        return WalkResult::interrupt();
-      // The regions of maps and of linalg hold scalars.
-      bool hasScalars =
-          isa<SpectralFilterOp, SpectrumMapOp>(op) ||
-          isa_and_nonnull<linalg::LinalgDialect>(op->getDialect());
-      return hasScalars ? WalkResult::skip() : WalkResult::advance();
-    });
-    if (walk.wasInterrupted())
-      return failure();
-  }
+  Region &body = *block.getParent();
+  WalkResult walk = body.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (failed(check(op)))
+      return WalkResult::interrupt();
+    // The regions of maps and of linalg hold scalars.
+    bool hasScalars = isa<SpectralFilterOp, SpectrumMapOp>(op) ||
+                      isa_and_nonnull<linalg::LinalgDialect>(op->getDialect());
+    return hasScalars ? WalkResult::skip() : WalkResult::advance();
+  });
+  if (walk.wasInterrupted())
+    return failure();
   for (const SizeCheck &check : found) {
     auto left = dyn_cast<AffineConstantExpr>(check.left);
     auto right = dyn_cast<AffineConstantExpr>(check.right);

@@ -7,6 +7,7 @@
 
 #include "bfly/IR/Bfly.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -14,6 +15,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -56,6 +58,9 @@ LogicalResult SizeInference::reportUnknown() {
   // Of these every operand is followed, but for the relayouts.
   if (isa<linalg::LinalgDialect>(op->getDialect()))
     return op->emitOpError("is supported with static sizes alone");
+  if (isa<FunctionOpInterface>(op))
+    return op->emitOpError("passes a tensor of dynamic size from block to "
+                           "block, which is not supported");
   return op->emitOpError("has a size or an offset that does not follow from "
                          "the sizes of the arguments");
 }
@@ -86,10 +91,17 @@ AffineExpr SizeInference::findInArgument(BlockArgument argument, int64_t dim) {
   Operation *parent = argument.getOwner()->getParentOp();
   if (auto kernel = dyn_cast<KernelOp>(parent))
     return find(kernel.getInputs()[argument.getArgNumber()], dim);
-  // A loop that changes the size of what it carries is refused where it yields.
+  // What is yielded has the size of what was there before: `checkCarried`.
   if (auto loop = dyn_cast<scf::ForOp>(parent))
     if (OpOperand *init = loop.getTiedLoopInit(argument))
       return find(init->get(), dim);
+  if (auto loop = dyn_cast<scf::WhileOp>(parent)) {
+    unsigned number = argument.getArgNumber();
+    bool before = argument.getOwner() == loop.getBeforeBody();
+    return find(before ? loop.getInits()[number]
+                       : loop.getConditionOp().getArgs()[number],
+                dim);
+  }
   return fail(parent);
 }
 
@@ -115,11 +127,10 @@ AffineExpr SizeInference::findInResult(OpResult result, int64_t dim) {
     return find(destination.getTiedOpOperand(result)->get(), dim);
   if (auto loop = dyn_cast<scf::ForOp>(op))
     return find(loop.getInits()[number], dim);
-  if (auto branch = dyn_cast<scf::IfOp>(op)) {
-    AffineExpr then = find(branch.thenYield()->getOperand(number), dim);
-    AffineExpr other = find(branch.elseYield()->getOperand(number), dim);
-    return then == other ? then : fail(op);
-  }
+  if (auto loop = dyn_cast<scf::WhileOp>(op))
+    return find(loop.getConditionOp().getArgs()[number], dim);
+  if (auto branch = dyn_cast<scf::IfOp>(op))
+    return find(branch.thenYield()->getOperand(number), dim);
 
   return llvm::TypeSwitch<Operation *, AffineExpr>(op)
       .Case<tensor::CastOp, tensor::BitcastOp, memref::CastOp>(
@@ -191,21 +202,21 @@ AffineExpr SizeInference::findInResult(OpResult result, int64_t dim) {
         return getIndex(expand.getMixedOutputShape()[dim]);
       })
       .Case<tensor::ReshapeOp>([&](auto reshape) {
-        auto sizes = getShape(reshape);
+        auto sizes = getNewShape(reshape);
         return sizes ? getIndex((*sizes)[dim]) : fail(op);
       })
       .Default([&](Operation *) { return fail(op); });
 }
 
 std::optional<SmallVector<OpFoldResult>>
-SizeInference::getShape(tensor::ReshapeOp reshape) {
+mlir::bfly::getNewShape(tensor::ReshapeOp reshape) {
   Value shape = reshape.getShape();
   if (auto elements = shape.getDefiningOp<tensor::FromElementsOp>())
     return getAsOpFoldResult(elements.getElements());
   DenseIntElementsAttr sizes;
   if (!matchPattern(shape, m_Constant(&sizes)))
     return std::nullopt;
-  Builder builder(context);
+  Builder builder(reshape.getContext());
   return llvm::map_to_vector(sizes.getValues<APInt>(), [&](const APInt &size) {
     return OpFoldResult(builder.getIndexAttr(size.getSExtValue()));
   });
@@ -281,6 +292,42 @@ AffineExpr SizeInference::getIndex(Value index) {
           .Case<arith::RemSIOp, arith::RemUIOp>([&](auto) { return a % b; })
           .Default([&](Operation *) { return fail(op); });
   return simplify(value);
+}
+
+FailureOr<SmallVector<Value>> mlir::bfly::makeDynamicSizes(
+    OpBuilder &builder, Value tensor, SizeInference &inference,
+    function_ref<Value(BlockArgument)> getTensorOrBuffer) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> sizes;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    FailureOr<AffineExpr> size = inference.getSize(tensor, dim);
+    if (failed(size))
+      return failure();
+    SmallVector<OpFoldResult> symbols;
+    for (auto [argument, of] : inference.getSymbols()) {
+      Value value = getTensorOrBuffer(argument);
+      bool isTensor = isa<TensorType>(value.getType());
+      // Only what the size is made of.
+      if (!size->isFunctionOfSymbol(symbols.size()))
+        symbols.push_back(builder.getIndexAttr(0));
+      else if (isTensor)
+        symbols.push_back(
+            tensor::DimOp::create(builder, tensor.getLoc(), value, of)
+                .getResult());
+      else
+        symbols.push_back(
+            memref::DimOp::create(builder, tensor.getLoc(), value, of)
+                .getResult());
+    }
+    AffineMap map = AffineMap::get(0, symbols.size(), *size);
+    OpFoldResult made = affine::makeComposedFoldedAffineApply(
+        builder, tensor.getLoc(), map, symbols);
+    sizes.push_back(
+        getValueOrCreateConstantIndexOp(builder, tensor.getLoc(), made));
+  }
+  return sizes;
 }
 
 bool mlir::bfly::hasSeveralDynamic(ShapedType result,

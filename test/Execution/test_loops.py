@@ -108,6 +108,24 @@ def test_swap(options, rng):
 
 
 @plans
+def test_swap_of_two_batches(options, rng):
+    """Places of one size for some arguments, not for others."""
+    t = x_type(None)
+    body = f"""%r, %q = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %w) -> ({t}, {t}) {{
+    scf.yield %b, %a : {t}, {t}
+  }}"""
+    kernel = bfly.compile(module(body, f", %w: {t}, %n: index", None), **options)
+    for batch in (1, 3):
+        x, w = normal(rng, "f32", batch, N, D), normal(rng, "f32", batch, N, D)
+        assert np.array_equal(run(kernel, x, w, np.int64(4)), x)
+        assert np.array_equal(run(kernel, x, w, np.int64(5)), w)
+    with pytest.raises(
+        bfly.BflyError, match="input 1 has batch 3, but input 0 has batch 2, and 'scf.yield' at .* needs"
+    ):
+        kernel(normal(rng, "f32", 2, N, D), w, 0)
+
+
+@plans
 def test_what_is_before_a_loop_is_read_after_it(options, rng):
     t = x_type()
     body = f"""{halve("%x", "%before")}
@@ -148,6 +166,42 @@ def test_branch(options, batch, rng):
 
 
 @plans
+def test_sides_of_a_branch_of_two_batches(options, rng):
+    t = x_type(None)
+    body = f"""%r = scf.if %p -> ({t}) {{
+    {halve("%x", "%y", None)}
+    scf.yield %y : {t}
+  }} else {{
+    scf.yield %w : {t}
+  }}"""
+    kernel = bfly.compile(module(body, f", %w: {t}, %p: i1", None), **options)
+    x, w = normal(rng, "f32", 3, N, D), normal(rng, "f32", 3, N, D)
+    np.testing.assert_allclose(run(kernel, x, w, np.bool_(True)), x / 2, rtol=2e-6, atol=1e-6)
+    assert np.array_equal(run(kernel, x, w, np.bool_(False)), w)
+    with pytest.raises(
+        bfly.BflyError, match="input 1 has batch 2, but input 0 has batch 3, and 'scf.yield' at .* needs"
+    ):
+        kernel(x, w[:2], True)
+
+
+@plans
+def test_branch_of_a_computed_size(options, rng):
+    t = x_type(None)
+    body = f"""%r = scf.if %p -> ({t}) {{
+    %two = tensor.concat dim(0) %x, %x : ({t}, {t}) -> {t}
+    scf.yield %two : {t}
+  }} else {{
+    {halve("%x", "%h", None)}
+    %two = tensor.concat dim(0) %h, %x : ({t}, {t}) -> {t}
+    scf.yield %two : {t}
+  }}"""
+    kernel = bfly.compile(module(body, ", %p: i1", None), **options)
+    x = normal(rng, "f32", 3, N, D)
+    assert np.array_equal(run(kernel, x, np.bool_(True)), np.concatenate([x, x]))
+    np.testing.assert_allclose(run(kernel, x, np.bool_(False)), np.concatenate([x / 2, x]), rtol=2e-6, atol=1e-6)
+
+
+@plans
 def test_branch_in_a_loop(options, rng):
     """A layer in every other iteration."""
     t = x_type()
@@ -166,21 +220,45 @@ def test_branch_in_a_loop(options, rng):
 
 
 @plans
-def test_while(options, rng):
-    t = x_type()
+@pytest.mark.parametrize("batch", (B, None))
+def test_while(options, batch, rng):
+    t = x_type(batch)
     body = f"""%last, %r = scf.while (%i = %c0, %a = %x) : (index, {t}) -> (index, {t}) {{
     %more = arith.cmpi ult, %i, %n : index
     scf.condition(%more) %i, %a : index, {t}
   }} do {{
   ^bb0(%j: index, %b: {t}):
-    {halve("%b", "%y")}
+    {halve("%b", "%y", batch)}
     %next = arith.addi %j, %c1 : index
     scf.yield %next, %y : index, {t}
   }}"""
-    kernel = bfly.compile(module(body, ", %n: index"), **options)
-    x = normal(rng, "f32", B, N, D)
-    for count in (0, 1, 5):
-        np.testing.assert_allclose(run(kernel, x, np.int64(count)), x / 2**count, rtol=2e-6, atol=1e-6)
+    kernel = bfly.compile(module(body, ", %n: index", batch), **options)
+    for size in (B,) if batch else (1, 3):
+        x = normal(rng, "f32", size, N, D)
+        for count in (0, 1, 5):
+            np.testing.assert_allclose(run(kernel, x, np.int64(count)), x / 2**count, rtol=2e-6, atol=1e-6)
+
+
+@plans
+def test_swap_in_a_while(options, rng):
+    """The condition changes what it passes on, and the body its places."""
+    t = x_type(None)
+    body = f"""%last, %r, %q = scf.while (%i = %c0, %a = %x, %b = %w) : (index, {t}, {t}) -> (index, {t}, {t}) {{
+    %more = arith.cmpi ult, %i, %n : index
+    %z = arith.negf %a : {t}
+    scf.condition(%more) %i, %z, %b : index, {t}, {t}
+  }} do {{
+  ^bb0(%j: index, %c: {t}, %d: {t}):
+    %next = arith.addi %j, %c1 : index
+    scf.yield %next, %d, %c : index, {t}, {t}
+  }}"""
+    kernel = bfly.compile(module(body, f", %w: {t}, %n: index", None), **options)
+    x, w = normal(rng, "f32", 3, N, D), normal(rng, "f32", 3, N, D)
+    for count in range(5):
+        a, b = -x, w
+        for _ in range(count):
+            a, b = -b, a
+        assert np.array_equal(run(kernel, x, w, np.int64(count)), a)
 
 
 @plans

@@ -35,6 +35,43 @@ func.func @grows(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
 
 // -----
 
+func.func @grows_in_a_while(%x: tensor<?x4xf32>, %p: i1) -> tensor<?x4xf32> {
+  %r = scf.while (%a = %x) : (tensor<?x4xf32>) -> tensor<?x4xf32> {
+    scf.condition(%p) %a : tensor<?x4xf32>
+  } do {
+  ^bb0(%a: tensor<?x4xf32>):
+    %b = tensor.concat dim(0) %a, %x : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    // expected-error @+1 {{'scf.yield' op changes the size of what the loop carries, which is not supported}}
+    scf.yield %b : tensor<?x4xf32>
+  }
+  return %r : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @sides(%x: tensor<?x4xf32>, %p: i1) -> tensor<?x4xf32> {
+  %r = scf.if %p -> (tensor<?x4xf32>) {
+    %b = tensor.concat dim(0) %x, %x : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    scf.yield %b : tensor<?x4xf32>
+  } else {
+    // expected-error @+1 {{'scf.yield' op has another size than the other side of the branch, which is not supported}}
+    scf.yield %x : tensor<?x4xf32>
+  }
+  return %r : tensor<?x4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{passes a tensor of dynamic size from block to block, which is not supported}}
+func.func @from_block_to_block(%x: tensor<?xf32>) {
+  cf.br ^bb1(%x : tensor<?xf32>)
+^bb1(%y: tensor<?xf32>):
+  %z = arith.negf %y : tensor<?xf32>
+  return
+}
+
+// -----
+
 func.func @never() -> tensor<3xf32> {
   %x = arith.constant dense<1.0> : tensor<2xf32>
   %y = tensor.cast %x : tensor<2xf32> to tensor<?xf32>

@@ -10,6 +10,7 @@
 // CHECK-DAG: #[[TAIL:.*]] = affine_map<()[s0] -> (s0 - 1)>
 // CHECK-DAG: #[[SOME:.*]] = affine_map<()[s0] -> (0, s0 - 1)>
 // CHECK-DAG: #[[SAME:.*]] = affine_map<()[s0] -> (s0)>
+// CHECK-DAG: #[[FIRST:.*]] = affine_map<()[s0, s1] -> (s0)>
 
 // CHECK-LABEL: func.func @twice
 // CHECK-SAME: -> (tensor<?x4xf32> {bfly.sizes = #[[TWICE]]})
@@ -75,6 +76,29 @@ func.func @loop(%x: tensor<?x8x4xf32>) -> tensor<?x8x4xf32> {
     scf.yield %n : tensor<?x8x4xf32>
   }
   return %r : tensor<?x8x4xf32>
+}
+
+// CHECK-LABEL: func.func @places
+// CHECK-SAME: -> (tensor<?xf32> {bfly.sizes = #[[FIRST]]})
+// CHECK-SAME: {kind = "equal", map = #[[EQUAL]], what = "'scf.yield' at
+func.func @places(%x: tensor<?xf32>, %y: tensor<?xf32>, %p: i1) -> tensor<?xf32> {
+  %r, %s = scf.while (%a = %x, %b = %y) : (tensor<?xf32>, tensor<?xf32>) -> (tensor<?xf32>, tensor<?xf32>) {
+    scf.condition(%p) %a, %b : tensor<?xf32>, tensor<?xf32>
+  } do {
+  ^bb0(%a: tensor<?xf32>, %b: tensor<?xf32>):
+    scf.yield %b, %a : tensor<?xf32>, tensor<?xf32>
+  }
+  return %r : tensor<?xf32>
+}
+
+// Every block of a function asks.
+// CHECK-LABEL: func.func @blocks
+// CHECK-SAME: {kind = "equal", map = #[[EQUAL]], what = "'arith.addf' at
+func.func @blocks(%x: tensor<?xf32>, %y: tensor<?xf32>) {
+  cf.br ^bb1
+^bb1:
+  %z = arith.addf %x, %y : tensor<?xf32>
+  return
 }
 
 // What is not public is inlined.

@@ -33,6 +33,40 @@ func.func @branch(%x: tensor<?x8xf32>, %p: i1) -> tensor<?x8xf32> {
   return %r : tensor<?x8xf32>
 }
 
+// Two places of one size, which whoever calls sees to.
+// CHECK-LABEL: func @swap(
+// CHECK:         scf.for {{.*}} iter_args(%[[A:.*]] = %{{.*}}, %[[B:.*]] = %{{.*}})
+// CHECK-DAG:       %[[OLD_A:.*]] = bufferization.alloc_tensor() copy(%[[A]])
+// CHECK-DAG:       %[[OLD_B:.*]] = bufferization.alloc_tensor() copy(%[[B]])
+// CHECK-DAG:       linalg.copy ins(%[[OLD_B]] : {{.*}}) outs(%[[A]] :
+// CHECK-DAG:       linalg.copy ins(%[[OLD_A]] : {{.*}}) outs(%[[B]] :
+func.func @swap(%x: tensor<?xf32>, %y: tensor<?xf32>, %n: index) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r, %s = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %y) -> (tensor<?xf32>, tensor<?xf32>) {
+    scf.yield %b, %a : tensor<?xf32>, tensor<?xf32>
+  }
+  return %r : tensor<?xf32>
+}
+
+// A size that is computed, before the branch.
+// CHECK-LABEL: func @branch_of_twice(
+// CHECK:         %[[SIZE:.*]] = tensor.dim %{{.*}}, %c0
+// CHECK:         %[[TWICE:.*]] = affine.apply #{{.*}}()[%[[SIZE]]]
+// CHECK:         bufferization.alloc_tensor(%[[TWICE]])
+// CHECK:         scf.if
+func.func @branch_of_twice(%x: tensor<?xf32>, %p: i1) -> tensor<?xf32> {
+  %r = scf.if %p -> (tensor<?xf32>) {
+    %f = tensor.concat dim(0) %x, %x : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    scf.yield %f : tensor<?xf32>
+  } else {
+    %n = arith.negf %x : tensor<?xf32>
+    %f = tensor.concat dim(0) %n, %x : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    scf.yield %f : tensor<?xf32>
+  }
+  return %r : tensor<?xf32>
+}
+
 // CHECK-LABEL: func @while(
 // CHECK:         scf.while (%[[I:.*]] = %{{.*}}, %[[A:.*]] = %{{.*}})
 // CHECK:           scf.condition(%{{.*}}) %[[I]], %[[A]]
@@ -58,9 +92,9 @@ func.func @while(%x: tensor<4xf32>, %n: index) -> tensor<4xf32> {
 func.func @grows(%x: tensor<?xf32>, %n: index) -> tensor<?xf32> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  // expected-error @+1 {{'scf.for' op carries a tensor of type 'tensor<?xf32>' whose size in dimension 0 is not known to stay the same: give it a static size, or write the layers one after the other}}
   %r = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<?xf32>) {
     %f = tensor.concat dim(0) %a, %a : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    // expected-error @+1 {{'scf.yield' op changes the size of what the loop carries, which is not supported}}
     scf.yield %f : tensor<?xf32>
   }
   return %r : tensor<?xf32>
@@ -69,9 +103,9 @@ func.func @grows(%x: tensor<?xf32>, %n: index) -> tensor<?xf32> {
 // -----
 
 func.func @of_unknown_size(%p: i1, %n: index) -> tensor<?xf32> {
-  // expected-error @+1 {{'scf.if' op yields a tensor of type 'tensor<?xf32>' whose size in dimension 0 is not known before it: give it a static size}}
   %r = scf.if %p -> (tensor<?xf32>) {
     %two = arith.addi %n, %n : index
+    // expected-error @+1 {{'tensor.empty' op has a size or an offset that does not follow from the sizes of the arguments}}
     %e = tensor.empty(%two) : tensor<?xf32>
     scf.yield %e : tensor<?xf32>
   } else {

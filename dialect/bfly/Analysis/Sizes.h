@@ -52,9 +52,9 @@ public:
   /// if the arguments' sizes do not determine it.
   FailureOr<AffineExpr> getSize(Value tensor, int64_t dim);
 
-  /// What has to hold for every operation in the block, what is in its regions
-  /// included. Failure, with an error at the operation, if something cannot be
-  /// said in terms of the arguments' sizes, or never holds.
+  /// What has to hold for every operation in the block and its siblings, what
+  /// is in their regions included. Failure, with an error at the operation, if
+  /// something cannot be said in terms of the arguments' sizes, or never holds.
   LogicalResult findChecks(SmallVectorImpl<SizeCheck> &checks);
 
 private:
@@ -65,9 +65,6 @@ private:
   AffineExpr find(Value tensor, int64_t dim);
   AffineExpr findInArgument(BlockArgument argument, int64_t dim);
   AffineExpr findInResult(OpResult result, int64_t dim);
-  /// What the shape operand holds; none where it is no constant and not
-  /// spelled out.
-  std::optional<SmallVector<OpFoldResult>> getShape(tensor::ReshapeOp reshape);
   AffineExpr getIndex(Value index);
   AffineExpr getIndex(OpFoldResult index);
   AffineExpr fail(Operation *op);
@@ -78,6 +75,7 @@ private:
   void requireSize(Value tensor, int64_t dim, AffineExpr size, Operation *op);
   void requireSameShape(Operation *op, ValueRange tensors);
   LogicalResult check(Operation *op);
+  LogicalResult checkCarried(Operation *op);
   void checkBfly(Operation *op);
   void checkLinalg(Operation *op);
   void checkTensor(Operation *op);
@@ -93,6 +91,16 @@ private:
   /// The first operation at which something could not be said.
   Operation *unknown = nullptr;
 };
+
+/// The dynamic sizes of a tensor, from those of the tensors or buffers that
+/// stand for the block's arguments.
+FailureOr<SmallVector<Value>>
+makeDynamicSizes(OpBuilder &builder, Value tensor, SizeInference &inference,
+                 function_ref<Value(BlockArgument)> getTensorOrBuffer);
+
+/// The shape that a tensor is given; none where it is no constant and not
+/// spelled out.
+std::optional<SmallVector<OpFoldResult>> getNewShape(tensor::ReshapeOp reshape);
 
 /// Whether one dimension becomes several dynamic ones of `result`, which
 /// upstream's lowering of expand_shape cannot.

@@ -211,9 +211,11 @@ def PlaceCarriedTensorsPass : Pass<"bfly-place-carried-tensors", "::mlir::func::
   let description = [{
     What an `scf.for` or `scf.while` yields is copied to the place of what it carries, and what the
     sides of an `scf.if` yield to one place that is allocated before it: nothing that is allocated in
-    an iteration outlives it, and a loop of layers takes as much memory as one of them. Sizes that
-    might change from one iteration to the next are an error, and so are other operations with
-    regions that take or make tensors (`scf.forall`, `affine.for`).
+    an iteration outlives it, and a loop of layers takes as much memory as one of them. A size that
+    changes from one iteration to the next is an error; one that does not for some sizes of the
+    arguments, such as that of two tensors which change places, is what a caller checks
+    (`-bfly-infer-sizes`). Other operations with regions that take or make tensors (`scf.forall`,
+    `affine.for`) are an error.
 
     Before:
     ```mlir
@@ -231,7 +233,8 @@ def PlaceCarriedTensorsPass : Pass<"bfly-place-carried-tensors", "::mlir::func::
     }
     ```
   }];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+                           "::mlir::bufferization::BufferizationDialect",
                            "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
 }

@@ -31,42 +31,6 @@ KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
       buffers.map(value, buffer);
 }
 
-FailureOr<SmallVector<Value>> mlir::bfly::makeDynamicSizes(
-    OpBuilder &builder, Value tensor, SizeInference &inference,
-    function_ref<Value(BlockArgument)> getTensorOrBuffer) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<Value> sizes;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-    if (!type.isDynamicDim(dim))
-      continue;
-    FailureOr<AffineExpr> size = inference.getSize(tensor, dim);
-    if (failed(size))
-      return failure();
-    SmallVector<OpFoldResult> symbols;
-    for (auto [argument, of] : inference.getSymbols()) {
-      Value value = getTensorOrBuffer(argument);
-      bool isTensor = isa<TensorType>(value.getType());
-      // Only what the size is made of.
-      if (!size->isFunctionOfSymbol(symbols.size()))
-        symbols.push_back(builder.getIndexAttr(0));
-      else if (isTensor)
-        symbols.push_back(
-            tensor::DimOp::create(builder, tensor.getLoc(), value, of)
-                .getResult());
-      else
-        symbols.push_back(
-            memref::DimOp::create(builder, tensor.getLoc(), value, of)
-                .getResult());
-    }
-    AffineMap map = AffineMap::get(0, symbols.size(), *size);
-    OpFoldResult made = affine::makeComposedFoldedAffineApply(
-        builder, tensor.getLoc(), map, symbols);
-    sizes.push_back(
-        getValueOrCreateConstantIndexOp(builder, tensor.getLoc(), made));
-  }
-  return sizes;
-}
-
 NestBuilder KernelEmitter::makeNest(Operation *op) {
   Type type = op->getResultTypes().front();
   return NestBuilder(builder, op->getLoc(), getComputeType(type),

@@ -59,12 +59,6 @@ private:
   DenseMap<Value, Value> firstPasses;
 };
 
-/// The dynamic sizes of a tensor of a kernel's body, from those of the tensors
-/// or buffers that stand for the body's arguments.
-FailureOr<SmallVector<Value>>
-makeDynamicSizes(OpBuilder &builder, Value tensor, SizeInference &inference,
-                 function_ref<Value(BlockArgument)> getTensorOrBuffer);
-
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_KERNELEMITTER_H
