@@ -3,9 +3,9 @@
 
 // Before: any operations of linalg and tensor.
 // After: of linalg none but structured ones, which become loops; one that is
-// not and is not made of such was an error. No tensor.expand_shape makes
-// several dynamic dimensions of one, which upstream's lowering of views cannot:
-// that is a tensor.reshape.
+// not and is not made of such was an error. A tensor.reshape whose new shape is
+// spelled out is a view, by way of one dimension: a shape in an array would be
+// in memory, and a GPU's is not the host's.
 
 #include "bfly/Transforms/Passes.h"
 
@@ -39,12 +39,9 @@ struct DecomposeLinalgPass
         found.push_back(op);
     });
     IRRewriter rewriter(&getContext());
-    SmallVector<tensor::ExpandShapeOp> expansions;
-    getOperation()->walk([&](tensor::ExpandShapeOp op) {
-      if (hasSeveralDynamic(op.getResultType(), op.getReassociationIndices()))
-        expansions.push_back(op);
-    });
-    for (tensor::ExpandShapeOp op : expansions)
+    SmallVector<tensor::ReshapeOp> reshapes;
+    getOperation()->walk([&](tensor::ReshapeOp op) { reshapes.push_back(op); });
+    for (tensor::ReshapeOp op : reshapes)
       reshape(rewriter, op);
     for (Operation *op : found) {
       rewriter.setInsertionPoint(op);
@@ -56,13 +53,53 @@ struct DecomposeLinalgPass
     }
   }
 
-  static void reshape(RewriterBase &rewriter, tensor::ExpandShapeOp op) {
+  /// That the new shape has as many elements was checked for the sizes.
+  static void reshape(RewriterBase &rewriter, tensor::ReshapeOp op) {
+    auto from = dyn_cast<RankedTensorType>(op.getSource().getType());
+    auto to = dyn_cast<RankedTensorType>(op.getResult().getType());
+    std::optional<SmallVector<OpFoldResult>> sizes = getNewShape(op);
+    if (!from || !to || !sizes)
+      return;
+    Location loc = op.getLoc();
     rewriter.setInsertionPoint(op);
-    SmallVector<Value> sizes = getValueOrCreateConstantIndexOp(
-        rewriter, op.getLoc(), op.getMixedOutputShape());
-    Value shape = tensor::FromElementsOp::create(rewriter, op.getLoc(), sizes);
-    rewriter.replaceOpWithNewOp<tensor::ReshapeOp>(op, op.getResultType(),
-                                                   op.getSrc(), shape);
+    auto one = [](RankedTensorType type) {
+      int64_t count =
+          type.hasStaticShape() ? type.getNumElements() : ShapedType::kDynamic;
+      return RankedTensorType::get({count}, type.getElementType());
+    };
+    auto group = [](RankedTensorType type) {
+      return SmallVector<ReassociationIndices>{
+          llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()))};
+    };
+    Value flat = op.getSource();
+    if (from.getRank() == 0)
+      flat = tensor::ExpandShapeOp::create(
+          rewriter, loc, one(from), flat, ArrayRef<ReassociationIndices>(),
+          ArrayRef<OpFoldResult>(rewriter.getIndexAttr(1)));
+    else if (from.getRank() > 1)
+      flat = tensor::CollapseShapeOp::create(rewriter, loc, one(from), flat,
+                                             group(from));
+    if (flat.getType() != one(to))
+      flat = tensor::CastOp::create(rewriter, loc, one(to), flat);
+    if (to.getRank() == 0)
+      flat = tensor::CollapseShapeOp::create(rewriter, loc, to, flat,
+                                             ArrayRef<ReassociationIndices>());
+    else if (to.getRank() > 1) {
+      // What the type leaves open is an operand, of type index.
+      for (auto [size, known] : llvm::zip(*sizes, to.getShape()))
+        if (!ShapedType::isDynamic(known))
+          size = rewriter.getIndexAttr(known);
+        else if (auto value = dyn_cast<Value>(size))
+          size = getValueOrCreateCastToIndexLike(
+              rewriter, loc, rewriter.getIndexType(), value);
+        else
+          size = arith::ConstantIndexOp::create(rewriter, loc,
+                                                *getConstantIntValue(size))
+                     .getResult();
+      flat = tensor::ExpandShapeOp::create(rewriter, loc, to, flat, group(to),
+                                           *sizes);
+    }
+    rewriter.replaceOp(op, flat);
   }
 
   static LogicalResult decompose(RewriterBase &rewriter, Operation *op) {

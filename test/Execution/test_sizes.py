@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import compile, on_every_plan, on_gpu, run, tensor, windows_text
+from programs import compile, on_every_plan, run, tensor, windows_text
 
 import bfly
 
@@ -189,8 +189,6 @@ def test_indexing_maps_in_a_text_change_nothing(first, rng):
 
 @on_every_plan
 def test_one_dimension_becomes_several_dynamic_ones(plan, rng):
-    if on_gpu():
-        pytest.skip("refused there: the new shape is in an array of the host's")
     kernel = compile(
         """func.func @turn(%x: tensor<?x?xf32>) -> tensor<?x?xf32> {
   %c0 = arith.constant 0 : index
@@ -206,6 +204,71 @@ def test_one_dimension_becomes_several_dynamic_ones(plan, rng):
     for shape in ((3, 5), (1, 4), (0, 2)):
         x = rng.standard_normal(shape).astype(np.float32)
         np.testing.assert_array_equal(run(kernel, x), x.reshape(shape[::-1]))
+
+
+@on_every_plan
+def test_a_reshape_of_a_slice_to_several_dynamic_sizes(plan, rng):
+    """With gaps between its rows, and sizes that are computed."""
+    wide, tall = tensor(None, 6, of="f32"), tensor(None, None, None, of="f32")
+    kernel = compile(
+        f"""func.func @f(%x: {wide}, %m: tensor<?xf32>) -> ({tall}, {tall}) {{
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %n = tensor.dim %x, %c0 : {wide}
+  %a = tensor.dim %m, %c0 : tensor<?xf32>
+  %b = arith.divui %c4, %a : index
+  %v = tensor.extract_slice %x[0, 1] [%n, 4] [1, 1] : {wide} to tensor<?x4xf32>
+  %w = tensor.cast %v : tensor<?x4xf32> to tensor<?x?xf32>
+  %y = tensor.expand_shape %w [[0], [1, 2]] output_shape [%n, %a, %b] : tensor<?x?xf32> into {tall}
+  %s = tensor.from_elements %a, %n, %b : tensor<3xindex>
+  %z = tensor.reshape %w(%s) : (tensor<?x?xf32>, tensor<3xindex>) -> {tall}
+  return %y, %z : {tall}, {tall}
+}}""",
+        plan=plan,
+    )
+    for n, a in ((3, 2), (2, 1), (1, 4), (0, 2)):
+        x = rng.standard_normal((n, 6)).astype(np.float32)
+        y, z = run(kernel, x, np.zeros(a, np.float32))
+        np.testing.assert_array_equal(y, x[:, 1:5].reshape(n, a, 4 // a))
+        np.testing.assert_array_equal(z, x[:, 1:5].reshape(a, n, 4 // a))
+    with pytest.raises(bfly.BflyError, match="'tensor.expand_shape' at .* needs a size of 4 to be 3"):
+        kernel(np.zeros((2, 6), np.float32), np.zeros(3, np.float32))
+
+
+@on_every_plan
+def test_an_empty_dimension_beside_a_dynamic_one(plan):
+    kernel = compile(
+        """func.func @f(%x: tensor<?xf32>) -> tensor<?x0xf32> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf32>
+  %y = tensor.expand_shape %x [[0, 1]] output_shape [%n, 0] : tensor<?xf32> into tensor<?x0xf32>
+  return %y : tensor<?x0xf32>
+}""",
+        plan=plan,
+    )
+    assert run(kernel, np.zeros(0, np.float32)).shape == (0, 0)
+
+
+@on_every_plan
+def test_sizes_in_every_block_of_a_function(plan, rng):
+    kernel = compile(
+        """func.func @f(%x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<f32> {
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  cf.br ^bb1
+^bb1:
+  %z = arith.addf %x, %y : tensor<?xf32>
+  %sum = linalg.reduce ins(%z : tensor<?xf32>) outs(%zero : tensor<f32>) dimensions = [0] (%a: f32, %b: f32) {
+    %c = arith.addf %a, %b : f32
+    linalg.yield %c : f32
+  }
+  return %sum : tensor<f32>
+}""",
+        plan=plan,
+    )
+    x, y = np.arange(3, dtype=np.float32), np.ones(3, np.float32)
+    assert run(kernel, x, y) == 6
+    with pytest.raises(bfly.BflyError, match="'arith.addf' at .*:5:8 needs them equal"):
+        kernel(x, y[:2])
 
 
 @on_every_plan

@@ -933,14 +933,17 @@ def BufferizePass : Pass<"bfly-bufferize", "::mlir::ModuleOp"> {
     of functions. Its analysis of what can be computed in place takes time that
     grows with the third power of the number of operations: a module with more
     than `max-analyzed` of them on tensors is bufferized without it, each result
-    in memory of its own.
+    in memory of its own. A `memref.expand_shape` of one dimension to several
+    dynamic ones, or to empty ones beside them, becomes a
+    `memref.reinterpret_cast`: upstream's lowering would divide for a size.
   }];
   let options = [
     Option<"maxAnalyzed", "max-analyzed", "int64_t", "48",
            "operations on tensors, above which nothing is computed in place">,
   ];
   let dependentDialects = [
-    "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::affine::AffineDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::memref::MemRefDialect",
   ];
 }
 
@@ -1012,6 +1015,8 @@ def DecomposeLinalgPass : Pass<"bfly-decompose-linalg", "::mlir::func::FuncOp"> 
   let description = [{
     `linalg.softmax`, `linalg.pack` and `linalg.unpack` have no loops of their own: they become the
     structured operations that they stand for. What of linalg has no such form is an error.
+    A `tensor.reshape` to a shape that is a constant or spelled out (`tensor.from_elements`) becomes
+    views: `tensor.collapse_shape` to one dimension, `tensor.expand_shape` to the new ones.
 
     Example, of what becomes two reductions and two maps:
     ```mlir
