@@ -18,9 +18,29 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
+#include "bfly/IR/BflyAttrInterfaces.cpp.inc"
 #include "bfly/IR/BflyDialect.cpp.inc"
 #include "bfly/IR/BflyEnums.cpp.inc"
 #include "bfly/IR/BflyInterfaces.cpp.inc"
+
+// The value of a plan's word.
+static NamedAttribute toWord(MLIRContext *context, StringRef name,
+                             Attribute value) {
+  return {StringAttr::get(context, name), value};
+}
+static NamedAttribute toWord(MLIRContext *context, StringRef name,
+                             int64_t value) {
+  return toWord(context, name, Builder(context).getI64IntegerAttr(value));
+}
+static NamedAttribute toWord(MLIRContext *context, StringRef name,
+                             ArrayRef<int64_t> values) {
+  return toWord(context, name, DenseI64ArrayAttr::get(context, values));
+}
+static NamedAttribute toWord(MLIRContext *context, StringRef name,
+                             ArrayRef<GroupAttr> groups) {
+  SmallVector<Attribute> values(groups.begin(), groups.end());
+  return toWord(context, name, ArrayAttr::get(context, values));
+}
 
 #define GET_ATTRDEF_CLASSES
 #include "bfly/IR/BflyAttrs.cpp.inc"
@@ -110,42 +130,6 @@ bool mlir::bfly::isInWorkgroupMemory(Type type) {
 
 bool mlir::bfly::isInPrivateMemory(Type type) {
   return isInSpace(type, gpu::AddressSpace::Private);
-}
-
-/// No network has more stages, nor a transform more passes.
-static constexpr int64_t kMostStages = 63;
-
-LogicalResult PlanAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                               StringAttr machine, int64_t lanes, int64_t tile,
-                               ArrayRef<int64_t> radices,
-                               ArrayRef<GroupAttr> groups, StringAttr parallel,
-                               int64_t threads) {
-  if (lanes < 1 || lanes > 1024)
-    return emitError() << "lanes = " << lanes << ": must be between 1 and 1024";
-  if (tile < 1)
-    return emitError() << "tile = " << tile << ": must be at least 1";
-  for (int64_t radix : radices)
-    if (radix < 2 || radix > 64)
-      return emitError() << "radix " << radix
-                         << " of radices: must be between 2 and 64";
-  int64_t next = 0;
-  for (GroupAttr group : groups) {
-    if (group.getFirst() != next || group.getLast() < group.getFirst() ||
-        group.getLast() > kMostStages)
-      return emitError() << "group <" << group.getFirst() << " to "
-                         << group.getLast()
-                         << "> of groups: must follow one another from stage "
-                            "0, and end by stage "
-                         << kMostStages;
-    next = group.getLast() + 1;
-  }
-  if (parallel != "batch" && parallel != "tile")
-    return emitError() << "parallel = " << parallel
-                       << R"(: must be "batch" or "tile")";
-  if (threads && (threads < 32 || threads > 1024 || threads % 32))
-    return emitError() << "threads = " << threads
-                       << ": must be a multiple of 32, from 32 to 1024";
-  return success();
 }
 
 std::string mlir::bfly::describeSource(Location location) {

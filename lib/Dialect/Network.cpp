@@ -30,6 +30,25 @@ void Network::addTransform(RankedTensorType type, int64_t tokens, bool isHalf) {
   sequence = type;
 }
 
+bool mlir::bfly::isWholeNetwork(ArrayRef<AttentionStageOp> stages) {
+  AttentionStageOp first = stages.front();
+  int64_t tokens = first.getState().getType().getDimSize(1);
+  if (static_cast<int64_t>(stages.size()) != getNumStages(tokens))
+    return false;
+  size_t number = 0;
+  return llvm::all_of(stages, [&](AttentionStageOp stage) {
+    return static_cast<size_t>(stage.getStage()) == number++ &&
+           stage.getScoring() == first.getScoring() &&
+           stage.getWeights() == first.getWeights() &&
+           stage.getHeads() == first.getHeads() &&
+           stage.getScale() == first.getScale();
+  });
+}
+
+bool mlir::bfly::isPerHead(ShapedType weights, int64_t channels) {
+  return weights.getRank() == 4 || weights.getShape().back() != channels;
+}
+
 Network mlir::bfly::inspect(KernelOp kernel) {
   Network network;
   for (Operation &op : kernel.getBody().front().without_terminator()) {

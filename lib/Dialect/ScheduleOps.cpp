@@ -44,7 +44,7 @@ ParseResult mlir::bfly::parseKernelSignature(
     OpAsmParser &parser, Region &body,
     SmallVectorImpl<OpAsmParser::UnresolvedOperand> &inputs,
     SmallVectorImpl<Type> &inputTypes, SmallVectorImpl<Type> &resultTypes,
-    PlanAttr &plan) {
+    ArrayAttr &plan) {
   SmallVector<OpAsmParser::Argument> arguments;
   auto parseInput = [&]() -> ParseResult {
     return failure(parser.parseArgument(arguments.emplace_back()) ||
@@ -54,8 +54,8 @@ ParseResult mlir::bfly::parseKernelSignature(
   if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseInput))
     return failure();
   if (succeeded(parser.parseOptionalKeyword("plan"))) {
-    plan = dyn_cast_or_null<PlanAttr>(PlanAttr::parse(parser, Type()));
-    if (!plan)
+    // That it has parts of plans alone the verifier says.
+    if (parser.parseAttribute(plan))
       return failure();
   }
   SMLoc loc = parser.getCurrentLocation();
@@ -80,7 +80,7 @@ ParseResult mlir::bfly::parseKernelSignature(
 void mlir::bfly::printKernelSignature(OpAsmPrinter &printer, Operation *op,
                                       Region &body, OperandRange inputs,
                                       TypeRange inputTypes,
-                                      TypeRange resultTypes, PlanAttr plan) {
+                                      TypeRange resultTypes, ArrayAttr plan) {
   printer << '(';
   llvm::interleaveComma(
       llvm::zip(body.getArguments(), inputs), printer, [&](auto pair) {
@@ -88,8 +88,7 @@ void mlir::bfly::printKernelSignature(OpAsmPrinter &printer, Operation *op,
       });
   printer << ')';
   if (plan) {
-    printer << " plan ";
-    plan.print(printer);
+    printer << " plan " << plan;
   }
   printer << " : (" << inputTypes << ')';
   printer.printOptionalArrowTypeList(resultTypes);

@@ -21,10 +21,10 @@ ParseResult
 parseKernelSignature(OpAsmParser &parser, Region &body,
                      SmallVectorImpl<OpAsmParser::UnresolvedOperand> &inputs,
                      SmallVectorImpl<Type> &inputTypes,
-                     SmallVectorImpl<Type> &resultTypes, PlanAttr &plan);
+                     SmallVectorImpl<Type> &resultTypes, ArrayAttr &plan);
 void printKernelSignature(OpAsmPrinter &printer, Operation *op, Region &body,
                           OperandRange inputs, TypeRange inputTypes,
-                          TypeRange resultTypes, PlanAttr plan);
+                          TypeRange resultTypes, ArrayAttr plan);
 ParseResult parseScope(OpAsmParser &parser, Region &body,
                        SmallVectorImpl<OpAsmParser::UnresolvedOperand> &sizes,
                        DenseI64ArrayAttr &staticSizes, SyncAttr &sync);

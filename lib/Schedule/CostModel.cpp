@@ -24,29 +24,31 @@ Amount mlir::bfly::getFlops(Operation *op, int64_t length) {
   return countElements(cast<RankedTensorType>(op->getResult(0).getType()));
 }
 
-/// The product of numbers that are not negative, or the largest number: a plan
-/// may be anything until it is checked.
-static int64_t multiply(ArrayRef<int64_t> factors) {
-  int64_t product = 1;
-  for (int64_t factor : factors)
-    if (llvm::MulOverflow(product, factor, product))
-      return std::numeric_limits<int64_t>::max();
-  return product;
-}
-
 bool mlir::bfly::isOnTensors(KernelOp kernel) {
   return kernel.getNumResults() &&
          llvm::all_of(kernel->getOperandTypes(),
                       llvm::IsaPred<RankedTensorType>);
 }
 
+/// The radices of a kernel's passes; none without a plan of them.
+static ArrayRef<int64_t> getRadices(KernelOp kernel) {
+  if (auto plan = kernel.getPlanPart<CpuTransformAttr>())
+    return plan.getRadices();
+  if (auto plan = kernel.getPlanPart<GpuTransformAttr>())
+    return plan.getRadices();
+  return {};
+}
+
 int64_t mlir::bfly::getTransformLength(KernelOp kernel) {
   Network network = inspect(kernel);
-  PlanAttr plan = kernel.getPlanAttr();
   if (!network.transforms)
     return 0;
-  return plan && !plan.getRadices().empty() ? multiply(plan.getRadices())
-                                            : network.transformTokens;
+  // A plan may be anything until it is checked.
+  int64_t product = 1;
+  for (int64_t radix : getRadices(kernel))
+    if (llvm::MulOverflow(product, radix, product))
+      return std::numeric_limits<int64_t>::max();
+  return getRadices(kernel).empty() ? network.transformTokens : product;
 }
 
 KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
@@ -68,61 +70,98 @@ KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
     if (part && onUnits)
       cost.matrixFlops += part.getMatrixFlops();
   }
-  if (LinearOp linear = getLibraryProduct(kernel))
+  if (auto linear = dyn_cast_or_null<LinearOp>(getLibraryOp(kernel)))
     if (linear.getInput().getType().getElementTypeBitWidth() == 16)
       cost.matrixFlops += linear.getFlops(length);
   return cost;
 }
 
-SmallVector<int64_t> mlir::bfly::getStateBytes(KernelOp kernel) {
-  PlanAttr plan = kernel.getPlanAttr();
-  if (!plan)
+/// The smallest place of a CPU that holds `bytes`.
+static StringRef getCache(int64_t bytes, const Machine &machine) {
+  return bytes <= machine.l1   ? "l1"
+         : bytes <= machine.l2 ? "l2"
+         : bytes <= machine.l3 ? "l3"
+                               : "memory";
+}
+
+static int64_t getCapacity(StringRef place, const Machine &machine) {
+  return place == "l1"       ? machine.l1
+         : place == "l2"     ? machine.l2
+         : place == "l3"     ? machine.l3
+         : place == "shared" ? machine.sharedBytes
+                             : 0;
+}
+
+/// The product, or the largest number.
+static int64_t multiply(ArrayRef<int64_t> factors) {
+  int64_t product = 1;
+  for (int64_t factor : factors)
+    if (llvm::MulOverflow(product, factor, product))
+      return std::numeric_limits<int64_t>::max();
+  return product;
+}
+
+SmallVector<KernelState> mlir::bfly::getStates(KernelOp kernel) {
+  if (!kernel.getPlan())
     return {};
   Network network = inspect(kernel);
+  Machine machine = getMachine(kernel);
   int64_t elementBytes = network.getElementBytes();
-  SmallVector<int64_t> bytes;
-  if (network.transforms) {
-    // Complex rows of one vector: the whole slab, then, where the first pass is
-    // a group of its own, a pair of its sub-transforms at a time.
+  SmallVector<KernelState> states;
+  auto add = [&](int64_t first, int64_t last, int64_t bytes, StringRef place) {
+    if (place.empty())
+      place = getCache(bytes, machine);
+    states.push_back({first, last, bytes, place, getCapacity(place, machine)});
+  };
+  // Complex rows of a slab; where the first pass is a group of its own, then
+  // those of a pair of its sub-transforms at a time.
+  auto addPasses = [&](auto plan, int64_t width, bool onGPU) {
     int64_t length = getTransformLength(kernel);
-    for (size_t i = 0; i < plan.getGroups().size(); ++i) {
+    for (GroupAttr group : plan.getGroups()) {
       int64_t rows = length;
-      if (i && !plan.getRadices().empty())
+      if (group.getFirst() && !plan.getRadices().empty())
         rows = multiply({2, length / plan.getRadices().front()});
-      bytes.push_back(multiply({rows, 2, plan.getLanes(), elementBytes}));
+      add(group.getFirst(), group.getLast(),
+          multiply({rows, 2, width, elementBytes}),
+          onGPU ? stringifyPlace(group.getPlace()) : "");
     }
-    return bytes;
-  }
-  if (!network.stages.empty()) {
+  };
+  if (auto plan = kernel.getPlanPart<CpuTransformAttr>()) {
+    int64_t channels = plan.getChannels();
+    addPasses(plan, network.packed ? (channels + 1) / 2 : channels, false);
+  } else if (auto plan = kernel.getPlanPart<GpuTransformAttr>()) {
+    addPasses(plan, plan.getColumns(), true);
+  } else if (auto plan = kernel.getPlanPart<GpuBlockAttentionAttr>()) {
     AttentionStageOp first = network.stages.front();
+    int64_t headChannels = network.getChannels() / int64_t(first.getHeads());
+    for (GroupAttr group : plan.getGroups())
+      add(group.getFirst(), group.getLast(),
+          getLocalAttention(headChannels)
+              .getSharedBytes(plan.getTokens(), getStoredBytes(first)),
+          "shared");
+  } else if (!network.stages.empty()) {
+    AttentionStageOp first = network.stages.front();
+    int64_t last = network.numStages() - 1;
     int64_t sequence = network.getAttentionTokens() * network.getChannels();
-    if (!plan.getThreads()) {
+    if (machine.isGPU()) {
+      // In f32 with the pairs' differences where scores are of those.
+      int64_t stored = getStoredBytes(first);
+      bool storesDifference =
+          first.getScoring() == Scoring::PairDifference && stored == 4;
+      add(0, last, multiply({sequence, storesDifference ? 3 : 2, stored}),
+          "memory");
+    } else {
       // The state before and after a stage; with images, theirs too.
       bool carried = llvm::any_of(network.stages, [](AttentionStageOp stage) {
         return stage.getImage() != nullptr;
       });
-      bytes.assign(std::max<size_t>(1, plan.getGroups().size()),
-                   multiply({sequence, 2, elementBytes, carried ? 2 : 1}));
-      return bytes;
+      add(0, last, multiply({sequence, 2, elementBytes, carried ? 2 : 1}), "");
     }
-    // On a GPU all of it in memory, in f32 with the pairs' differences where
-    // scores are of those; or what a block holds.
-    int64_t stored = getStoredBytes(first);
-    bool storesDifference =
-        first.getScoring() == Scoring::PairDifference && stored == 4;
-    int64_t parts = storesDifference ? 3 : 2;
-    int64_t headChannels = network.getChannels() / int64_t(first.getHeads());
-    for (GroupAttr group : plan.getGroups())
-      bytes.push_back(group.getPlace() == Place::Shared
-                          ? getLocalAttention(headChannels)
-                                .getSharedBytes(2 * plan.getTile(), stored)
-                          : multiply({sequence, parts, stored}));
-    return bytes;
+  } else if (auto plan = kernel.getPlanPart<CpuDenseAttr>()) {
+    add(-1, -1, multiply({plan.getRows(), network.rowElements, elementBytes}),
+        "");
   }
-  if (network.rowElements)
-    bytes.push_back(
-        multiply({plan.getTile(), network.rowElements, elementBytes}));
-  return bytes;
+  return states;
 }
 
 MachineCeilings mlir::bfly::getNominalCeilings(const Machine &machine) {

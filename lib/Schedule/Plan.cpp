@@ -1,195 +1,153 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-#include "PlanRules.h"
+// Plans as a whole: the parts that a kernel's nests ask for, and no others.
 
-#include "bfly/Schedule/Radices.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "PlanParts.h"
+
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Matchers.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// Share of a cache that a slab may fill: the rest is for what streams by.
-static constexpr double kCacheShare = 0.75;
-
-static PlanAttr planTransform(KernelOp kernel, const Network &network,
-                              const Machine &machine) {
-  MLIRContext *context = kernel.getContext();
-  int64_t lanes = machine.lanes * 4 / network.getElementBytes();
-  int64_t tile = network.packed ? 2 * lanes : lanes;
-  int64_t tokens = network.transformTokens;
-  bool bluestein = needsBluestein(tokens);
-  int64_t length = bluestein ? getBluesteinLength(tokens) : tokens;
-  SmallVector<int64_t> radices = factorIntoRadices(length, kLargestRadix);
-
-  int64_t rowBytes = 2 * lanes * network.getElementBytes();
-  auto placeOf = [&](int64_t rows) {
-    double bytes = double(rows) * rowBytes;
-    return bytes <= machine.l1 * kCacheShare   ? Place::L1
-           : bytes <= machine.l2 * kCacheShare ? Place::L2
-           : bytes <= machine.l3 * kCacheShare ? Place::L3
-                                               : Place::Memory;
-  };
-  SmallVector<GroupAttr> groups;
-  int64_t last = static_cast<int64_t>(radices.size()) - 1;
-  if (last >= 0) {
-    Place place = placeOf(length);
-    bool split = (place == Place::L3 || place == Place::Memory) && last > 0 &&
-                 !bluestein;
-    if (split) {
-      // One pass over the whole slab; the others, with the map between them
-      // and their inverses, on a pair of its sub-transforms at a time.
-      groups.push_back(GroupAttr::get(context, 0, 0, place));
-      groups.push_back(
-          GroupAttr::get(context, 1, last, placeOf(2 * length / radices[0])));
-    } else {
-      groups.push_back(GroupAttr::get(context, 0, last, place));
-    }
-  }
-  return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
-                       tile, radices, groups, StringAttr::get(context, "tile"),
-                       /*threads=*/0);
+static ArrayRef<Decision> getDecisions() {
+  static const SmallVector<Decision> all = [] {
+    SmallVector<Decision> decisions;
+    addTransformDecisions(decisions);
+    addAttentionDecisions(decisions);
+    addDenseDecisions(decisions);
+    return decisions;
+  }();
+  return all;
 }
 
-static PlanAttr planAttention(KernelOp kernel, const Network &network,
-                              const Machine &machine) {
-  MLIRContext *context = kernel.getContext();
-  if (machine.isGPU())
-    return planGPUAttention(kernel, network, machine);
-  int64_t lanes = machine.lanes * 4 / network.getElementBytes();
-  // Three tiles (difference, its key, its score vector) share the second-level
-  // cache with a matrix of weights that streams by.
-  int64_t rowBytes = 3 * network.getChannels() * network.getElementBytes();
-  int64_t tile = llvm::bit_floor<uint64_t>(
-      std::clamp<int64_t>(machine.l2 / 2 / rowBytes, 8, 64));
-  int64_t pairs = network.getAttentionTokens() / 2;
-  // Sequences are spread over the threads where there are enough of them to
-  // keep all busy; else the tiles of each, with a barrier after every stage.
-  bool enough = !ShapedType::isDynamic(network.getBatch()) &&
-                network.getBatch() % machine.threads == 0;
-  bool tooShort = pairs < tile * machine.threads;
-  double stateBytes = 2.0 * network.getAttentionTokens() *
-                      network.getChannels() * network.getElementBytes();
-  Place place = stateBytes <= machine.l2 * kCacheShare   ? Place::L2
-                : stateBytes <= machine.l3 * kCacheShare ? Place::L3
-                                                         : Place::Memory;
-  SmallVector<GroupAttr> groups{
-      GroupAttr::get(context, 0, network.numStages() - 1, place)};
-  return PlanAttr::get(
-      context, StringAttr::get(context, machine.name), lanes, tile, {}, groups,
-      StringAttr::get(context, enough || tooShort ? "batch" : "tile"),
-      /*threads=*/0);
+InFlightDiagnostic mlir::bfly::refuse(const PlanContext &context, PlanPart part,
+                                      StringRef label) {
+  InFlightDiagnostic error = context.kernel.emitKernelError();
+  return std::move(error << "has a plan with " << Attribute(part) << ": ("
+                         << label << ") ");
 }
 
-/// Rows of a dense product's tile: enough to stream the weights for, few enough
-/// for every thread to get some.
-static int64_t chooseRows(const Network &network, const Machine &machine) {
-  constexpr int64_t most = 64, least = 8;
-  int64_t tile = most;
-  if (machine.isGPU())
-    return tile;
-  for (LinearOp op : network.products) {
-    int64_t rows = 1;
-    for (int64_t size : op.getInput().getType().getShape().drop_back())
-      rows *= ShapedType::isDynamic(size) ? 1 : std::min(size, most * most);
-    uint64_t share = std::max<int64_t>(rows / (2 * machine.threads), least);
-    tile = std::min<int64_t>(tile, llvm::bit_floor(share));
-  }
-  return tile;
+bool mlir::bfly::hasOwnBlocks(Attribute part) {
+  auto library = dyn_cast<LibraryAttr>(part);
+  return library && library.getName() == "cuBLASLt";
 }
 
-PlanAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
+ArrayAttr mlir::bfly::choosePlan(KernelOp kernel, const Machine &machine) {
   Network network = inspect(kernel);
-  if (network.transformTokens && machine.isGPU())
-    return planGPUTransform(kernel, network, machine);
-  if (network.transformTokens)
-    return planTransform(kernel, network, machine);
-  if (!network.stages.empty())
-    return planAttention(kernel, network, machine);
-  MLIRContext *context = kernel.getContext();
-  int64_t lanes = machine.lanes * 4 / network.getElementBytes();
-  return PlanAttr::get(context, StringAttr::get(context, machine.name), lanes,
-                       chooseRows(network, machine), {}, {},
-                       StringAttr::get(context, "tile"),
-                       /*threads=*/machine.isGPU() ? 256 : 0);
+  PlanContext context{kernel, network, machine};
+  SmallVector<Attribute> parts;
+  for (const Decision &decision : getDecisions())
+    if (decision.isNeeded(context))
+      parts.push_back(decision.choose(context));
+  if (llvm::any_of(parts, hasOwnBlocks))
+    llvm::erase_if(parts, llvm::IsaPred<GpuBlockAttr>);
+  return ArrayAttr::get(kernel.getContext(), parts);
 }
 
-std::string mlir::bfly::explainLibrary(int64_t tokens, const Machine &machine) {
-  if (machine.transforms(tokens))
-    return {};
-  std::string text = ("cuFFT transforms N = " + Twine(tokens)).str();
-  if (!llvm::isPowerOf2_64(tokens))
-    return text + ", which is no power of two";
-  return (text + ", which is more than " + Twine(machine.longestTransform))
-      .str();
+/// What one plan can be of: one transform, or attention.
+static LogicalResult verifyKinds(KernelOp kernel, const Network &network) {
+  if (network.otherTokens)
+    return kernel.emitKernelError()
+           << "holds transforms of " << network.otherTokens << " and of "
+           << network.transformTokens
+           << " tokens; a plan is of one length, so they must be two kernels";
+  if (network.transforms && !network.stages.empty())
+    return kernel.emitKernelError()
+           << "holds a transform and stages of attention; a plan is of one of "
+              "them, so they must be two kernels";
+  return success();
+}
+
+static LogicalResult verifyPlan(KernelOp kernel, const Machine &machine) {
+  Network network = inspect(kernel);
+  if (failed(verifyKinds(kernel, network)))
+    return failure();
+  PlanContext context{kernel, network, machine};
+  SmallVector<PlanPart> parts;
+  for (Attribute part : kernel.getPlanAttr())
+    parts.push_back(cast<PlanPart>(part));
+  for (const Decision &decision : getDecisions()) {
+    if (!decision.isNeeded(context))
+      continue;
+    PlanPart decided;
+    for (const PartKind &kind : decision.kinds)
+      for (PlanPart &part : parts) {
+        if (!part || !kind.isOne(part))
+          continue;
+        if (decided)
+          return kernel.emitKernelError()
+                 << "has a plan with two parts for " << decision.name << ", "
+                 << Attribute(decided) << " and " << Attribute(part);
+        if (failed(kind.verify(context, part)))
+          return failure();
+        decided = part;
+        part = {};
+      }
+    if (decided)
+      continue;
+    InFlightDiagnostic error = kernel.emitKernelError();
+    error << "has a plan that says nothing of " << decision.name << " on \""
+          << machine.name << "\": it must have a ";
+    llvm::interleave(
+        decision.kinds,
+        [&](const PartKind &kind) { error << "#bfly." << kind.name; },
+        [&] { error << " or "; });
+    return error;
+  }
+  for (PlanPart part : parts)
+    if (part)
+      return kernel.emitKernelError()
+             << "has a plan with " << Attribute(part)
+             << ", which nothing in it reads on \"" << machine.name << '"';
+  return success();
+}
+
+LogicalResult mlir::bfly::verifyPlan(KernelOp kernel) {
+  return ::verifyPlan(kernel, getMachine(kernel));
+}
+
+SmallVector<ArrayAttr> mlir::bfly::getNeighbours(KernelOp kernel) {
+  SmallVector<ArrayAttr> neighbours;
+  ArrayAttr plan = kernel.getPlanAttr();
+  ScopedDiagnosticHandler silent(kernel.getContext(),
+                                 [](Diagnostic &) { return success(); });
+  SmallVector<Attribute> parts(plan.begin(), plan.end());
+  for (Attribute &part : parts) {
+    auto written = cast<PlanPart>(part);
+    for (const Decision &decision : getDecisions())
+      for (const PartKind &kind : decision.kinds) {
+        if (!kind.isOne(written))
+          continue;
+        kind.vary(written, [&](PlanPart other) {
+          part = other;
+          kernel.setPlanAttr(ArrayAttr::get(kernel.getContext(), parts));
+          if (other != written && succeeded(verifyPlan(kernel)))
+            neighbours.push_back(kernel.getPlanAttr());
+        });
+      }
+    part = written;
+  }
+  kernel.setPlanAttr(plan);
+  return neighbours;
 }
 
 std::optional<Machine> mlir::bfly::getPlannedMachine(KernelOp kernel) {
-  PlanAttr plan = kernel.getPlanAttr();
-  if (!plan)
-    return std::nullopt;
-  Machine target = getMachine(kernel);
-  StringRef name = plan.getMachine().getValue();
-  return target.name == name ? target : getMachine(name);
+  if (kernel.getPlan())
+    return getMachine(kernel);
+  return std::nullopt;
 }
 
-Operation *mlir::bfly::getLibraryTransform(KernelOp kernel) {
-  Block &body = kernel.getBody().front();
-  if (!kernel.getPlan() || !llvm::hasSingleElement(body.without_terminator()))
-    return nullptr;
-  Operation *only = &body.front();
-  int64_t tokens;
-  if (auto fft = dyn_cast<FftOp>(only))
-    tokens = fft.getTokens();
-  else if (auto ifft = dyn_cast<IfftOp>(only))
-    tokens = ifft.getTokens();
-  else
-    return nullptr;
-  std::optional<Machine> machine = getPlannedMachine(kernel);
-  bool isAlone = body.getNumArguments() == 1 &&
-                 body.getTerminator()->getOperands() == only->getResults();
-  return machine && isAlone && !machine->transforms(tokens) ? only : nullptr;
-}
-
-/// Multiplications from which on a library is worth a call.
-static constexpr int64_t kLibraryProduct = 1 << 22;
-/// Bytes that it wants rows to be a multiple of.
-static constexpr int64_t kLibraryAlignment = 16;
-
-LinearOp mlir::bfly::getLibraryProduct(KernelOp kernel) {
-  Block &body = kernel.getBody().front();
-  if (!kernel.getPlan() || !llvm::hasSingleElement(body.without_terminator()))
-    return nullptr;
-  auto linear = dyn_cast<LinearOp>(body.front());
-  std::optional<Machine> machine = getPlannedMachine(kernel);
-  if (!linear || linear.getRelu() || !machine || !machine->isGPU() ||
-      body.getTerminator()->getOperands() != linear->getResults() ||
-      !llvm::all_of(linear->getOperands(), llvm::IsaPred<BlockArgument>))
-    return nullptr;
-  RankedTensorType input = linear.getInput().getType();
-  auto weight = cast<RankedTensorType>(linear.getWeight().getType());
-  int64_t bytes = input.getElementTypeBitWidth() / 8;
-  if (input.getElementType().isF64() ||
-      weight.getDimSize(1) * bytes % kLibraryAlignment ||
-      weight.getDimSize(0) * bytes % kLibraryAlignment)
-    return nullptr;
-  // Of a dynamic batch one sequence.
-  int64_t work = weight.getNumElements();
-  for (int64_t size : input.getShape().drop_back())
-    work = llvm::SaturatingMultiply<uint64_t>(
-        work, ShapedType::isDynamic(size) ? 1 : size);
-  bool isLarge = work >= kLibraryProduct && weight.getDimSize(0) >= 64 &&
-                 weight.getDimSize(1) >= 64;
-  return isLarge ? linear : nullptr;
+Operation *mlir::bfly::getLibraryOp(KernelOp kernel) {
+  return kernel.getPlanPart<LibraryAttr>() ? &kernel.getBody().front().front()
+                                           : nullptr;
 }
 
 StringRef mlir::bfly::getLibrary(KernelOp kernel) {
-  return getLibraryTransform(kernel) ? "cuFFT"
-         : getLibraryProduct(kernel) ? "cuBLASLt"
-                                     : "";
+  LibraryAttr library = kernel.getPlanPart<LibraryAttr>();
+  return library ? library.getName().getValue() : StringRef();
 }
 
 bool mlir::bfly::isTokenPad(tensor::PadOp pad) {

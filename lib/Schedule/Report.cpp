@@ -78,73 +78,51 @@ static json::Object getNetworkReport(KernelOp kernel, const Network &network) {
 
 // The plan and its state -----------------------------------------------------
 
-static json::Object getPlanReport(PlanAttr plan) {
-  json::Array groups;
-  for (GroupAttr group : plan.getGroups())
-    groups.push_back(json::Object{{"first", group.getFirst()},
-                                  {"last", group.getLast()},
-                                  {"place", stringifyPlace(group.getPlace())}});
-  json::Object report{{"machine", plan.getMachine().getValue()},
-                      {"lanes", plan.getLanes()},
-                      {"tile", plan.getTile()},
-                      {"radices", json::Array(plan.getRadices())},
-                      {"groups", std::move(groups)},
-                      {"parallel", plan.getParallel().getValue()}};
-  if (plan.getThreads())
-    report["threads"] = plan.getThreads();
+/// A word's value.
+static json::Value toJSON(Attribute value) {
+  if (auto number = dyn_cast<IntegerAttr>(value))
+    return number.getInt();
+  if (auto text = dyn_cast<StringAttr>(value))
+    return text.getValue();
+  if (auto numbers = dyn_cast<DenseI64ArrayAttr>(value))
+    return json::Array(numbers.asArrayRef());
+  if (auto group = dyn_cast<GroupAttr>(value))
+    return json::Object{{"first", group.getFirst()},
+                        {"last", group.getLast()},
+                        {"place", stringifyPlace(group.getPlace())}};
+  json::Array list;
+  for (Attribute element : cast<ArrayAttr>(value))
+    list.push_back(toJSON(element));
+  return list;
+}
+
+/// The words of every part, by the parts' names.
+static json::Object getPlanReport(ArrayAttr plan) {
+  json::Object report;
+  for (Attribute attribute : plan) {
+    auto part = cast<PlanPart>(attribute);
+    json::Object words;
+    for (NamedAttribute word : part.getWords())
+      words[word.getName().getValue()] = toJSON(word.getValue());
+    report[attribute.getAbstractAttribute().getName().drop_front(
+        BflyDialect::getDialectNamespace().size() + 1)] = std::move(words);
+  }
   return report;
 }
 
-/// Bytes of a place; 0 where it has no end.
-static int64_t getCapacity(Place place, const Machine &machine) {
-  switch (place) {
-  case Place::Registers:
-    return machine.vectorRegisters * machine.lanes * 4;
-  case Place::L1:
-    return machine.l1;
-  case Place::L2:
-    return machine.l2;
-  case Place::L3:
-    return machine.l3;
-  case Place::Shared:
-    return machine.sharedBytes;
-  default:
-    return 0;
-  }
-}
-
-/// The smallest cache that holds `bytes`.
-static Place getPlaceFor(int64_t bytes, const Machine &machine) {
-  for (Place place : {Place::L1, Place::L2, Place::L3})
-    if (bytes <= getCapacity(place, machine))
-      return place;
-  return Place::Memory;
-}
-
-static json::Array getStateReport(KernelOp kernel,
-                                  const std::optional<Machine> &machine) {
-  json::Array state;
-  SmallVector<int64_t> bytes = getStateBytes(kernel);
-  PlanAttr plan = kernel.getPlanAttr();
-  for (auto [i, size] : llvm::enumerate(bytes)) {
-    json::Object entry{{"bytes", size}};
-    std::optional<Place> place;
-    if (i < plan.getGroups().size()) {
-      GroupAttr group = plan.getGroups()[i];
-      place = group.getPlace();
-      entry["first"] = group.getFirst();
-      entry["last"] = group.getLast();
-    } else if (machine) {
-      place = getPlaceFor(size, *machine);
+static json::Array getStateReport(KernelOp kernel) {
+  json::Array report;
+  for (const KernelState &state : getStates(kernel)) {
+    json::Object entry{{"bytes", state.bytes}, {"place", state.place}};
+    if (state.first >= 0) {
+      entry["first"] = state.first;
+      entry["last"] = state.last;
     }
-    if (place) {
-      entry["place"] = stringifyPlace(*place);
-      if (machine && getCapacity(*place, *machine))
-        entry["capacity"] = getCapacity(*place, *machine);
-    }
-    state.push_back(std::move(entry));
+    if (state.capacity)
+      entry["capacity"] = state.capacity;
+    report.push_back(std::move(entry));
   }
-  return state;
+  return report;
 }
 
 // Kernels --------------------------------------------------------------------
@@ -185,9 +163,9 @@ json::Object mlir::bfly::getKernelReport(KernelOp kernel,
   double batch = static_cast<double>(options.batch);
   if (cost.bytes.at(batch) > 0)
     report["intensity"] = cost.flops.at(batch) / cost.bytes.at(batch);
-  if (PlanAttr plan = kernel.getPlanAttr()) {
+  if (ArrayAttr plan = kernel.getPlanAttr()) {
     report["plan"] = getPlanReport(plan);
-    report["state"] = getStateReport(kernel, getPlannedMachine(kernel));
+    report["state"] = getStateReport(kernel);
   }
   if (auto bound = getBound(kernel, cost, network.wide, options)) {
     report["memory_seconds"] = bound->memory;

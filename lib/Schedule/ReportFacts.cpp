@@ -14,7 +14,7 @@ SmallVector<StringRef> mlir::bfly::getRewrites(KernelOp kernel,
   SmallVector<StringRef> rewrites;
   if (network.half) {
     rewrites.push_back("half_spectrum");
-    if (!getLibraryTransform(kernel))
+    if (!getLibraryOp(kernel))
       rewrites.push_back("two_channels_a_transform");
   }
   if (network.hermitian)

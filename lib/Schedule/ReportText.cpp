@@ -43,13 +43,12 @@ std::string mlir::bfly::summarize(KernelOp kernel,
   llvm::raw_string_ostream os(text);
   os << "kernel \"" << kernel.getName() << "\": " << toText(cost.bytes, "B")
      << " moved, " << toText(cost.flops, "flop");
-  SmallVector<int64_t> state = getStateBytes(kernel);
-  PlanAttr plan = kernel.getPlanAttr();
   const char *before = "; state ";
-  for (auto [group, bytes] :
-       llvm::zip(plan ? plan.getGroups() : ArrayRef<GroupAttr>(), state)) {
-    os << before << toText(double(bytes), "B", 1000) << " in "
-       << stringifyPlace(group.getPlace());
+  for (const KernelState &state : getStates(kernel)) {
+    if (state.first < 0)
+      continue;
+    os << before << toText(double(state.bytes), "B", 1000) << " in "
+       << state.place;
     before = ", then ";
   }
   SmallVector<StringRef> rewrites = getRewrites(kernel, network);

@@ -31,7 +31,7 @@ struct ChoosePlanPass : public bfly::impl::ChoosePlanPassBase<ChoosePlanPass> {
         return WalkResult::advance();
       if (!kernel.getPlan())
         kernel.setPlanAttr(choosePlan(kernel, machine));
-      return WalkResult(verifyPlan(kernel, machine));
+      return WalkResult(verifyPlan(kernel));
     });
     if (result.wasInterrupted())
       signalPassFailure();

@@ -89,6 +89,15 @@ def duration(seconds):
     return f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"
 
 
+def words(part: Mapping[str, Any]) -> str:
+    """The words of one part of a plan, but its groups: "columns 4, radices 16x8"."""
+
+    def value(word):
+        return "x".join(map(str, word)) if isinstance(word, list) else str(word)
+
+    return ", ".join(f"{name} {value(word)}" for name, word in part.items() if name != "groups")
+
+
 def width_of(text, size):
     """Pixels that `text` needs, on the safe side."""
     return 0.6 * size * len(text)
@@ -154,6 +163,8 @@ class Step:
         self.network = entry.get("network", {})
         self.kind = self.network.get("kind", "dense") if self.is_kernel else "outside"
         self.plan = entry.get("plan", {})
+        # Of each group of stages.
+        self.states = [state for state in entry.get("state", []) if "first" in state]
         self.bytes = amount(entry, "bytes", batch)
         self.flops = amount(entry, "flops", batch)
         if str(self.network.get("element", "")).find("f64") >= 0:
@@ -304,9 +315,13 @@ def attention_columns(tokens, first, stages):
     return rows, columns
 
 
-def group_of(plan, index):
-    for number, group in enumerate(plan.get("groups", [])):
-        if group["first"] <= index <= group["last"]:
+def radices_of(step):
+    return next(([int(radix) for radix in part["radices"]] for part in step.plan.values() if "radices" in part), [])
+
+
+def group_of(states, index):
+    for number, state in enumerate(states):
+        if state["first"] <= index <= state["last"]:
             return number
     return None
 
@@ -314,18 +329,17 @@ def group_of(plan, index):
 def columns_of(step):
     """A mixer's columns from left to right, and the rows drawn."""
     names = [op.get("name") for op in step.entry.get("ops", [])]
-    network, plan = step.network, step.plan
-    groups = plan.get("groups", [])
-    last = len(groups) - 1 if groups else None
+    network, states = step.network, step.states
+    last = len(states) - 1 if states else None
     columns = []
     if step.kind == "attention":
         first, stages = int(network.get("first_stage", 0)), int(network["stages"])
         rows, stage_columns = attention_columns(int(network["tokens"]), first, stages)
         for stage, lines in stage_columns:
-            columns.append(Column("stage", 1.0, group_of(plan, stage - first), lines, stage, f"s = {1 << stage}"))
+            columns.append(Column("stage", 1.0, group_of(states, stage - first), lines, stage, f"s = {1 << stage}"))
     else:
         length = int(network.get("length", network["tokens"]))
-        radices = [int(radix) for radix in plan.get("radices", [])] or ([length] if length > 1 else [])
+        radices = radices_of(step) or ([length] if length > 1 else [])
         rows = min(length, ROWS)
         for forward, name in ((True, "bfly.fft"), (False, "bfly.ifft")):
             if not forward and "bfly.spectrum_map" in names:
@@ -334,7 +348,7 @@ def columns_of(step):
                 rows, stage_columns = transform_columns(length, radices, forward)
                 for index, lines in stage_columns:
                     label = f"radix {radices[index]}"
-                    columns.append(Column("stage", 1.0, group_of(plan, index), lines, (forward, index), label))
+                    columns.append(Column("stage", 1.0, group_of(states, index), lines, (forward, index), label))
     return [Column("load", 1.0), *columns, Column("store", 1.0)], rows
 
 
@@ -455,16 +469,13 @@ class Picture:
         self.y += height + 16
 
     def places_of(self, step):
-        used = {group["place"] for group in step.plan.get("groups", [])} | {"memory", "registers"}
-        if str(step.plan.get("machine", "cpu")) == "cpu":
-            used |= {"l1", "l2", "l3"}
-        else:
-            used |= {"shared"}
+        used = {state["place"] for state in step.states} | {"memory", "registers"}
+        used |= {"shared"} if "gpu_block" in step.plan else {"l1", "l2", "l3"}
         return [place for place in PLACES if place in used]
 
     def facts(self, step, x, y):
         """What stands to the left of a mixer's drawing."""
-        canvas, network, plan = self.canvas, step.network, step.plan
+        canvas, network = self.canvas, step.network
         canvas.text(x, y, step.label(), 15, step.color, weight="bold")
         lines = []
         location = str(step.entry.get("location", ""))
@@ -473,21 +484,9 @@ class Picture:
         lines.append(f"{network.get('tokens')} tokens × {network.get('channels')} channels, {network.get('element')}")
         if step.kind == "attention":
             lines.append(f"{network.get('heads')} heads, {network.get('stages')} stages in one kernel")
-            if plan:
-                lines.append(f"{plan.get('tile')} pairs a tile")
-        else:
-            radices = plan.get("radices", [])
-            if radices:
-                lines.append("radices " + " · ".join(map(str, radices)))
-            if network.get("length", network.get("tokens")) != network.get("tokens"):
-                lines.append(f"Bluestein: a convolution of {network['length']}")
-            if plan:
-                lines.append(f"{plan.get('tile')} channels a slab, {plan.get('lanes')} lanes")
-        if plan:
-            over = {"batch": "sequences", "tile": "tiles"}.get(plan.get("parallel"), plan.get("parallel"))
-            lines.append(
-                f"parallel over {over}" + (f", {plan['threads']} threads a block" if "threads" in plan else "")
-            )
+        elif network.get("length", network.get("tokens")) != network.get("tokens"):
+            lines.append(f"Bluestein: a convolution of {network['length']}")
+        lines += [f"{name.split('_', 1)[-1]}: {words(part)}" for name, part in step.plan.items()]
         lines += self.launch(step)
         lines.append(f"{quantity(step.bytes, 'B')} moved, {quantity(step.flops, 'flop')}")
         for line in lines:
@@ -502,9 +501,9 @@ class Picture:
             y += 24
         unfused = step.entry.get("unfused")
         if unfused:
-            words, line = ("not fused: " + str(unfused)).split(), ""
+            said, line = ("not fused: " + str(unfused)).split(), ""
             y += 4
-            for word in [*words, None]:
+            for word in [*said, None]:
                 if word is None or len(line) + len(word) > 40:
                     y += 14
                     canvas.text(x, y, line, 11, "#b3372f")
@@ -633,7 +632,7 @@ class Picture:
         for column in columns:
             place = "memory"
             if column.group is not None:
-                place = step.plan["groups"][column.group]["place"]
+                place = step.states[column.group]["place"]
             elif column.kind in ("stage", "map"):
                 place = None
             if place is None:

@@ -13,16 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .draw import words
+
 
 def plan(kernel: Mapping[str, Any]) -> str:
-    """The plan in a few words: radices or stages, and where their state lives."""
-    words = []
-    if kernel["plan"]["radices"]:
-        words.append("radices " + "x".join(map(str, kernel["plan"]["radices"])))
-    for group in kernel["plan"]["groups"]:
-        words.append(f"stages {group['first']}-{group['last']} in {group['place']}")
-    words.append(f"tile {kernel['plan']['tile']}, {kernel['plan']['parallel']} parallel")
-    return ", ".join(words)
+    """The words of the plan's parts, and where the state of the stages lives."""
+    parts = [f"{name.split('_', 1)[-1]} {words(part)}" for name, part in kernel["plan"].items()]
+    parts += [f"stages {s['first']}-{s['last']} in {s['place']}" for s in kernel.get("state", []) if "first" in s]
+    return "; ".join(parts)
 
 
 def text(report: Mapping[str, Any]) -> Iterator[str]:

@@ -1,9 +1,8 @@
 // RUN: bfly-opt %s -bfly-set-target=target=sm_90a -bfly-convert-affine-to-gpu -split-input-file -verify-diagnostics
 
 func.func @on_cpu(%x: memref<8xf32>) {
-  // expected-error @below {{has a plan without threads, which is not one of a GPU}}
-  bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile"> : (memref<8xf32>) {
+  // expected-error @below {{has a plan without #bfly.gpu_block, which is not one of a GPU}}
+  bfly.kernel "k" (%a = %x) plan [] : (memref<8xf32>) {
     bfly.yield
   }
   return
@@ -12,8 +11,7 @@ func.func @on_cpu(%x: memref<8xf32>) {
 // -----
 
 func.func @between(%x: memref<8xf32>) {
-  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>) {
     %c0 = arith.constant 0 : index
     %zero = arith.constant 0.0 : f32
     // expected-error @below {{has no place between the phases of a kernel}}
@@ -27,8 +25,7 @@ func.func @between(%x: memref<8xf32>) {
 
 func.func @too_much(%x: memref<8xf32>) {
   // expected-error @below {{needs 262144 bytes of shared memory a block, but there are 232448}}
-  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>) {
     bfly.grid (%unit) in (1) sync(none) {
       %s = memref.alloc() : memref<65536xf32, #gpu.address_space<workgroup>>
     }
@@ -40,8 +37,7 @@ func.func @too_much(%x: memref<8xf32>) {
 // -----
 
 func.func @registers(%x: memref<8xf32>) {
-  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>) {
     bfly.grid (%unit) in (1) sync(none) {
       %s = memref.alloc() : memref<8xf32, #gpu.address_space<workgroup>>
       // expected-error @below {{in private memory must have a row for each of the block's 128 threads}}
@@ -64,8 +60,7 @@ func.func @on_host(%x: memref<8xf32>) -> f32 {
 // -----
 
 func.func @more_than_64_bits_count(%x: memref<8xf32>) {
-  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>) {
     %one = arith.constant 1 : index
     // expected-error @below {{runs more often than 64 bits can count}}
     bfly.threads (%i, %j) in (4, 4611686018427387904) sync(none) {
@@ -79,8 +74,7 @@ func.func @more_than_64_bits_count(%x: memref<8xf32>) {
 // -----
 
 func.func @no_scope(%x: memref<8xf32>) {
-  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>) {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %c8 = arith.constant 8 : index
@@ -98,8 +92,7 @@ func.func @no_scope(%x: memref<8xf32>) {
 
 // Blocks that take different ways would wait for each other for ever.
 func.func @in_a_branch(%x: memref<8xf32>, %c: i1) {
-  bfly.kernel "k" (%a = %x, %t = %c) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, i1) {
+  bfly.kernel "k" (%a = %x, %t = %c) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>, i1) {
     scf.if %t {
       // expected-error @below {{cannot be mapped: a kernel is bfly.grid and bfly.threads, one after the other or in serial loops}}
       bfly.grid (%unit) in (8) sync(grid) {
@@ -117,8 +110,7 @@ func.func @in_a_branch(%x: memref<8xf32>, %c: i1) {
 // -----
 
 func.func @between_in_a_loop(%x: memref<8xf32>) {
-  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>) {
+  bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>) {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %c8 = arith.constant 8 : index

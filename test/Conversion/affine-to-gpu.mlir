@@ -33,8 +33,7 @@
 // CHECK:           bfly.grid_barrier %{{.*}} last : !llvm.ptr
 // CHECK:           gpu.return
 func.func @phases(%x: memref<?x64xf32>, %y: memref<?x64xf32>) {
-  bfly.kernel "k" (%a = %x, %b = %y) plan <machine = "sm_90a", lanes = 1, tile = 1,
-      radices = [], groups = [], parallel = "tile", threads = 128> : (memref<?x64xf32>, memref<?x64xf32>) {
+  bfly.kernel "k" (%a = %x, %b = %y) plan [#bfly.gpu_block<threads = 128>] : (memref<?x64xf32>, memref<?x64xf32>) {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %c64 = arith.constant 64 : index
@@ -89,8 +88,7 @@ func.func @phases(%x: memref<?x64xf32>, %y: memref<?x64xf32>) {
 // CHECK-NOT:     bfly.grid_barrier
 // CHECK:         gpu.return
 func.func @spelled(%x: memref<4x8x16xf32>) {
-  bfly.kernel "k" (%a = %x) plan <machine = "sm_90a", lanes = 1, tile = 1,
-      radices = [], groups = [], parallel = "tile", threads = 128> : (memref<4x8x16xf32>) {
+  bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 128>] : (memref<4x8x16xf32>) {
     bfly.grid (%unit) in (4) sync(none) {
       bfly.threads (%i, %j) in (8, 16) sync(none) {
         %v = memref.load %a[%unit, %i, %j] : memref<4x8x16xf32>
@@ -186,8 +184,7 @@ func.func @nested(%x: memref<?x5xf32>, %n: index) {
 // CHECK:           bfly.bulk_copy
 // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
 func.func @stream(%x: memref<4x2x1x8x2x8x8xbf16>, %w: memref<4x1x4x2x8x8xbf16>, %y: memref<128x16xf32>) {
-  bfly.kernel "k" (%a = %x, %b = %w, %c = %y) plan <machine = "sm_90a", lanes = 1, tile = 1,
-      radices = [], groups = [], parallel = "tile", threads = 128>
+  bfly.kernel "k" (%a = %x, %b = %w, %c = %y) plan [#bfly.gpu_block<threads = 128>]
       : (memref<4x2x1x8x2x8x8xbf16>, memref<4x1x4x2x8x8xbf16>, memref<128x16xf32>) {
     %c1 = arith.constant 1 : index
     bfly.grid (%unit) in (1) sync(none) {
@@ -220,8 +217,7 @@ func.func @stream(%x: memref<4x2x1x8x2x8x8xbf16>, %w: memref<4x1x4x2x8x8xbf16>, 
 // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
 // CHECK-NEXT:    gpu.barrier
 func.func @product(%y: memref<128x16xf32>) {
-  bfly.kernel "k" (%c = %y) plan <machine = "sm_90a", lanes = 1, tile = 1,
-      radices = [], groups = [], parallel = "tile", threads = 128> : (memref<128x16xf32>) {
+  bfly.kernel "k" (%c = %y) plan [#bfly.gpu_block<threads = 128>] : (memref<128x16xf32>) {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %zero = arith.constant 0.0 : bf16

@@ -12,7 +12,7 @@
 // groups of two, 128 columns of each of three products. A step is 32 deep; five fit in the ring. The key of the difference
 // is that of the partner less that of the first: in bf16 a difference would be rounded.
 // PLAN-LABEL: func.func @dense
-// PLAN: plan <machine = "sm_90a", lanes = 8, tile = 128, radices = [], groups = [<0 to 8 in memory>], parallel = "tile", threads = 256>
+// PLAN: plan [#bfly.gpu_block<threads = 256>, #bfly.gpu_grid_attention<columns = 128, heads = 8, depth = 32, slots = 5>]
 // PLAN-COUNT-9: pair_difference
 // CHECK-LABEL: func.func @dense
 // CHECK: bfly.kernel "butterfly_attention" (%[[X:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}, %[[K:.*]] = %{{.*}}, %[[Y:.*]] = %{{.*}}) plan
@@ -56,7 +56,7 @@ func.func @dense(%x: tensor<3x512x256xbf16>, %q: tensor<9x256x256xbf16>, %k: ten
 // Weights per head: a phase for each group of stages, between which the result's own memory holds the state. A unit is
 // a head's 512 tokens, neighbours in the first group and 512 apart in the second; each product has queries and keys.
 // PLAN-LABEL: func.func @per_head
-// PLAN: plan <machine = "sm_90a", lanes = 8, tile = 256, radices = [], groups = [<0 to 8 in shared>, <9 to 10 in shared>], parallel = "tile", threads = 256>
+// PLAN: plan [#bfly.gpu_block<threads = 256>, #bfly.gpu_block_attention<tokens = 512, groups = [<0 to 8 in shared>, <9 to 10 in shared>]>]
 // PLAN-COUNT-11: definition
 // CHECK-LABEL: func.func @per_head
 // CHECK: bfly.kernel "butterfly_attention" (%[[X:.*]] = %{{.*}}, %[[Q:.*]] = %{{.*}}, %[[K:.*]] = %{{.*}}, %[[Y:.*]] = %{{.*}}) plan
@@ -85,7 +85,7 @@ func.func @per_head(%x: tensor<?x2048x128xbf16>, %q: tensor<11x2x64x64xbf16>, %k
 // A head of 160 channels in f32 leaves a block too little room: its stages go through memory, as dense ones do, but
 // the depth is that of the head.
 // PLAN-LABEL: func.func @wide_heads
-// PLAN: tile = 128, radices = [], groups = [<0 to 3 in memory>]
+// PLAN: #bfly.gpu_grid_attention<columns = 32, heads = 8, depth = 16, slots = 2>
 // CHECK-LABEL: func.func @wide_heads
 // CHECK: memref.alloc() {{.*}} : memref<1x2x20x2x2x8x2x8x8xf32>
 // CHECK: affine.for

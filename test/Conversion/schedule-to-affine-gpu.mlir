@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s --pass-pipeline='builtin.module(func.func(bfly-convert-schedule-to-affine,canonicalize))' -split-input-file -verify-diagnostics | FileCheck %s
+// RUN: bfly-opt %s --pass-pipeline='builtin.module(bfly-set-target{target=sm_90a},func.func(bfly-convert-schedule-to-affine,canonicalize))' -split-input-file -verify-diagnostics | FileCheck %s
 
 // A kernel is phases of units, units are loops over threads. The context first: sums of chunks of tokens, then of those.
 // CHECK-LABEL: func @in_a_block
@@ -42,7 +42,7 @@
 // CHECK: vector.store %{{.*}} {alignment = 8 : i64} : memref<?x64x64xf32>, vector<2xf32>
 // CHECK-NOT: bfly.{{grid|threads}}
 func.func @in_a_block(%x: tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
-  %y = bfly.kernel "filter" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [4, 4, 4], groups = [<0 to 2 in shared>], parallel = "tile", threads = 64> : (tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
+  %y = bfly.kernel "filter" (%a = %x) plan [#bfly.gpu_block<threads = 64>, #bfly.gpu_transform<columns = 4, radices = [4, 4, 4], groups = [<0 to 2 in shared>]>] : (tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
     %f = bfly.fft %a : tensor<?x64x64xf32> -> tensor<?x33x64xcomplex<f32>>
     %c = bfly.bin %f[0] factor(1.0) : tensor<?x33x64xcomplex<f32>> -> tensor<?x64xf32>
     %m = bfly.spectrum_map %f params(%c[batch, channel] : tensor<?x64xf32>) tokens(64) : tensor<?x33x64xcomplex<f32>> -> tensor<?x33x64xcomplex<f32>> {
@@ -86,7 +86,7 @@ func.func @in_a_block(%x: tensor<?x64x64xf32>) -> tensor<?x64x64xf32> {
 // CHECK: bfly.dft inverse
 // CHECK: vector.store %{{.*}} : memref<3x64x64xf32>, vector<2xf32>
 func.func @through_memory(%x: tensor<3x64x64xf32>) -> tensor<3x64x64xf32> {
-  %y = bfly.kernel "filter" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [4, 4, 4], groups = [<0 to 0 in memory>, <1 to 2 in shared>], parallel = "tile", threads = 64> : (tensor<3x64x64xf32>) -> tensor<3x64x64xf32> {
+  %y = bfly.kernel "filter" (%a = %x) plan [#bfly.gpu_block<threads = 64>, #bfly.gpu_transform<columns = 4, radices = [4, 4, 4], groups = [<0 to 0 in memory>, <1 to 2 in shared>]>] : (tensor<3x64x64xf32>) -> tensor<3x64x64xf32> {
     %f = bfly.fft %a : tensor<3x64x64xf32> -> tensor<3x33x64xcomplex<f32>>
     %c = bfly.bin %f[0] factor(1.0) : tensor<3x33x64xcomplex<f32>> -> tensor<3x64xf32>
     %m = bfly.spectrum_map %f params(%c[batch, channel] : tensor<3x64xf32>) tokens(64) : tensor<3x33x64xcomplex<f32>> -> tensor<3x33x64xcomplex<f32>> {
@@ -112,7 +112,7 @@ func.func @through_memory(%x: tensor<3x64x64xf32>) -> tensor<3x64x64xf32> {
 // CHECK-NOT: memref.alloc
 // CHECK: complex.conj
 func.func @elements(%f: tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f32>> {
-  %y = bfly.kernel "map" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f32>> {
+  %y = bfly.kernel "map" (%a = %f) plan [#bfly.gpu_block<threads = 64>] : (tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f32>> {
     %m = bfly.spectrum_map %a tokens(37) : tensor<2x19x5xcomplex<f32>> -> tensor<2x19x5xcomplex<f32>> {
     ^bb0(%bin: complex<f32>, %k: index):
       %p = complex.conj %bin : complex<f32>
@@ -138,7 +138,7 @@ func.func @elements(%f: tensor<2x19x5xcomplex<f32>>) -> tensor<2x19x5xcomplex<f3
 // CHECK: bfly.threads (%{{.*}}) in (1) sync(block) {
 // CHECK: arith.maximumf
 func.func @few_rows(%x: tensor<2x256xf32>, %w: tensor<16x256xf32>) -> tensor<2x16xf32> {
-  %y = bfly.kernel "linear" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x256xf32>, tensor<16x256xf32>) -> tensor<2x16xf32> {
+  %y = bfly.kernel "linear" (%a = %x, %b = %w) plan [#bfly.gpu_block<threads = 64>, #bfly.gpu_dense<rows = 16, depth = 16>] : (tensor<2x256xf32>, tensor<16x256xf32>) -> tensor<2x16xf32> {
     %m = bfly.linear %a, %b relu : tensor<2x256xf32>, tensor<16x256xf32> -> tensor<2x16xf32>
     bfly.yield %m : tensor<2x16xf32>
   }
@@ -162,7 +162,7 @@ func.func @few_rows(%x: tensor<2x256xf32>, %w: tensor<16x256xf32>) -> tensor<2x1
 // CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: affine.if
 func.func @many_rows(%x: tensor<100x32xf32>, %w: tensor<64x32xf32>) -> tensor<100x64xf32> {
-  %y = bfly.kernel "linear" (%a = %x, %b = %w) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<100x32xf32>, tensor<64x32xf32>) -> tensor<100x64xf32> {
+  %y = bfly.kernel "linear" (%a = %x, %b = %w) plan [#bfly.gpu_block<threads = 64>, #bfly.gpu_dense<rows = 16, depth = 16>] : (tensor<100x32xf32>, tensor<64x32xf32>) -> tensor<100x64xf32> {
     %m = bfly.linear %a, %b : tensor<100x32xf32>, tensor<64x32xf32> -> tensor<100x64xf32>
     bfly.yield %m : tensor<100x64xf32>
   }
@@ -196,11 +196,11 @@ func.func @many_rows(%x: tensor<100x32xf32>, %w: tensor<64x32xf32>) -> tensor<10
 // CHECK-NOT: bfly.kernel
 // CHECK: return
 func.func @library(%x: tensor<?x12x8xf32>) -> tensor<?x12x8xf32> {
-  %f = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<?x12x8xf32>) -> tensor<?x7x8xcomplex<f32>> {
+  %f = bfly.kernel "fft" (%a = %x) plan [#bfly.gpu_block<threads = 64>, #bfly.library<name = "cuFFT">] : (tensor<?x12x8xf32>) -> tensor<?x7x8xcomplex<f32>> {
     %m = bfly.fft %a : tensor<?x12x8xf32> -> tensor<?x7x8xcomplex<f32>>
     bfly.yield %m : tensor<?x7x8xcomplex<f32>>
   }
-  %y = bfly.kernel "ifft" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<?x7x8xcomplex<f32>>) -> tensor<?x12x8xf32> {
+  %y = bfly.kernel "ifft" (%a = %f) plan [#bfly.gpu_block<threads = 64>, #bfly.library<name = "cuFFT">] : (tensor<?x7x8xcomplex<f32>>) -> tensor<?x12x8xf32> {
     %m = bfly.ifft %a : tensor<?x7x8xcomplex<f32>> -> tensor<?x12x8xf32>
     bfly.yield %m : tensor<?x12x8xf32>
   }
@@ -227,11 +227,11 @@ func.func @library(%x: tensor<?x12x8xf32>) -> tensor<?x12x8xf32> {
 // CHECK: bfly.kernel "narrow" (%{{.*}} = %[[LONG]], %{{.*}} = %[[Y]])
 // CHECK: arith.truncf %{{.*}} : f32 to bf16
 func.func @library_of_other_types(%x: tensor<2x7x8xbf16>) -> tensor<2x7x8xbf16> {
-  %f = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xbf16>) -> tensor<2x7x8xcomplex<f32>> {
+  %f = bfly.kernel "fft" (%a = %x) plan [#bfly.gpu_block<threads = 64>, #bfly.library<name = "cuFFT">] : (tensor<2x7x8xbf16>) -> tensor<2x7x8xcomplex<f32>> {
     %m = bfly.fft %a : tensor<2x7x8xbf16> -> tensor<2x7x8xcomplex<f32>>
     bfly.yield %m : tensor<2x7x8xcomplex<f32>>
   }
-  %y = bfly.kernel "ifft" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xcomplex<f32>>) -> tensor<2x7x8xbf16> {
+  %y = bfly.kernel "ifft" (%a = %f) plan [#bfly.gpu_block<threads = 64>, #bfly.library<name = "cuFFT">] : (tensor<2x7x8xcomplex<f32>>) -> tensor<2x7x8xbf16> {
     %m = bfly.ifft %a : tensor<2x7x8xcomplex<f32>> -> tensor<2x7x8xbf16>
     bfly.yield %m : tensor<2x7x8xbf16>
   }
@@ -247,11 +247,11 @@ func.func @library_of_other_types(%x: tensor<2x7x8xbf16>) -> tensor<2x7x8xbf16> 
 // CHECK-NOT: bfly.kernel
 // CHECK: return
 func.func @library_of_complex_data(%x: tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
-  %f = bfly.kernel "fft" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
+  %f = bfly.kernel "fft" (%a = %x) plan [#bfly.gpu_block<threads = 64>, #bfly.library<name = "cuFFT">] : (tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
     %m = bfly.fft %a : tensor<2x7x8xcomplex<f64>> -> tensor<2x7x8xcomplex<f64>>
     bfly.yield %m : tensor<2x7x8xcomplex<f64>>
   }
-  %y = bfly.kernel "ifft" (%a = %f) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
+  %y = bfly.kernel "ifft" (%a = %f) plan [#bfly.gpu_block<threads = 64>, #bfly.library<name = "cuFFT">] : (tensor<2x7x8xcomplex<f64>>) -> tensor<2x7x8xcomplex<f64>> {
     %m = bfly.ifft %a : tensor<2x7x8xcomplex<f64>> -> tensor<2x7x8xcomplex<f64>>
     bfly.yield %m : tensor<2x7x8xcomplex<f64>>
   }
@@ -261,9 +261,9 @@ func.func @library_of_complex_data(%x: tensor<2x7x8xcomplex<f64>>) -> tensor<2x7
 // -----
 
 func.func @not_alone(%x: tensor<2x12x8xf32>) -> tensor<2x12x8xf32> {
-  %y = bfly.kernel "both" (%a = %x) plan <machine = "sm_90a", lanes = 4, tile = 8, radices = [], groups = [], parallel = "tile", threads = 64> : (tensor<2x12x8xf32>) -> tensor<2x12x8xf32> {
+  // expected-error @below {{a transform that it does must be a kernel of its own: cuFFT transforms N = 12, which is no power of two}}
+  %y = bfly.kernel "both" (%a = %x) plan [#bfly.gpu_block<threads = 64>, #bfly.library<name = "cuFFT">] : (tensor<2x12x8xf32>) -> tensor<2x12x8xf32> {
     %f = bfly.fft %a : tensor<2x12x8xf32> -> tensor<2x7x8xcomplex<f32>>
-    // expected-error @below {{must be a kernel of its own: cuFFT transforms N = 12, which is no power of two}}
     %m = bfly.ifft %f : tensor<2x7x8xcomplex<f32>> -> tensor<2x12x8xf32>
     bfly.yield %m : tensor<2x12x8xf32>
   }

@@ -21,7 +21,7 @@ func.func @filter(%x: tensor<?x16x64xf32>, %w: tensor<64xf32>) -> tensor<?x16x64
   // CHECK: bfly.dft inverse
   // CHECK: affine.store %{{.*}}, %[[Y]]
   // CHECK-NOT: affine.parallel
-  %y = bfly.kernel "filter" (%a = %x, %b = %w) plan <machine = "cpu", lanes = 16, tile = 32, radices = [16], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<?x16x64xf32>, tensor<64xf32>) -> tensor<?x16x64xf32> {
+  %y = bfly.kernel "filter" (%a = %x, %b = %w) plan [#bfly.cpu_transform<channels = 32, radices = [16], groups = [<0 to 0 in slab>]>] : (tensor<?x16x64xf32>, tensor<64xf32>) -> tensor<?x16x64xf32> {
     %f = bfly.fft %a : tensor<?x16x64xf32> -> tensor<?x9x64xcomplex<f32>>
     %m = bfly.spectrum_map %f params(%b[channel] : tensor<64xf32>) tokens(16) : tensor<?x9x64xcomplex<f32>> -> tensor<?x9x64xcomplex<f32>> {
     ^bb0(%bin: complex<f32>, %k: index, %wc: f32):
@@ -53,7 +53,7 @@ func.func @attention(%x: tensor<4x16x16xf32>, %q: tensor<4x16x16xf32>, %k: tenso
   // CHECK-DAG: affine.store %{{.*}}, %[[V]][-%[[I]] + (%[[I]] floordiv 2) * 2 + 1, %{{.*}} * 4 + %{{[a-z0-9_]*}}, %{{.*}}]
   // CHECK-DAG: affine.store %{{.*}}, %[[V]][-%[[I]] + (%[[I]] floordiv 2) * 2 + 1, %{{.*}} + 8, %{{.*}}]
   // CHECK-NOT: bfly.tile_product
-  %y = bfly.kernel "attention" (%a = %x, %b = %q, %c = %k) plan <machine = "cpu", lanes = 16, tile = 4, radices = [], groups = [<0 to 3 in l2>], parallel = "batch"> : (tensor<4x16x16xf32>, tensor<4x16x16xf32>, tensor<4x16x16xf32>) -> tensor<4x16x16xf32> {
+  %y = bfly.kernel "attention" (%a = %x, %b = %q, %c = %k) plan [#bfly.cpu_attention<pairs = 4, parallel = "batch">, #bfly.cpu_panels<columns = 32>] : (tensor<4x16x16xf32>, tensor<4x16x16xf32>, tensor<4x16x16xf32>) -> tensor<4x16x16xf32> {
     %0 = bfly.attention_stage %a weights(%b, %c : tensor<4x16x16xf32>, tensor<4x16x16xf32>) stage(0) heads(2) scale(1.0) chained : tensor<4x16x16xf32>
     %1 = bfly.attention_stage %0 weights(%b, %c : tensor<4x16x16xf32>, tensor<4x16x16xf32>) stage(1) heads(2) scale(1.0) chained : tensor<4x16x16xf32>
     %2 = bfly.attention_stage %1 weights(%b, %c : tensor<4x16x16xf32>, tensor<4x16x16xf32>) stage(2) heads(2) scale(1.0) chained : tensor<4x16x16xf32>
@@ -70,7 +70,7 @@ func.func @attention(%x: tensor<4x16x16xf32>, %q: tensor<4x16x16xf32>, %k: tenso
 func.func @overlap(%x: tensor<2x8x40xf32>) -> tensor<2x40xf32> {
   // CHECK: affine.parallel (%[[B:.*]], %[[S:.*]]) = (0, 0) to (2, 2)
   // CHECK: affine.load %{{.*}}[%[[B]], %{{.*}}, %[[S]] * 8 + %{{.*}}]
-  %y = bfly.kernel "mean" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [], parallel = "tile"> : (tensor<2x8x40xf32>) -> tensor<2x40xf32> {
+  %y = bfly.kernel "mean" (%a = %x) plan [#bfly.cpu_slabs<channels = 32>] : (tensor<2x8x40xf32>) -> tensor<2x40xf32> {
     %m = bfly.mean %a : tensor<2x8x40xf32> -> tensor<2x40xf32>
     bfly.yield %m : tensor<2x40xf32>
   }
@@ -103,21 +103,9 @@ func.func @twice(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
 
 // -----
 
-// A plan is verified here too, for the machine that it names.
-func.func @machine(%x: tensor<2x8x40xf32>) -> tensor<2x40xf32> {
-  // expected-error @below {{has a plan for machine "abacus", known: cpu, sm_90a, sm_80}}
-  %y = bfly.kernel "mean" (%a = %x) plan <machine = "abacus", lanes = 16, tile = 32, radices = [], groups = [], parallel = "tile"> : (tensor<2x8x40xf32>) -> tensor<2x40xf32> {
-    %m = bfly.mean %a : tensor<2x8x40xf32> -> tensor<2x40xf32>
-    bfly.yield %m : tensor<2x40xf32>
-  }
-  return %y : tensor<2x40xf32>
-}
-
-// -----
-
 // What a nest would read from memory that nobody wrote.
 func.func @rounded_between(%x: tensor<2x4x8xf32>, %w: tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
-  %y = bfly.kernel "attention" (%a = %x, %b = %w) plan <machine = "cpu", lanes = 16, tile = 4, radices = [], groups = [<0 to 1 in l2>], parallel = "batch"> : (tensor<2x4x8xf32>, tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
+  %y = bfly.kernel "attention" (%a = %x, %b = %w) plan [#bfly.cpu_attention<pairs = 4, parallel = "batch">, #bfly.cpu_panels<columns = 32>] : (tensor<2x4x8xf32>, tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
     %v = bfly.attention_stage %a weights(%b, %b : tensor<2x8x8xf32>, tensor<2x8x8xf32>) stage(0) heads(1) scale(1.0) definition : tensor<2x4x8xf32>
     // expected-error @below {{is used in a way that no nest of this kernel computes; put it into a kernel of its own}}
     %h = arith.truncf %v : tensor<2x4x8xf32> to tensor<2x4x8xbf16>
@@ -131,7 +119,7 @@ func.func @rounded_between(%x: tensor<2x4x8xf32>, %w: tensor<2x8x8xf32>) -> tens
 // -----
 
 func.func @padded_with_ones(%x: tensor<2x3x8xf32>, %w: tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
-  %y = bfly.kernel "attention" (%a = %x, %b = %w) plan <machine = "cpu", lanes = 16, tile = 4, radices = [], groups = [<0 to 0 in l2>], parallel = "batch"> : (tensor<2x3x8xf32>, tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
+  %y = bfly.kernel "attention" (%a = %x, %b = %w) plan [#bfly.cpu_attention<pairs = 4, parallel = "batch">, #bfly.cpu_panels<columns = 32>] : (tensor<2x3x8xf32>, tensor<2x8x8xf32>) -> tensor<2x4x8xf32> {
     %one = arith.constant 1.0 : f32
     // expected-error @below {{cannot be part of a kernel: one may append zeros to the tokens, nothing else}}
     %p = tensor.pad %a low[0, 0, 0] high[0, 1, 0] {

@@ -1017,81 +1017,131 @@ func.func @kernel_in_kernel(%x: tensor<4x8x4xf32>) -> tensor<4x8x4xf32> {
 
 // -----
 
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{lanes = 0: must be between 1 and 1024}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 0, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
-  }
-  return
-}
+// The parts of plans --------------------------------------------------------
+
+// expected-error @below {{(P1) channels = 0: must be from 1 to 1048576}}
+#part = #bfly.cpu_transform<channels = 0, radices = [], groups = []>
+
+// -----
+
+// expected-error @below {{(P2) a radix of radices = 1: must be from 2 to 64}}
+#part = #bfly.cpu_transform<channels = 16, radices = [8, 1], groups = [<0 to 1 in slab>]>
+
+// -----
+
+// expected-error @below {{(P2) a radix of radices = 65: must be from 2 to 64}}
+#part = #bfly.cpu_transform<channels = 16, radices = [65], groups = [<0 to 0 in slab>]>
+
+// -----
+
+// expected-error @below {{(P4) group <1 to 2> of groups: must follow one another from stage 0, and end by stage 63}}
+#part = #bfly.cpu_transform<channels = 16, radices = [8], groups = [<1 to 2 in slab>]>
+
+// -----
+
+// expected-error @below {{(P4) group <2 to 3> of groups: must follow one another from stage 0, and end by stage 63}}
+#part = #bfly.cpu_transform<channels = 16, radices = [8], groups = [<0 to 2 in slab>, <2 to 3 in pair>]>
+
+// -----
+
+// expected-error @below {{(P4) group <0 to 9223372036854775807> of groups: must follow one another from stage 0, and end by stage 63}}
+#part = #bfly.cpu_transform<channels = 16, radices = [8], groups = [<0 to 9223372036854775807 in slab>]>
+
+// -----
+
+// expected-error @below {{(P1) channels = 1048577: must be from 1 to 1048576}}
+#part = #bfly.cpu_slabs<channels = 1048577>
+
+// -----
+
+// expected-error @below {{(P1) pairs = 24: must be a power of two from 1 to 1048576}}
+#part = #bfly.cpu_attention<pairs = 24, parallel = "batch">
+
+// -----
+
+// expected-error @below {{(P2) parallel = "both": must be "batch" or "tile"}}
+#part = #bfly.cpu_attention<pairs = 64, parallel = "both">
+
+// -----
+
+// expected-error @below {{(P1) columns = 1025: must be from 1 to 1024}}
+#part = #bfly.cpu_panels<columns = 1025>
+
+// -----
+
+// expected-error @below {{(P1) rows = 0: must be from 1 to 1048576}}
+#part = #bfly.cpu_dense<rows = 0>
+
+// -----
+
+// expected-error @below {{(P1) threads = 33: must be a multiple of 32 from 32 to 1024}}
+#part = #bfly.gpu_block<threads = 33>
+
+// -----
+
+// expected-error @below {{(P1) columns = 0: must be from 1 to 1024}}
+#part = #bfly.gpu_transform<columns = 0, radices = [], groups = []>
+
+// -----
+
+// expected-error @below {{(P2) a radix of radices = 64: must be from 2 to 32}}
+#part = #bfly.gpu_transform<columns = 8, radices = [64], groups = [<0 to 0 in shared>]>
+
+// -----
+
+// expected-error @below {{(P4) group <1 to 1> of groups: must follow one another from stage 0, and end by stage 63}}
+#part = #bfly.gpu_transform<columns = 8, radices = [8], groups = [<1 to 1 in shared>]>
+
+// -----
+
+// expected-error @below {{(P1) columns = 12: must be a multiple of 8 from 8 to 128}}
+#part = #bfly.gpu_grid_attention<columns = 12, heads = 8, depth = 16, slots = 6>
+
+// -----
+
+// expected-error @below {{(P2) heads = 9: must be from 1 to 8}}
+#part = #bfly.gpu_grid_attention<columns = 64, heads = 9, depth = 16, slots = 6>
+
+// -----
+
+// expected-error @below {{(P3) depth = 24: must be a multiple of 16 from 16 to 32}}
+#part = #bfly.gpu_grid_attention<columns = 64, heads = 8, depth = 24, slots = 6>
+
+// -----
+
+// expected-error @below {{(P4) slots = 1: must be from 2 to 8}}
+#part = #bfly.gpu_grid_attention<columns = 64, heads = 8, depth = 16, slots = 1>
+
+// -----
+
+// expected-error @below {{(P2) tokens = 3: must be a multiple of 2 from 2 to 1048576}}
+#part = #bfly.gpu_block_attention<tokens = 3, groups = [<0 to 0 in shared>]>
+
+// -----
+
+// expected-error @below {{(P3) group <1 to 1> of groups: must follow one another from stage 0, and end by stage 63}}
+#part = #bfly.gpu_block_attention<tokens = 256, groups = [<1 to 1 in shared>]>
+
+// -----
+
+// expected-error @below {{(P1) rows = 65: must be from 0 to 64}}
+#part = #bfly.gpu_dense<rows = 65, depth = 16>
+
+// -----
+
+// expected-error @below {{(P2) depth = 0: must be from 1 to 32}}
+#part = #bfly.gpu_dense<rows = 16, depth = 0>
+
+// -----
+
+// expected-error @below {{(P1) name = "FFTW": must be "cuFFT" or "cuBLASLt"}}
+#part = #bfly.library<name = "FFTW">
 
 // -----
 
 func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{tile = 0: must be at least 1}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 0, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
-  }
-  return
-}
-
-// -----
-
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{radix 1 of radices: must be between 2 and 64}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [1], groups = [<0 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
-  }
-  return
-}
-
-// -----
-
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{group <1 to 2> of groups: must follow one another from stage 0, and end by stage 63}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<1 to 2 in l2>], parallel = "tile"> : (memref<4xf32>) {
-  }
-  return
-}
-
-// -----
-
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{group <2 to 3> of groups: must follow one another from stage 0, and end by stage 63}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>, <2 to 3 in memory>], parallel = "tile"> : (memref<4xf32>) {
-  }
-  return
-}
-
-// -----
-
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{group <0 to 9223372036854775807> of groups: must follow one another from stage 0, and end by stage 63}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 9223372036854775807 in l2>], parallel = "tile"> : (memref<4xf32>) {
-  }
-  return
-}
-
-// -----
-
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{parallel = "both": must be "batch" or "tile"}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "both"> : (memref<4xf32>) {
-  }
-  return
-}
-
-// -----
-
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{group <0 to 9223372036854775807> of groups: must follow one another from stage 0, and end by stage 63}}
-  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 9223372036854775807 in l2>], parallel = "tile"> : (memref<4xf32>) {
-  }
-  return
-}
-
-// -----
-
-func.func @f(%m: memref<4xf32>) {
-  // expected-error @+1 {{threads = 33: must be a multiple of 32, from 32 to 1024}}
-  bfly.kernel "k" (%b = %m) plan <machine = "sm_90a", lanes = 16, tile = 32, radices = [], groups = [], parallel = "tile", threads = 33> : (memref<4xf32>) {
+  // expected-error @+1 {{attribute 'plan' failed to satisfy constraint: the parts of a kernel's plan}}
+  bfly.kernel "k" (%b = %m) plan ["fast"] : (memref<4xf32>) {
   }
   return
 }

@@ -59,12 +59,21 @@ func.func @network(%x: tensor<?x8x4xf32>, %w: tensor<1x2x2x2xf32>) -> (tensor<?x
 
 // CHECK-LABEL: func @schedule
 func.func @schedule(%x: tensor<4x8x4xf32>) -> tensor<4x4xf32> {
-  // CHECK: bfly.kernel "mean" (%{{.*}} = %{{.*}}) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x8x4xf32>) -> tensor<4x4xf32> {
-  %m = bfly.kernel "mean" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x8x4xf32>) -> tensor<4x4xf32> {
+  // CHECK: bfly.kernel "mean" (%{{.*}} = %{{.*}}) plan [#bfly.cpu_slabs<channels = 32>] : (tensor<4x8x4xf32>) -> tensor<4x4xf32> {
+  %m = bfly.kernel "mean" (%a = %x) plan [#bfly.cpu_slabs<channels = 32>] : (tensor<4x8x4xf32>) -> tensor<4x4xf32> {
     %0 = bfly.mean %a : tensor<4x8x4xf32> -> tensor<4x4xf32>
     bfly.yield %0 : tensor<4x4xf32>
   }
   return %m : tensor<4x4xf32>
+}
+
+// Every part of plans.
+// CHECK-LABEL: func @parts
+func.func @parts(%m: memref<4xf32>) {
+  // CHECK: plan [#bfly.cpu_transform<channels = 32, radices = [16, 8], groups = [<0 to 0 in slab>, <1 to 1 in pair>]>, #bfly.cpu_transform<channels = 1, radices = [], groups = []>, #bfly.cpu_attention<pairs = 64, parallel = "batch">, #bfly.cpu_panels<columns = 32>, #bfly.cpu_dense<rows = 64>, #bfly.gpu_block<threads = 256>, #bfly.gpu_transform<columns = 4, radices = [16, 4], groups = [<0 to 0 in memory>, <1 to 1 in shared>]>, #bfly.gpu_grid_attention<columns = 128, heads = 8, depth = 32, slots = 5>, #bfly.gpu_block_attention<tokens = 512, groups = [<0 to 8 in shared>]>, #bfly.gpu_dense<rows = 16, depth = 16>, #bfly.library<name = "cuFFT">]
+  bfly.kernel "k" (%a = %m) plan [#bfly.cpu_transform<channels = 32, radices = [16, 8], groups = [<0 to 0 in slab>, <1 to 1 in pair>]>, #bfly.cpu_transform<channels = 1, radices = [], groups = []>, #bfly.cpu_attention<pairs = 64, parallel = "batch">, #bfly.cpu_panels<columns = 32>, #bfly.cpu_dense<rows = 64>, #bfly.gpu_block<threads = 256>, #bfly.gpu_transform<columns = 4, radices = [16, 4], groups = [<0 to 0 in memory>, <1 to 1 in shared>]>, #bfly.gpu_grid_attention<columns = 128, heads = 8, depth = 32, slots = 5>, #bfly.gpu_block_attention<tokens = 512, groups = [<0 to 8 in shared>]>, #bfly.gpu_dense<rows = 16, depth = 16>, #bfly.library<name = "cuFFT">] : (memref<4xf32>) {
+  }
+  return
 }
 
 // CHECK-LABEL: func @affine

@@ -51,10 +51,9 @@ def test_f64_attention():
 
 def test_a_kernel_that_does_not_fit():
     x, f = "tensor<1x4096x64xf32>", "tensor<1x2049x64xcomplex<f32>>"
-    machine = bfly.compile(linear_text([4], 8, 8, "f32", False, False), device="cuda").report["machine"]["name"]
     text = f"""func.func @f(%x: {x}) -> {x} {{
-  %y = bfly.kernel "wide" (%a = %x) plan <machine = "{machine}", lanes = 8, tile = 16, radices = [16, 16, 16],
-      groups = [<0 to 2 in shared>], parallel = "tile", threads = 512> : ({x}) -> {x} {{
+  %y = bfly.kernel "wide" (%a = %x) plan [#bfly.gpu_block<threads = 512>,
+      #bfly.gpu_transform<columns = 8, radices = [16, 16, 16], groups = [<0 to 2 in shared>]>] : ({x}) -> {x} {{
     %f = bfly.fft %a : {x} -> {f}
     %g = bfly.spectrum_map %f tokens(4096) : {f} -> {f} {{
     ^bb0(%bin: complex<f32>, %k: index):
@@ -66,7 +65,7 @@ def test_a_kernel_that_does_not_fit():
   }}
   return %y : {x}
 }}"""
-    with refused(r"<text>:2:8: error: 'bfly.kernel' op \"wide\" of \('tensor<1x4096x64xf32>'\) .* does not fit"):
+    with refused(r"<text>:2:8: error: 'bfly.kernel' op \"wide\" of \('tensor<1x4096x64xf32>'\) .* \(P5\) a slab takes"):
         bfly.compile(text, device="cuda")
 
 

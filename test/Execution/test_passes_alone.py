@@ -74,12 +74,12 @@ func.func @layer(%x: tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
 }""",
 ]
 
-PLAN = 'plan <machine = "{machine}", lanes = 1, tile = 1, radices = [], groups = [], parallel = "tile"{threads}>'
 PLANS = [
     "",
-    PLAN.format(machine="cpu", threads=""),
-    PLAN.format(machine="sm_90a", threads=", threads = 256"),
-    PLAN.format(machine="nowhere", threads=""),
+    "plan []",
+    "plan [#bfly.cpu_transform<channels = 4, radices = [8], groups = [<0 to 0 in slab>]>]",
+    "plan [#bfly.gpu_block<threads = 256>]",
+    'plan [#bfly.library<name = "cuFFT">]',
 ]
 T = "tensor<4x8x4xf32>"
 M = "memref<4x8x4xf32>"

@@ -3,16 +3,20 @@
 """Plans that a person writes into the IR: whatever the words say, a kernel gives the right answer or is refused with a
 message of ours that names what is wrong."""
 
+import functools
 import re
+from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from programs import butterfly_problem, check_butterfly, compile, normal, on_gpu, run, tensor
+from programs import attention, butterfly_problem, check_butterfly, compile, normal, on_gpu, run, tensor
 
 import bfly
 from bfly import reference
+
+SOURCE = Path(__file__).parents[2] / "dialect/bfly/IR/BflyPlans.td"
 
 MODRELU = """{
     ^bb0(%z: complex<REAL>, %k: index, %p: REAL):
@@ -124,6 +128,10 @@ def factors(draw, n):
     return found
 
 
+# Kinds of problems with a transform.
+PASSES = ("fft", "ifft", "filter", "whole_filter", "complex_fft")
+
+
 @st.composite
 def plans(draw, machine, kind, n):
     """A plan for a machine; most of its words fit."""
@@ -131,46 +139,57 @@ def plans(draw, machine, kind, n):
     def choose(right, wrong):
         return draw(wrong if draw(st.integers(0, 11)) == 0 else right)
 
+    def number(*right):
+        return choose(st.sampled_from(right), st.sampled_from([0, -1, 3, 24, 1 << 21, (1 << 63) - 1]))
+
     on_a_gpu = machine != "cpu"
-    stages = reference.stages(n) if kind in ("dense", "per_head") else 0
-    radices = []
-    if kind in ("fft", "ifft", "filter", "whole_filter", "complex_fft"):
+    stages = reference.stages(n)
+    parts = []
+    if on_a_gpu:
+        parts.append(f"gpu_block<threads = {number(*([128, 256, 512] if stages else [32, 64, 96, 256, 1024]))}>")
+    if kind in PASSES:
         bluestein = st.sampled_from([[16] * 2, [2] * 8, [8, 8, 4], [32, 16], [64, 8]])
         radices = draw(factors(n)) if on_a_gpu else choose(factors(n), bluestein)
-        if on_a_gpu and n & (n - 1):
-            radices = []
-    radices = choose(st.just(radices), st.lists(st.integers(1, 65), max_size=4))
-    last = (stages or len(radices)) - 1
-    place = st.sampled_from(["l1", "l2", "l3", "memory"])
-    if on_a_gpu:
-        place = st.sampled_from(["shared", "shared", "shared", "memory"])
-    place = choose(st.just(place), st.just(st.sampled_from(["registers", "l2", "shared", "cluster", "memory"])))
-    cuts = choose(st.sampled_from([[], [], [0]]), st.lists(st.integers(0, 4), max_size=3))
-    bounds = [-1, *(cut for cut in sorted(cuts) if cut < last), choose(st.just(last), st.integers(0, 9))]
-    if last < 0:
-        bounds = choose(st.just([]), st.just(bounds))
-    groups = [f"<{first + 1} to {to} in {draw(place)}>" for first, to in zip(bounds, bounds[1:])]
-    if on_a_gpu and stages == 0 and len(groups) == 2 and draw(st.booleans()):
-        groups[0] = groups[0].split(" in ")[0] + " in memory>"
-    named = choose(st.just(machine), st.sampled_from(["cpu", "sm_90a", "sm_80", "abacus"]))
-    lanes = choose(st.sampled_from([1, 2, 3, 4, 7, 8, 16, 32]), st.sampled_from([0, -1, 100, 1024, 1025]))
-    tile = choose(
-        st.sampled_from([1, 2, 3, 5, 16, 31, 128, 256]), st.sampled_from([0, 1 << 21, 1 << 40, (1 << 63) - 1])
-    )
-    parallel = choose(st.sampled_from(["tile", "tile", "batch"]), st.sampled_from(["batch", "no"]))
-    threads = st.sampled_from([128, 256, 512] if stages else [32, 64, 96, 256, 512, 1024])
-    threads = choose(threads if on_a_gpu else st.none(), st.sampled_from([None, 33, 64, 1024, 2048, -32]))
-    return (
-        f'plan <machine = "{named}", lanes = {lanes}, tile = {tile}, radices = [{", ".join(map(str, radices))}], '
-        f'groups = [{", ".join(groups)}], parallel = "{parallel}"{"" if threads is None else f", threads = {threads}"}>'
-    )
+        radices = choose(st.just(radices), st.lists(st.integers(1, 65), max_size=4))
+        last = len(radices) - 1
+        whole, first, rest = ("shared", "memory", "shared") if on_a_gpu else ("slab", "slab", "pair")
+        right = [[f"<0 to {last} in {whole}>"] if radices else []]
+        if last > 0:
+            right.append([f"<0 to 0 in {first}>", f"<1 to {last} in {rest}>"])
+        wrong = [[], ["<0 to 9 in slab>"], [f"<0 to {last} in memory>"], ["<0 to 0 in pair>", f"<1 to {last} in slab>"]]
+        groups = ", ".join(choose(st.sampled_from(right), st.sampled_from(wrong)))
+        width = "columns" if on_a_gpu else "channels"
+        columns = number(1, 2, 3, 4, 7, 8, 16, 32)
+        transform = f"{width} = {columns}, radices = {radices}, groups = [{groups}]"
+        parts.append(f"{'gpu' if on_a_gpu else 'cpu'}_transform<{transform}>")
+        if on_a_gpu and kind in ("fft", "ifft", "complex_fft") and draw(st.booleans()):
+            parts[-1] = 'library<name = "cuFFT">'
+    elif kind == "mean" and not on_a_gpu:
+        parts.append(f"cpu_slabs<channels = {number(1, 3, 16, 64)}>")
+    elif kind in ("dense", "per_head") and not on_a_gpu:
+        parallel = choose(st.sampled_from(["tile", "batch"]), st.just("no"))
+        parts.append(f'cpu_attention<pairs = {number(1, 2, 16, 128)}, parallel = "{parallel}">')
+    elif kind in ("dense", "per_head") and (kind == "dense" or draw(st.booleans())):
+        words = number(8, 16, 32), number(1, 3, 8), number(16), number(2, 4, 8)
+        parts.append("gpu_grid_attention<columns = {}, heads = {}, depth = {}, slots = {}>".format(*words))
+    elif kind in ("dense", "per_head"):
+        cuts = choose(st.sampled_from([[], [1], [2]]), st.lists(st.integers(0, 4), max_size=3))
+        bounds = [0, *(cut for cut in sorted(cuts) if cut < stages), choose(st.just(stages), st.integers(0, 9))]
+        place = choose(st.just("shared"), st.sampled_from(["memory", "slab"]))
+        groups = ", ".join(f"<{first} to {to - 1} in {place}>" for first, to in zip(bounds, bounds[1:]))
+        parts.append(f"gpu_block_attention<tokens = {number(256, 512)}, groups = [{groups}]>")
+    elif kind == "linear" and on_a_gpu:
+        parts.append(f"gpu_dense<rows = {number(0, 1, 16, 64)}, depth = {number(1, 7, 16, 32)}>")
+    if kind in ("linear", "dense", "per_head") and not on_a_gpu:
+        parts.append(f"cpu_panels<columns = {number(1, 5, 16, 32)}>")
+    if kind == "linear" and not on_a_gpu:
+        parts.append(f"cpu_dense<rows = {number(1, 5, 16, 64)}>")
+    parts = choose(st.just(parts), st.sampled_from([parts[1:], [*parts, *parts], [*parts, "cpu_slabs<channels = 4>"]]))
+    return f"plan [{', '.join('#bfly.' + part for part in parts)}]"
 
 
-# What a person is told: which word, and that it is the plan's.
-OURS = (
-    r"has a plan|(lanes|tile|parallel|threads) = |of radices: |of groups: |"
-    r"must be a kernel of its own|which does not run on a GPU|which runs on a CPU"
-)
+# What a person is told: which word, by which constraint of the part's description, or which part.
+OURS = r"\(P\d\) |has a plan that says nothing of|has a plan with|which does not run on a GPU|which runs on a CPU"
 
 KINDS = ["fft", "complex_fft", "ifft", "filter", "whole_filter", "dense", "per_head", "linear", "norm", "mean"]
 
@@ -186,50 +205,47 @@ def cases(draw, kinds=KINDS):
     return machine, kind, n, dtype, draw(plans(machine, kind, n)), draw(st.integers(0, 2**32 - 1))
 
 
-def check(case):
-    """Whether the plan was taken; asserts that what was taken is right."""
-    machine, kind, n, dtype, plan, seed = case
-    rng = np.random.default_rng(seed)
-    heads = None
+def make_problem(rng, kind, plan, n, dtype):
+    """The text, its arrays, and a function that asserts that what it gave is right."""
     if kind in ("dense", "per_head"):
         # A stage of a kernel of its own is of the type of its arithmetic.
         dtype = "f32" if dtype == "bf16" else dtype
         text, arrays, heads = attention_problem(rng, kind, plan, n, dtype)
-    elif kind in ("linear", "norm", "mean"):
+        return text, arrays, lambda out: check_butterfly(out, arrays, heads, kind, dtype)
+    if kind in ("linear", "norm", "mean"):
         text, arrays, wanted = dense_problem(rng, kind, plan, dtype)
     else:
         text, arrays, wanted = transform_problem(rng, kind, plan, n, dtype)
+
+    def check(out):
+        pair = lambda z: np.stack([np.real(z), np.imag(z)])  # noqa: E731
+        limit = 4 * reference.bound("spectral_filter", dtype, n)
+        floor = 1e-3 if kind in ("linear", "norm", "mean") else None
+        wrong = reference.error(pair(reference.load(out)), pair(wanted), floor)
+        assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}\n{text}"
+
+    return text, arrays, check
+
+
+@pytest.mark.skipif(on_gpu(), reason="a plan is of its target")
+@hypothesis.settings(max_examples=80)
+@hypothesis.given(case=cases())
+def test_random_plans(case):
+    machine, kind, n, dtype, plan, seed = case
+    text, arrays, check = make_problem(np.random.default_rng(seed), kind, plan, n, dtype)
     try:
         kernel = compile(text, True, machine)
     except bfly.BflyError as refusal:
         assert re.search(OURS, str(refusal)), f"{refusal}\n{text}"
-        return False
-    out = run(kernel, *arrays)
-    if heads:
-        check_butterfly(out, arrays, heads, kind, dtype)
-        return True
-    pair = lambda z: np.stack([np.real(z), np.imag(z)])  # noqa: E731
-    limit = 4 * reference.bound("spectral_filter", dtype, n)
-    floor = 1e-3 if kind in ("linear", "norm", "mean") else None
-    wrong = reference.error(pair(reference.load(out)), pair(wanted), floor)
-    assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}\n{text}"
-    return True
-
-
-@pytest.mark.skipif(on_gpu(), reason="plans name their machine")
-@hypothesis.settings(max_examples=80)
-@hypothesis.given(case=cases())
-def test_random_plans(case):
-    check(case)
+        return
+    check(run(kernel, *arrays))
 
 
 def test_a_last_radix_of_two():
     """The rows of mirror images are those of the digits turned around, which upstream folds wrongly where it can."""
     signal = np.array([1, 2, 3, 4], np.float32).reshape(1, 4, 1)
     x, f = tensor(1, 4, 1, of="f32"), tensor(1, 3, 1, of="complex<f32>")
-    plan = (
-        'plan <machine = "cpu", lanes = 16, tile = 32, radices = [2, 2], groups = [<0 to 1 in l1>], parallel = "tile">'
-    )
+    plan = "plan [#bfly.cpu_transform<channels = 32, radices = [2, 2], groups = [<0 to 1 in slab>]>]"
     body = f"""    %f = bfly.fft %a0 : {x} -> {f}
     %g = bfly.spectrum_map %f tokens(4) : {f} -> {f} {{
     ^bb0(%z: complex<f32>, %k: index):
@@ -241,10 +257,111 @@ def test_a_last_radix_of_two():
     assert np.allclose(out.ravel(), [1, 4, 3, 2])
 
 
-@pytest.mark.parametrize("word", ["threads = 1024", "threads = 32"])
-def test_threads_of_a_cpu(word):
-    x, f = tensor(2, 37, 64, of="f64"), tensor(2, 19, 64, of="complex<f64>")
-    plan = f'plan <machine = "cpu", lanes = 8, tile = 16, radices = [16, 8], groups = [<0 to 1 in l1>], parallel = "tile", {word}>'
-    text = kernel_text(plan, [x], [x], f"    %f = bfly.fft %a0 : {x} -> {f}\n    %r0 = bfly.ifft %f : {f} -> {x}")
-    with pytest.raises(bfly.BflyError, match=f"has a plan with {word}; a CPU has no blocks of threads"):
-        bfly.compile(text)
+# Every word of every part ---------------------------------------------------------------------------------------------
+
+# Problems whose chosen plans have all parts between them: target, kind, N and type.
+EVERY = [
+    ("cpu", "filter", 60, "f32"),
+    ("cpu", "mean", 8, "f32"),
+    ("cpu", "linear", 8, "f32"),
+    ("cpu", "dense", 16, "f32"),
+    ("sm_90a", "filter", 64, "f32"),
+    ("sm_90a", "fft", 6, "f32"),
+    ("sm_90a", "linear", 8, "f32"),
+    ("sm_90a", "dense", 16, "bf16"),
+    ("sm_90a", "per_head", 16, "bf16"),
+]
+
+# Other values of the words that are no numbers, of which some fit; and those that fit nowhere.
+OTHERS = {
+    "radices": ["[5, 4, 3]", "[4, 16]"],
+    "groups": [
+        "[<0 to 0 in slab>, <1 to 2 in pair>]",
+        "[<0 to 0 in memory>, <1 to 1 in shared>]",
+        "[<0 to 1 in shared>, <2 to 3 in shared>]",
+    ],
+    "parallel": ['"batch"', '"tile"'],
+    "name": ['"cuFFT"', '"cuBLASLt"'],
+}
+WRONG = {
+    "radices": ["[1]", "[7, 2]", "[65]"],
+    "groups": ["[]", "[<1 to 1 in shared>]", "[<0 to 0 in pair>]"],
+    "parallel": ['"both"'],
+    "name": ['"FFTW"', '"cuBLASLt"'],
+}
+# Words that have no other value that fits, and why.
+ALONE = {("library", "name"): "no other library does what such a kernel holds"}
+
+
+def parts_of(plan):
+    """The parts of a printed plan: (name, {word: value}) of each."""
+    for part in plan.split("#bfly.")[1:]:
+        name, words = part[: part.rindex(">")].split("<", 1)
+        yield name, dict(re.findall(r'(\w+) = (\[[^\]]*\]|"\w+"|-?\d+)', words))
+
+
+def compile_for(target, text):
+    return bfly.compile(text, target=target, emulate=target != "cpu")
+
+
+@functools.cache
+def chosen(target, kind, n, dtype):
+    """A problem at schedule level, its plan, its nest, its arrays and what asserts that a result is right."""
+    rng = np.random.default_rng(2)
+    if kind in ("dense", "per_head"):
+        text, arrays = attention(rng, 2, n, 96, 3, kind, dtype)
+        check = lambda out: check_butterfly(out, arrays, 3, kind, dtype)  # noqa: E731
+    else:
+        text, arrays, check = make_problem(rng, kind, "", n, dtype)
+    kernel = compile_for(target, text)
+    schedule = kernel.ir("schedule")
+    return schedule, re.search(r" plan (\[.*?>\]) : \(", schedule)[1], kernel.ir("affine"), arrays, check
+
+
+def every_word():
+    for case in EVERY:
+        for part, words in parts_of(chosen(*case)[1]):
+            for word in words:
+                yield pytest.param(*case, part, word, id="-".join((*map(str, case), part, word)))
+
+
+@pytest.mark.skipif(on_gpu(), reason="a plan is of its target")
+@pytest.mark.parametrize("target, kind, n, dtype, part, word", [] if on_gpu() else list(every_word()))
+def test_every_word(target, kind, n, dtype, part, word):
+    """Another value that fits changes the nest, which is right; one that does not is refused by its constraint."""
+    schedule, plan, nest, arrays, check = chosen(target, kind, n, dtype)
+    value = next(words[word] for name, words in parts_of(plan) if name == part)
+    begin = plan.index(f"{word} = {value}", plan.index(f"#bfly.{part}<"))
+
+    def with_value(other):
+        changed = plan[:begin] + plan[begin:].replace(f"{word} = {value}", f"{word} = {other}", 1)
+        return schedule.replace(plan, changed, 1)
+
+    others, wrong = OTHERS.get(word), WRONG.get(word)
+    if others is None:
+        number = int(value)
+        others = [number // 2, number * 2, *(other for other in (1, 2, 8, 16, 32, 256) if other != number)]
+        wrong = [-1, 1 << 40]
+    nests = []
+    for other in others:
+        try:
+            kernel = compile_for(target, with_value(other))
+        except bfly.BflyError as refusal:
+            assert re.search(r"\(P\d\) ", str(refusal)), refusal
+            continue
+        if other != value:
+            nests.append(kernel.ir("affine"))
+        check(run(kernel, *arrays))
+    assert any(other != nest for other in nests) or (part, word) in ALONE, f"{word} of {plan} changes nothing"
+    for other in wrong:
+        with pytest.raises(bfly.BflyError, match=rf"<text>:\d+:\d+: error: .*\(P\d\) .*{word}"):
+            compile_for(target, with_value(other))
+
+
+@pytest.mark.skipif(not SOURCE.exists(), reason="needs the definitions of the parts")
+def test_no_word_is_forgotten():
+    tested = {case.values[4:] for case in every_word()}
+    defined = set()
+    for name, words in re.findall(r'Bfly_PlanPartAttr<"\w+",\s*"(\w+)",\s*\[(.*?)\]>', SOURCE.read_text(), re.DOTALL):
+        defined |= {(name, word) for word in re.findall(r'"(\w+)"', words)}
+    assert len(defined) > 20 and tested == defined

@@ -189,22 +189,23 @@ class Check:
                 plan = re.sub(r"radices = \[.*?\]", f"radices = {other}", plan)
                 stages = len(other)
                 if stages != len(radices) or rng.random() < 0.5:
-                    cut = rng.randrange(stages) if stages > 1 else 0
-                    places = ("memory", "shared", "registers") if "sm_90a" in plan else ("l1", "l2", "l3", "memory")
-                    spans = [(0, cut - 1), (cut, stages - 1)] if cut else [(0, stages - 1)]
-                    groups = ", ".join(f"<{a} to {b} in {rng.choice(places)}>" for a, b in spans)
+                    places = ("memory", "shared", "shared") if "gpu_block" in plan else ("slab", "pair", "slab")
+                    spans = [(0, 0), (1, stages - 1)] if stages > 1 and rng.random() < 0.5 else [(0, stages - 1)]
+                    if rng.random() < 0.1:
+                        places = rng.sample(places, 3)
+                    of = places[:2] if len(spans) == 2 else places[2:]
+                    groups = ", ".join(f"<{a} to {b} in {place}>" for (a, b), place in zip(spans, of))
                     plan = re.sub(r"groups = \[[^\]]*\]", f"groups = [{groups}]", plan)
-            if rng.random() < 0.5:
-                plan = re.sub(r"lanes = \d+", f"lanes = {rng.choice([1, 2, 4, 8, 16, 32])}", plan)
-            if rng.random() < 0.5:
-                plan = re.sub(r"tile = \d+", f"tile = {rng.choice([1, 2, 3, 4, 8, 16, 32, 64])}", plan)
+            numbers = {"threads": [32, 64, 96, 128, 256, 512]}
+            for word in sorted(set(re.findall(r"(\w+) = \d", plan))):
+                if rng.random() < 0.4:
+                    value = rng.choice(numbers.get(word, [1, 2, 3, 4, 8, 16, 32, 64, 256]))
+                    plan = re.sub(rf"\b{word} = \d+", f"{word} = {value}", plan)
             if rng.random() < 0.5:
                 plan = re.sub(r'parallel = "\w+"', f'parallel = "{rng.choice(["batch", "tile"])}"', plan)
-            if rng.random() < 0.3:
-                plan = re.sub(r"threads = \d+", f"threads = {rng.choice([32, 64, 96, 128, 256, 512])}", plan)
             return plan
 
-        drawn = re.sub(r"plan <.*?>(?= : \()", redraw, schedule)
+        drawn = re.sub(r"plan \[.*?>\](?= : \()", redraw, schedule)
         return drawn if drawn != schedule else None
 
     def factors(self, n):

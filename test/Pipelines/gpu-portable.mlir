@@ -12,7 +12,7 @@
 // rows of 16 bits just fit.
 // SCHEDULE: module attributes {bfly.target = #bfly.target<"sm_80", {{.*}}shared = 101376,
 // SCHEDULE-LABEL: func.func @filter
-// SCHEDULE:         machine = "sm_80", {{.*}}groups = [<0 to 0 in memory>, <1 to {{[0-9]}} in shared>]
+// SCHEDULE:         #bfly.gpu_transform<{{.*}}groups = [<0 to 0 in memory>, <1 to {{[0-9]}} in shared>]
 // SCHEDULE-LABEL: func.func @per_head
 // SCHEDULE:         in shared
 

@@ -7,7 +7,7 @@
 // one kernel.
 
 // SCHEDULE-LABEL: func.func @filter
-// SCHEDULE: %[[F:.*]] = bfly.kernel "fft" (%{{.*}} = %{{.*}}) plan <machine = "sm_90a"
+// SCHEDULE: %[[F:.*]] = bfly.kernel "fft" (%{{.*}} = %{{.*}}) plan [#bfly.gpu_block<threads = 256>, #bfly.library<name = "cuFFT">]
 // SCHEDULE-NEXT: bfly.fft
 // SCHEDULE: attributes {bfly.unfused = "cuFFT transforms N = 1000, which is no power of two"}
 // SCHEDULE: %[[A:.*]] = bfly.kernel "spectrum_map" (%{{.*}} = %[[F]],

@@ -181,19 +181,19 @@ def plans():
 
     for n in (6, 8, 12, 16):
         for radices in factorisations(n):
-            yield n, radices, [f"<0 to {len(radices) - 1} in l1>"]
+            yield n, radices, [f"<0 to {len(radices) - 1} in slab>"]
             if len(radices) > 1:
-                yield n, radices, ["<0 to 0 in l2>", f"<1 to {len(radices) - 1} in l1>"]
+                yield n, radices, ["<0 to 0 in slab>", f"<1 to {len(radices) - 1} in pair>"]
 
 
 @pytest.mark.parametrize("n, radices, groups", list(plans()))
 def test_plans_written_by_hand(n, radices, groups):
     text = transform_text(n, "f64", "f64")
     schedule = print_after(text, "-bfly-compile=to=schedule")
-    begin = schedule.index("plan <")
+    begin = schedule.index("plan [")
     end = schedule.index(" : (", begin)
     drawn = f"radices = {radices}, groups = [{', '.join(groups)}]"
-    plan = f'plan <machine = "cpu", lanes = 8, tile = 8, {drawn}, parallel = "tile">'
+    plan = f"plan [#bfly.cpu_transform<channels = 8, {drawn}>]"
     by_hand = schedule[:begin] + plan + schedule[end:]
     before = optimize(text)
     try:

@@ -8,7 +8,7 @@
 // RUN: bfly-opt %t.mlir --emit-bytecode -o %t.mlirbc
 // RUN: bfly-opt %t.mlirbc | diff %t.mlir -
 // RUN: bfly-opt %t.mlirbc | FileCheck %s --check-prefix=BYTECODE
-// BYTECODE: bfly.kernel "spectral_filter" ({{.*}}) plan <machine = "cpu"
+// BYTECODE: bfly.kernel "spectral_filter" ({{.*}}) plan [#bfly.cpu_transform<
 
 // RUN: bfly-opt %s -bfly-compile="to=network" --mlir-print-ir-after-all -o /dev/null 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=AFTER

@@ -16,7 +16,6 @@
 // CHECK:      "matrix_flops": 9437184,
 // CHECK:      "matrix_seconds": 1.3
 // CHECK:        "place": "{{memory|shared}}"
-// CHECK:        "threads": 256
 // CHECK:      "launches": [
 // CHECK:        "name": "attention_butterfly_attention_0"
 // CHECK-NOT:    "name": "attention{{.*}}_1"

@@ -31,8 +31,7 @@ func.func @attention(%x: tensor<2x64x64xbf16>, %wq: tensor<6x64x64xbf16>, %wk: t
 }
 
 func.func @wide(%x: memref<4xf32>, %y: memref<4xf32> {bufferize.result}) {
-  bfly.kernel "wide" (%a = %x, %b = %y) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [], groups = [],
-      parallel = "tile", threads = 256> : (memref<4xf32>, memref<4xf32>) {
+  bfly.kernel "wide" (%a = %x, %b = %y) plan [#bfly.gpu_block<threads = 256>] : (memref<4xf32>, memref<4xf32>) {
     bfly.grid (%unit) in (1) sync(none) {
       %buffer = memref.alloc() : memref<100000xf32, #gpu.address_space<workgroup>>
       bfly.threads (%t) in (4) sync(block) {

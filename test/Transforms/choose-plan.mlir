@@ -3,7 +3,7 @@
 // Two real channels share a complex transform: a slab is twice as wide as a vector.
 // CHECK-LABEL: func @short
 func.func @short(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
-  // CHECK: plan <machine = "cpu", lanes = 16, tile = 32, radices = [16, 16], groups = [<0 to 1 in l1>], parallel = "tile">
+  // CHECK: plan [#bfly.cpu_transform<channels = 32, radices = [16, 16], groups = [<0 to 1 in slab>]>]
   %y = bfly.kernel "filter" (%a = %x) : (tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
     %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<4x129x64xcomplex<f32>> -> tensor<4x256x64xf32>
@@ -17,7 +17,7 @@ func.func @short(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
 // A slab that outgrows the second-level cache: one pass over all of it, the rest a pair of sub-transforms at a time.
 // CHECK-LABEL: func @long
 func.func @long(%x: tensor<1x65536x64xf32>) -> tensor<1x65536x64xf32> {
-  // CHECK: radices = [16, 16, 16, 16], groups = [<0 to 0 in l3>, <1 to 3 in l{{[23]}}>]
+  // CHECK: radices = [16, 16, 16, 16], groups = [<0 to 0 in slab>, <1 to 3 in pair>]
   %y = bfly.kernel "filter" (%a = %x) : (tensor<1x65536x64xf32>) -> tensor<1x65536x64xf32> {
     %f = bfly.fft %a : tensor<1x65536x64xf32> -> tensor<1x32769x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<1x32769x64xcomplex<f32>> -> tensor<1x65536x64xf32>
@@ -31,7 +31,7 @@ func.func @long(%x: tensor<1x65536x64xf32>) -> tensor<1x65536x64xf32> {
 // f64: half as many lanes. 60 = 4 * 5 * 3.
 // CHECK-LABEL: func @mixed_radix
 func.func @mixed_radix(%x: tensor<4x60x64xf64>) -> tensor<4x60x64xf64> {
-  // CHECK: lanes = 8, tile = 16, radices = [4, 5, 3]
+  // CHECK: channels = 16, radices = [4, 5, 3]
   %y = bfly.kernel "filter" (%a = %x) : (tensor<4x60x64xf64>) -> tensor<4x60x64xf64> {
     %f = bfly.fft %a : tensor<4x60x64xf64> -> tensor<4x31x64xcomplex<f64>>
     %r = bfly.ifft %f : tensor<4x31x64xcomplex<f64>> -> tensor<4x60x64xf64>
@@ -59,7 +59,7 @@ func.func @bluestein(%x: tensor<4x37x64xf32>) -> tensor<4x37x64xf32> {
 // Too few sequences for the threads, and long ones: the tiles of a stage are what runs in parallel.
 // CHECK-LABEL: func @attention
 func.func @attention(%x: tensor<1x1024x256xf32>, %w: tensor<10x256x256xf32>) -> tensor<1x1024x256xf32> {
-  // CHECK: plan <machine = "cpu", lanes = 16, tile = 64, radices = [], groups = [<0 to 0 in l3>], parallel = "tile">
+  // CHECK: plan [#bfly.cpu_attention<pairs = 64, parallel = "tile">, #bfly.cpu_panels<columns = 32>]
   %y = bfly.kernel "stage" (%a = %x, %b = %w) : (tensor<1x1024x256xf32>, tensor<10x256x256xf32>) -> tensor<1x1024x256xf32> {
     %r = bfly.attention_stage %a weights(%b, %b : tensor<10x256x256xf32>, tensor<10x256x256xf32>) stage(0) heads(8) scale(1.0) chained : tensor<1x1024x256xf32>
     bfly.yield %r : tensor<1x1024x256xf32>
@@ -72,7 +72,7 @@ func.func @attention(%x: tensor<1x1024x256xf32>, %w: tensor<10x256x256xf32>) -> 
 // Few rows: smaller tiles, for both threads to have some.
 // CHECK-LABEL: func @few_rows
 func.func @few_rows(%x: tensor<64x32xf32>, %w: tensor<16x32xf32>) -> tensor<64x16xf32> {
-  // CHECK: tile = 16
+  // CHECK: plan [#bfly.cpu_panels<columns = 32>, #bfly.cpu_dense<rows = 16>]
   %y = bfly.kernel "linear" (%a = %x, %b = %w) : (tensor<64x32xf32>, tensor<16x32xf32>) -> tensor<64x16xf32> {
     %r = bfly.linear %a, %b : tensor<64x32xf32>, tensor<16x32xf32> -> tensor<64x16xf32>
     bfly.yield %r : tensor<64x16xf32>
@@ -86,7 +86,7 @@ func.func @few_rows(%x: tensor<64x32xf32>, %w: tensor<16x32xf32>) -> tensor<64x1
 // CHECK-LABEL: func @overridden
 func.func @overridden(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
   // CHECK: radices = [8, 8, 4]
-  %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8, 8, 4], groups = [<0 to 2 in l1>], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
+  %y = bfly.kernel "filter" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [8, 8, 4], groups = [<0 to 2 in slab>]>] : (tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
     %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<4x129x64xcomplex<f32>> -> tensor<4x256x64xf32>
     bfly.yield %r : tensor<4x256x64xf32>
@@ -97,8 +97,8 @@ func.func @overridden(%x: tensor<4x256x64xf32>) -> tensor<4x256x64xf32> {
 // -----
 
 func.func @wrong_radices(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
-  // expected-error @below {{has a plan whose radices multiply to 64, not to the 256 tokens nor to a power of two of at least 511}}
-  %y = bfly.kernel "fft" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8, 8], groups = [<0 to 1 in l1>], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
+  // expected-error @below {{(P3) the product of radices must be the 256 tokens, or a power of two of at least 511}}
+  %y = bfly.kernel "fft" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [8, 8], groups = [<0 to 1 in slab>]>] : (tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
     %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
     bfly.yield %f : tensor<4x129x64xcomplex<f32>>
   }
@@ -107,20 +107,9 @@ func.func @wrong_radices(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f3
 
 // -----
 
-func.func @wrong_machine(%x: tensor<4x256x64xf32>) -> tensor<4x64xf32> {
-  // expected-error @below {{has a plan for machine "abacus", not for "cpu"}}
-  %y = bfly.kernel "mean" (%a = %x) plan <machine = "abacus", lanes = 16, tile = 16, radices = [], groups = [], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x64xf32> {
-    %f = bfly.mean %a : tensor<4x256x64xf32> -> tensor<4x64xf32>
-    bfly.yield %f : tensor<4x64xf32>
-  }
-  return %y : tensor<4x64xf32>
-}
-
-// -----
-
-func.func @wrong_groups(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
-  // expected-error @below {{has a plan whose groups do not cover its 2 passes}}
-  %y = bfly.kernel "fft" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [16, 16], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
+func.func @missing_pass(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
+  // expected-error @below {{(P4) groups must be [<0 to 1 in slab>] or [<0 to 0 in slab>, <1 to 1 in pair>]}}
+  %y = bfly.kernel "fft" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [16, 16], groups = [<0 to 0 in slab>]>] : (tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32>> {
     %f = bfly.fft %a : tensor<4x256x64xf32> -> tensor<4x129x64xcomplex<f32>>
     bfly.yield %f : tensor<4x129x64xcomplex<f32>>
   }
@@ -129,21 +118,9 @@ func.func @wrong_groups(%x: tensor<4x256x64xf32>) -> tensor<4x129x64xcomplex<f32
 
 // -----
 
-func.func @threads_of_a_cpu(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan with threads = 1024; a CPU has no blocks of threads, leave the word out}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile", threads = 1024> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
-    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
-    bfly.yield %r : tensor<4x8x64xf32>
-  }
-  return %y : tensor<4x8x64xf32>
-}
-
-// -----
-
-func.func @place(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan with a group in shared; "cpu" has l1, l2, l3 and memory}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in shared>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+func.func @place_of_a_gpu(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{(P4) groups must be [<0 to 0 in slab>]}}
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [8], groups = [<0 to 0 in shared>]>] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
     %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
     bfly.yield %r : tensor<4x8x64xf32>
@@ -154,8 +131,8 @@ func.func @place(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
 // -----
 
 func.func @no_groups(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan whose groups do not cover its 1 passes}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{(P4) groups must be [<0 to 0 in slab>]}}
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [8], groups = []>] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
     %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
     bfly.yield %r : tensor<4x8x64xf32>
@@ -166,8 +143,8 @@ func.func @no_groups(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
 // -----
 
 func.func @groups_of_bluestein(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan with 2 groups; the passes of Bluestein's algorithm, which 16 points are for, are one}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [4, 4], groups = [<0 to 0 in l3>, <1 to 1 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{(P4) groups must be [<0 to 1 in slab>]}}
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [4, 4], groups = [<0 to 0 in slab>, <1 to 1 in pair>]>] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
     %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
     bfly.yield %r : tensor<4x8x64xf32>
@@ -177,9 +154,21 @@ func.func @groups_of_bluestein(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
 
 // -----
 
-func.func @radices_of_a_norm(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan with 1 radices; it has no passes, so there are none: []}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+func.func @missing_part(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan that says nothing of the transforms on "cpu": it must have a #bfly.cpu_transform}}
+  %y = bfly.kernel "k" (%a = %x) plan [] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @unread_part(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with #bfly.cpu_dense<rows = 8>, which nothing in it reads on "cpu"}}
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.cpu_dense<rows = 8>] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
     %r = bfly.layer_norm %a epsilon(1.0e-5) : tensor<4x8x64xf32>
     bfly.yield %r : tensor<4x8x64xf32>
   }
@@ -188,9 +177,21 @@ func.func @radices_of_a_norm(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
 
 // -----
 
-func.func @groups_of_a_norm(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
-  // expected-error @below {{has a plan with 1 groups; it has neither passes nor stages, so there are none: []}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+func.func @two_parts(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with two parts for the transforms, #bfly.cpu_transform<channels = 16, radices = [8], groups = [<0 to 0 in slab>]> and #bfly.cpu_transform<channels = 32, radices = [8], groups = [<0 to 0 in slab>]>}}
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [8], groups = [<0 to 0 in slab>]>, #bfly.cpu_transform<channels = 32, radices = [8], groups = [<0 to 0 in slab>]>] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+    %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
+    %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
+    bfly.yield %r : tensor<4x8x64xf32>
+  }
+  return %y : tensor<4x8x64xf32>
+}
+
+// -----
+
+func.func @threads_of_a_cpu(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  // expected-error @below {{has a plan with #bfly.gpu_block<threads = 1024>, which nothing in it reads on "cpu"}}
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.gpu_block<threads = 1024>] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
     %r = bfly.layer_norm %a epsilon(1.0e-5) : tensor<4x8x64xf32>
     bfly.yield %r : tensor<4x8x64xf32>
   }
@@ -201,7 +202,7 @@ func.func @groups_of_a_norm(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
 
 func.func @two_lengths(%x: tensor<4x8x64xf32>) -> tensor<4x9x64xf32> {
   // expected-error @below {{holds transforms of 8 and of 9 tokens; a plan is of one length, so they must be two kernels}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x9x64xf32> {
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [8], groups = [<0 to 0 in slab>]>] : (tensor<4x8x64xf32>) -> tensor<4x9x64xf32> {
     %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
     %r = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x9x64xf32>
     bfly.yield %r : tensor<4x9x64xf32>
@@ -213,7 +214,7 @@ func.func @two_lengths(%x: tensor<4x8x64xf32>) -> tensor<4x9x64xf32> {
 
 func.func @two_kinds(%x: tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
   // expected-error @below {{holds a transform and stages of attention; a plan is of one of them, so they must be two kernels}}
-  %y = bfly.kernel "k" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [8], groups = [<0 to 0 in l1>], parallel = "tile"> : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
+  %y = bfly.kernel "k" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [8], groups = [<0 to 0 in slab>]>] : (tensor<4x8x64xf32>) -> tensor<4x8x64xf32> {
     %f = bfly.fft %a : tensor<4x8x64xf32> -> tensor<4x5x64xcomplex<f32>>
     %g = bfly.ifft %f : tensor<4x5x64xcomplex<f32>> -> tensor<4x8x64xf32>
     %w = arith.constant dense<1.0> : tensor<3x64x64xf32>

@@ -1,4 +1,4 @@
-// RUN: bfly-opt %s -bfly-expand-index-maps | FileCheck %s
+// RUN: bfly-opt %s -bfly-set-target=target=sm_90a -bfly-expand-index-maps | FileCheck %s
 
 // Shifts and masks for powers of two, of negative numbers too; the rest as
 // -lower-affine does it. Outside of kernels nothing changes.
@@ -12,8 +12,7 @@
 // CHECK-NOT:       affine.load
 // CHECK:         affine.load
 func.func @f(%x: memref<8xf32>, %y: memref<64xf32>) -> f32 {
-  bfly.kernel "k" (%a = %x, %b = %y) plan <machine = "sm_90a", lanes = 1, tile = 1, radices = [],
-      groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
+  bfly.kernel "k" (%a = %x, %b = %y) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>, memref<64xf32>) {
     bfly.threads (%i) in (64) sync(none) {
       %v = affine.load %a[%i mod 8] : memref<8xf32>
       affine.store %v, %b[(-%i + 63) floordiv 16] : memref<64xf32>

@@ -12,25 +12,25 @@
 // FILE: error: cannot write the report to '{{.*}}.none/report.json'
 // OPTION: error: batch must not be negative, and ceilings finite
 
-// CHECK: remark: kernel "fft": 256 B moved, {{[0-9]+}} Pflop; state 9223 PB in l1, then 9223 PB in registers, then 9223 PB in cluster; bluestein
+// CHECK: remark: kernel "fft": 256 B moved, {{[0-9]+}} Pflop; state 9223 PB in memory, then 9223 PB in memory; bluestein
 // CHECK: remark: kernel "map": 256 B moved, 0 flop; memory bound
-// CHECK: remark: kernel "norm": 128 B moved, 80 flop; state 9223 PB in l1; memory bound
+// CHECK: remark: kernel "norm": 128 B moved, 80 flop; memory bound
 // CHECK: remark: kernel "nothing": 128 B moved, 0 flop{{$}}
 // CHECK: "bytes": 9223372036854775807,
 func.func @odd(%x: tensor<1x4x4xcomplex<f32>>, %g: tensor<2x8xf32>) -> (tensor<1x4x4xcomplex<f32>>, tensor<1x4x4xcomplex<f32>>, tensor<2x8xf32>) {
-  %y = bfly.kernel "fft" (%a = %x) plan <machine = "nowhere", lanes = 1024, tile = 9223372036854775807, radices = [64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64],
-      groups = [<0 to 1 in l1>, <2 to 5 in registers>, <6 to 6 in cluster>], parallel = "tile"> : (tensor<1x4x4xcomplex<f32>>) -> tensor<1x4x4xcomplex<f32>> {
+  %y = bfly.kernel "fft" (%a = %x) plan [#bfly.cpu_transform<channels = 1048576, radices = [64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64],
+      groups = [<0 to 1 in slab>, <2 to 5 in pair>]>] : (tensor<1x4x4xcomplex<f32>>) -> tensor<1x4x4xcomplex<f32>> {
     %f = bfly.fft %a : tensor<1x4x4xcomplex<f32>> -> tensor<1x4x4xcomplex<f32>>
     bfly.yield %f : tensor<1x4x4xcomplex<f32>>
   }
-  %m = bfly.kernel "map" (%a = %y) plan <machine = "cpu", lanes = 1, tile = 9223372036854775807, radices = [], groups = [<0 to 1 in l1>], parallel = "tile"> : (tensor<1x4x4xcomplex<f32>>) -> tensor<1x4x4xcomplex<f32>> {
+  %m = bfly.kernel "map" (%a = %y) plan [#bfly.cpu_slabs<channels = 1048576>] : (tensor<1x4x4xcomplex<f32>>) -> tensor<1x4x4xcomplex<f32>> {
     %f = bfly.spectrum_map %a tokens(4) : tensor<1x4x4xcomplex<f32>> -> tensor<1x4x4xcomplex<f32>> {
     ^bb0(%bin: complex<f32>, %k: index):
       bfly.yield %bin : complex<f32>
     }
     bfly.yield %f : tensor<1x4x4xcomplex<f32>>
   }
-  %n = bfly.kernel "norm" (%a = %g) plan <machine = "cpu", lanes = 1, tile = 9223372036854775807, radices = [], groups = [<0 to 1 in l1>, <2 to 5 in l2>], parallel = "tile"> : (tensor<2x8xf32>) -> tensor<2x8xf32> {
+  %n = bfly.kernel "norm" (%a = %g) plan [#bfly.cpu_slabs<channels = 1048576>] : (tensor<2x8xf32>) -> tensor<2x8xf32> {
     %f = bfly.layer_norm %a epsilon(1.0e-5) : tensor<2x8xf32>
     bfly.yield %f : tensor<2x8xf32>
   }

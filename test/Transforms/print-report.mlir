@@ -48,8 +48,7 @@
 // CHECK: "kernels": 1
 func.func @filter(%x: tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
   // expected-remark @below {{kernel "filter": 2.10 MB moved, 13.4 Mflop; state 131 kB in l2; half_spectrum, two_channels_a_transform; memory bound, 104.86 us at 20.0 GB/s and 320 Gflop/s}}
-  %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
-      groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+  %y = bfly.kernel "filter" (%a = %x) plan [#bfly.cpu_transform<channels = 32, radices = [16, 8, 8], groups = [<0 to 2 in slab>]>] : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
     %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
     %m = bfly.spectrum_map %f tokens(1024) : tensor<4x513x64xcomplex<f32>> -> tensor<4x513x64xcomplex<f32>> {
     ^bb0(%bin: complex<f32>, %k: index):
@@ -83,8 +82,7 @@ func.func @filter(%x: tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
 // SLOW: kernel "attention": {{.*}}; arithmetic bound, 15.04 us at 1.00 GB/s and 1.00 Gflop/s
 func.func @attention(%x: tensor<?x4x8xf32>, %q: tensor<2x8x8xf32>, %k: tensor<2x8x8xf32>) -> tensor<?x4x8xf32> {
   // expected-remark @below {{kernel "attention": 1.02 kB + 256 B a sequence moved, 1.50 kflop a sequence; state 256 B in l1; chained; memory bound}}
-  %y = bfly.kernel "attention" (%a = %x, %b = %q, %c = %k) plan <machine = "cpu", lanes = 16, tile = 2, radices = [],
-      groups = [<0 to 1 in l1>], parallel = "batch">
+  %y = bfly.kernel "attention" (%a = %x, %b = %q, %c = %k) plan [#bfly.cpu_attention<pairs = 2, parallel = "batch">, #bfly.cpu_panels<columns = 32>]
       : (tensor<?x4x8xf32>, tensor<2x8x8xf32>, tensor<2x8x8xf32>) -> tensor<?x4x8xf32> {
     %v1 = bfly.attention_stage %a weights(%b, %c : tensor<2x8x8xf32>, tensor<2x8x8xf32>)
         stage(0) heads(2) scale(0.5) chained : tensor<?x4x8xf32>
@@ -109,8 +107,7 @@ func.func @attention(%x: tensor<?x4x8xf32>, %q: tensor<2x8x8xf32>, %k: tensor<2x
 // CHECK: "unfused": "what it makes is a result of the function"
 func.func @bluestein(%x: tensor<1x47x4xcomplex<f32>>) -> tensor<1x47x4xcomplex<f32>> {
   // expected-remark @below {{kernel "fft": 3.01 kB moved, 41.2 kflop; state 16.4 kB in l1; bluestein; memory bound, 0.15 us at 20.0 GB/s and 320 Gflop/s; not fused: what it makes is a result of the function}}
-  %y = bfly.kernel "fft" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 16, radices = [16, 8],
-      groups = [<0 to 1 in l1>], parallel = "tile"> : (tensor<1x47x4xcomplex<f32>>) -> tensor<1x47x4xcomplex<f32>> {
+  %y = bfly.kernel "fft" (%a = %x) plan [#bfly.cpu_transform<channels = 16, radices = [16, 8], groups = [<0 to 1 in slab>]>] : (tensor<1x47x4xcomplex<f32>>) -> tensor<1x47x4xcomplex<f32>> {
     %f = bfly.fft %a : tensor<1x47x4xcomplex<f32>> -> tensor<1x47x4xcomplex<f32>>
     bfly.yield %f : tensor<1x47x4xcomplex<f32>>
   }

@@ -33,7 +33,7 @@ def kernel(name, kind, order, **network):
         "flops": 0,
         "flops_per_batch": 50000,
         "order": order,
-        "plan": {"machine": "cpu", "lanes": 16, "tile": 32, "radices": [], "groups": [], "parallel": "tile"},
+        "plan": {},
         "state": [],
     }
 
@@ -43,17 +43,18 @@ def spectral(order, tokens=64, radices=(8, 8), groups=None, length=None):
     names = ["bfly.fft", "bfly.bin", "bfly.linear", "bfly.linear", "bfly.spectrum_map", "bfly.ifft"]
     entry["ops"] = [{"name": name} for name in names]
     entry["rewrites"] = ["half_spectrum", "mean_is_bin_zero"]
-    entry["plan"]["radices"] = list(radices)
+    entry["plan"] = {"cpu_transform": {"channels": 32, "radices": list(radices)}}
     groups = groups or [(0, len(radices) - 1, "l1")]
-    entry["plan"]["groups"] = [{"first": a, "last": b, "place": place} for a, b, place in groups]
-    entry["state"] = [{"bytes": 8192, "capacity": 49152, "place": place} for _, _, place in groups]
+    entry["state"] = [
+        {"first": a, "last": b, "bytes": 8192, "capacity": 49152, "place": place} for a, b, place in groups
+    ]
     return entry
 
 
 def attention(order, stages=6, tokens=64):
     entry = kernel("butterfly_attention", "attention", order, tokens=tokens, stages=stages, first_stage=0, heads=4)
-    entry["plan"]["groups"] = [{"first": 0, "last": stages - 1, "place": "l2"}]
-    entry["state"] = [{"bytes": 16384, "capacity": 1 << 20, "place": "l2"}]
+    entry["plan"] = {"cpu_attention": {"pairs": 64, "parallel": "tile"}, "cpu_panels": {"columns": 32}}
+    entry["state"] = [{"first": 0, "last": stages - 1, "bytes": 16384, "capacity": 1 << 20, "place": "l2"}]
     entry["rewrites"] = ["chained"]
     return entry
 
@@ -139,10 +140,8 @@ def test_a_gpu():
     subject["machine"] = {"name": "sm_90a", "multiprocessors": 132, "shared": 227 << 10, "l2": 50 << 20}
     subject["ceilings"]["matrix_flops_per_second"] = 7e14
     one = subject["kernels"][0]
-    plan = one["plan"]
-    plan |= {"machine": "sm_90a", "threads": 256}
-    for group, place in zip(plan["groups"], ("shared", "memory")):
-        group["place"] = place
+    one["plan"] = {"gpu_block": {"threads": 256}, "gpu_block_attention": {"tokens": 512}}
+    one["state"][0]["place"] = "shared"
     launch = {"threads": 256, "shared_bytes": 100 << 10, "registers": 140, "local_bytes": 16}
     one["launch"] = launch | {"blocks_per_multiprocessor": 2}
     one["matrix_flops"] = 100

@@ -21,7 +21,8 @@ def test_prints_a_report(tmp_path, capsys):
         "seconds": 2e-6,
         "rewrites": ["padding_in_kernel"],
         "unfused": "a reason",
-        "plan": {"radices": [], "groups": [{"first": 0, "last": 5, "place": "l2"}], "tile": 64, "parallel": "batch"},
+        "plan": {"cpu_attention": {"pairs": 64, "parallel": "batch"}, "cpu_panels": {"columns": 32}},
+        "state": [{"first": 0, "last": 5, "bytes": 16384, "capacity": 1 << 20, "place": "l2"}],
     }
     report = {
         "function": "layer",

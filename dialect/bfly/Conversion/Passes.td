@@ -97,8 +97,7 @@ def ConvertScheduleToAffinePass
 
     Before:
     ```mlir
-    %m = bfly.kernel "mean" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 4,
-        radices = [], groups = [], parallel = "batch">
+    %m = bfly.kernel "mean" (%a = %x) plan [#bfly.cpu_slabs<channels = 4>]
         : (tensor<2x8x4xf32>) -> tensor<2x4xf32> {
       %0 = bfly.mean %a : tensor<2x8x4xf32> -> tensor<2x4xf32>
       bfly.yield %0 : tensor<2x4xf32>
@@ -108,8 +107,7 @@ def ConvertScheduleToAffinePass
     ```mlir
     %0 = bufferization.to_buffer %x read_only : tensor<2x8x4xf32> to memref<2x8x4xf32>
     %alloc = memref.alloc() : memref<2x4xf32>
-    bfly.kernel "mean" (%a = %0, %b = %alloc) plan <machine = "cpu", lanes = 16, tile = 4,
-        radices = [], groups = [], parallel = "batch"> : (memref<2x8x4xf32>, memref<2x4xf32>) {
+    bfly.kernel "mean" (%a = %0, %b = %alloc) plan [#bfly.cpu_slabs<channels = 4>] : (memref<2x8x4xf32>, memref<2x4xf32>) {
       %eighth = arith.constant 0.125 : f32
       %zero = arith.constant 0.0 : f32
       affine.parallel (%i) = (0) to (2) {
@@ -153,8 +151,7 @@ def ConvertAffineToGpuPass : Pass<"bfly-convert-affine-to-gpu", "::mlir::ModuleO
     ```mlir
     module attributes {bfly.target = #bfly.target<"sm_90a">} {
       func.func @f(%0: memref<64x128xf32>) {
-        bfly.kernel "scale" (%a = %0) plan <machine = "sm_90a", lanes = 1, tile = 1,
-            radices = [], groups = [], parallel = "tile", threads = 128> : (memref<64x128xf32>) {
+        bfly.kernel "scale" (%a = %0) plan [#bfly.gpu_block<threads = 128>] : (memref<64x128xf32>) {
           bfly.grid (%unit) in (64) sync(none) {
             bfly.threads (%t) in (128) sync(block) {
               %v = memref.load %a[%unit, %t] : memref<64x128xf32>

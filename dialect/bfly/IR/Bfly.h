@@ -30,6 +30,7 @@ namespace mlir::bfly {
 struct Network;
 } // namespace mlir::bfly
 
+#include "bfly/IR/BflyAttrInterfaces.h.inc"
 #include "bfly/IR/BflyInterfaces.h.inc"
 
 #define GET_ATTRDEF_CLASSES

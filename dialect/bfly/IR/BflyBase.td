@@ -55,7 +55,8 @@ class Bfly_NetworkLevelOp<string mnemonic, list<Trait> traits = [],
     : Bfly_Op<mnemonic, traits # [
         DeclareOpInterfaceMethods<Bfly_NetworkOp, own>]>;
 
-class Bfly_Attr<string name, string mnemonic_> : AttrDef<Bfly_Dialect, name> {
+class Bfly_Attr<string name, string mnemonic_, list<Trait> traits = []>
+    : AttrDef<Bfly_Dialect, name, traits> {
   let mnemonic = mnemonic_;
 }
 
@@ -111,22 +112,6 @@ def Bfly_ScoringAttr : EnumAttr<Bfly_Dialect, Bfly_Scoring, "scoring"> {
   let assemblyFormat = "$value";
 }
 
-def Bfly_Place : I32EnumAttr<"Place", "where the state of a group of stages lives", [
-      I32EnumAttrCase<"Registers", 0, "registers">,
-      I32EnumAttrCase<"L1", 1, "l1">,
-      I32EnumAttrCase<"L2", 2, "l2">,
-      I32EnumAttrCase<"L3", 3, "l3">,
-      I32EnumAttrCase<"Shared", 4, "shared">,
-      I32EnumAttrCase<"Cluster", 5, "cluster">,
-      I32EnumAttrCase<"Memory", 6, "memory">,
-    ]> {
-  let cppNamespace = "::mlir::bfly";
-  let genSpecializedAttr = 0;
-}
-def Bfly_PlaceAttr : EnumAttr<Bfly_Dialect, Bfly_Place, "place"> {
-  let assemblyFormat = "`<` $value `>`";
-}
-
 def Bfly_TableKind : I32EnumAttr<"TableKind", "a table of complex constants", [
       I32EnumAttrCase<"Roots", 0, "roots">,
       I32EnumAttrCase<"Chirp", 1, "chirp">,
@@ -157,59 +142,6 @@ def Bfly_TargetAttr : Bfly_Attr<"Target", "target"> {
     /// Of the module.
     static constexpr ::llvm::StringLiteral attributeName = "bfly.target";
   }];
-}
-
-def Bfly_GroupAttr : Bfly_Attr<"Group", "group"> {
-  let summary = "consecutive stages whose state stays in one place";
-  let description = [{
-    Stages `first` … `last` (inclusive) of a network run without their state
-    leaving `place`. For a transform a stage is one radix pass.
-  }];
-  let parameters = (ins "int64_t":$first, "int64_t":$last,
-                        EnumParameter<Bfly_Place>:$place);
-  let assemblyFormat = "`<` $first `to` $last `in` $place `>`";
-}
-
-def Bfly_PlanAttr : Bfly_Attr<"Plan", "plan"> {
-  let summary = "the schedule of one kernel";
-  let description = [{
-    What the cost model chose for a `bfly.kernel`, and what a person may
-    override by writing it in the IR before `-bfly-choose-plan` runs:
-
-    - `machine`: the machine description it was chosen from;
-    - `lanes`: elements of the compute type in a vector register (CPU), or
-      lanes that a row of a tile is spread over (GPU);
-    - `tile`: channels of a slab for a transform, pairs of tokens for
-      attention, rows for a dense product;
-    - `radices`: of a transform's passes, in the order they are taken; their
-      product is N, or for Bluestein's algorithm the padded length;
-    - `groups`: which stages share a place, in order, from the first to the last;
-      of a transform one, or the first pass and the rest; none where there are
-      neither passes nor stages;
-    - `parallel`: the loop that is spread over the machine, `batch` or `tile`,
-      where there is a choice: for attention on a CPU;
-    - `threads`: of a block, on a GPU, which needs the word, and no other.
-
-    A plan that does not fit its machine or its kernel is refused, by
-    `-bfly-choose-plan` and `-bfly-convert-schedule-to-affine`. A CPU has the
-    places `l1`, `l2`, `l3` and `memory`; a GPU `shared` and `memory`.
-
-    ```mlir
-    #bfly.plan<machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
-               groups = [<0 to 2 in l2>], parallel = "tile">
-    ```
-  }];
-  let parameters = (ins "StringAttr":$machine, "int64_t":$lanes, "int64_t":$tile,
-      OptionalArrayRefParameter<"int64_t">:$radices,
-      OptionalArrayRefParameter<"::mlir::bfly::GroupAttr">:$groups,
-      "StringAttr":$parallel, OptionalParameter<"int64_t">:$threads);
-  let assemblyFormat = [{
-    `<` `machine` `=` $machine `,` `lanes` `=` $lanes `,` `tile` `=` $tile `,`
-    `radices` `=` `[` (`]`) : ($radices^ `]`)? `,`
-    `groups` `=` `[` (`]`) : ($groups^ `]`)? `,`
-    `parallel` `=` $parallel (`,` `threads` `=` $threads^)? `>`
-  }];
-  let genVerifyDecl = 1;
 }
 
 #endif // BFLY_IR_BFLYBASE_TD

@@ -1,7 +1,8 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// What the compiler asks an operation of the network level, whichever it is.
+// What the compiler asks an operation of the network level, and a part of a
+// plan, whichever it is.
 
 #ifndef BFLY_IR_BFLYINTERFACES_TD
 #define BFLY_IR_BFLYINTERFACES_TD
@@ -31,6 +32,19 @@ def Bfly_NetworkOp : OpInterface<"NetworkOpInterface"> {
       Whether it is a piece of a mixer, so that a kernel of it alone has
       something to explain.
     }], "bool", "isPieceOfMixer", (ins), "", "return true;">,
+  ];
+}
+
+def Bfly_PlanPart : AttrInterface<"PlanPart"> {
+  let cppNamespace = "::mlir::bfly";
+  let description = [{
+    One part of a kernel's plan. A kernel has exactly one part for each decision
+    that its nests ask for (lib/Schedule/PlanParts.cpp has the table), and a part
+    has exactly the words that those nests read.
+  }];
+  let methods = [
+    InterfaceMethod<"Every word with its value, in the order they are printed.",
+                    "::llvm::SmallVector<::mlir::NamedAttribute>", "getWords">,
   ];
 }
 

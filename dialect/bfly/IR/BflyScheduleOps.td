@@ -7,6 +7,7 @@
 #define BFLY_IR_BFLYSCHEDULEOPS_TD
 
 include "bfly/IR/BflyNetworkOps.td"
+include "bfly/IR/BflyPlans.td"
 
 let opDocGroup = Bfly_ScheduleLevel in {
 
@@ -19,8 +20,13 @@ def Bfly_KernelOp : Bfly_Op<"kernel", [
     a GPU, with no full-size temporary in memory between its stages. At schedule
     level the operands and results are tensors and the body holds network
     operations; at affine level operands (the results among them, last) are
-    memrefs, there are no results, and the body holds loops. `plan` is chosen by
-    `-bfly-choose-plan`, or written by a person, and printed with the kernel.
+    memrefs, there are no results, and the body holds loops.
+
+    `plan` is chosen by `-bfly-choose-plan`, or written by a person, and printed
+    with the kernel. It has one part for each decision that the kernel's nests
+    ask for, and each part exactly the words that they read (their constraints
+    are with the attributes): a plan is kept word by word, or refused by
+    `-bfly-choose-plan` and `-bfly-convert-schedule-to-affine`.
 
     Lifespan: made by `-bfly-convert-network-to-schedule`; its body goes to affine level by
     `-bfly-convert-schedule-to-affine`; removed by `-bfly-inline-kernels` (CPU).
@@ -34,9 +40,9 @@ def Bfly_KernelOp : Bfly_Op<"kernel", [
 
     Example:
     ```mlir
-    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16,
-        tile = 32, radices = [16, 8, 8], groups = [<0 to 2 in l2>],
-        parallel = "tile"> : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+    %y = bfly.kernel "filter" (%a = %x)
+        plan [#bfly.cpu_transform<channels = 32, radices = [16, 8, 8], groups = [<0 to 2 in slab>]>]
+        : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
       %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
       %r = bfly.ifft %f : tensor<4x513x64xcomplex<f32>> -> tensor<4x1024x64xf32>
       bfly.yield %r : tensor<4x1024x64xf32>
@@ -53,6 +59,14 @@ def Bfly_KernelOp : Bfly_Op<"kernel", [
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    /// The part of the plan that is of a kind; null where it has none.
+    template <typename Part> Part getPlanPart() {
+      if (::mlir::ArrayAttr plan = getPlanAttr())
+        for (::mlir::Attribute part : plan)
+          if (auto found = ::mlir::dyn_cast<Part>(part))
+            return found;
+      return {};
+    }
     /// An error about this kernel: its place, name and types, and what follows.
     ::mlir::InFlightDiagnostic emitKernelError();
   }];

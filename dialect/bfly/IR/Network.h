@@ -60,6 +60,13 @@ struct Network {
 
 Network inspect(KernelOp kernel);
 
+/// Whether stages are all of a network, in their order, and alike but for their
+/// numbers.
+bool isWholeNetwork(ArrayRef<AttentionStageOp> stages);
+
+/// Whether weights are per head, of square matrices of its channels.
+bool isPerHead(ShapedType weights, int64_t channels);
+
 /// Whether `op` may compute a part of a filter's context, a (B, ...) matrix: a
 /// dense layer or an element-wise function of matrices.
 bool isContextOp(Operation *op);

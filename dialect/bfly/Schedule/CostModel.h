@@ -45,11 +45,19 @@ KernelCost getKernelCost(KernelOp kernel);
 /// N without a plan; 0 if it has no transform.
 int64_t getTransformLength(KernelOp kernel);
 
-/// Bytes of state that a kernel holds while it works on one slab of channels
-/// (transforms), one sequence (attention) or one tile of rows (dense): of the
-/// groups of its plan one by one, or one number where the plan has no groups.
-/// Empty without a plan.
-SmallVector<int64_t> getStateBytes(KernelOp kernel);
+/// State that a kernel holds while it works on one slab of channels
+/// (transforms), one sequence (attention) or one tile of rows (dense).
+struct KernelState {
+  /// The passes or stages that it is of; -1 where there are none.
+  int64_t first, last;
+  int64_t bytes;
+  /// Of a GPU shared or memory; of a CPU the smallest cache that holds it.
+  StringRef place;
+  /// Bytes of the place; 0 where it has no end.
+  int64_t capacity;
+};
+/// Group by group of the kernel's plan; empty without one.
+SmallVector<KernelState> getStates(KernelOp kernel);
 
 /// What a machine can do at best, a second.
 struct MachineCeilings {

@@ -14,11 +14,17 @@
 namespace mlir::bfly {
 
 /// The best plan for a kernel on tensors, by what fits where.
-PlanAttr choosePlan(KernelOp kernel, const Machine &machine);
+ArrayAttr choosePlan(KernelOp kernel, const Machine &machine);
 
-/// The machine that a kernel's plan names: the target of its module, with what
-/// that overrides, if it is the one; else that of the table. nullopt without a
-/// plan, or where there is none of that name.
+/// Whether a plan has the parts that its kernel's nests ask for on the target
+/// of its module, and whether each fits: an error says which part does not, by
+/// what constraint, and what is allowed.
+LogicalResult verifyPlan(KernelOp kernel);
+
+/// The plans that differ from a kernel's in one word and fit.
+SmallVector<ArrayAttr> getNeighbours(KernelOp kernel);
+
+/// The target of its module, for a kernel that has a plan.
 std::optional<Machine> getPlannedMachine(KernelOp kernel);
 
 /// How one head's stages run in a block's shared memory.
@@ -32,17 +38,29 @@ struct LocalAttention {
 };
 LocalAttention getLocalAttention(int64_t headChannels);
 
-/// What they may take of it: all but what buffers' alignment may waste.
-inline int64_t getLocalSharedBytes(const Machine &machine) {
-  return machine.sharedBytes - machine.sharedBytes / 32;
-}
+/// How a GPU's unit computes a stage as a phase: the products of a tile of
+/// pairs for a group of heads, or for a chunk of one head's columns.
+struct GridAttention {
+  /// Whether heads have weights of their own, for their own channels.
+  bool perHead;
+  /// A group is some whole heads, each of `headColumns` columns; or one head,
+  /// in chunks of `columns`.
+  int64_t groupHeads, groups, headColumns, chunks, columns;
+  /// Channels that a projection is over, the depth of a step and the steps.
+  int64_t span, stepDepth, steps;
+  /// Parts of a pair in the state; of f32 with its difference, which would be
+  /// rounded, or overflow, in 16 bits.
+  int64_t parts;
+
+  /// Bytes of a step of the products.
+  int64_t getSlotBytes(int64_t threads, int64_t elementBytes) const;
+};
+GridAttention getGridAttention(AttentionStageOp first,
+                               GpuGridAttentionAttr plan);
 
 /// Bytes of an element of the state where a GPU stores it, from `first` on: as
 /// the kernel's own input, if the weights are of that type too.
 int64_t getStoredBytes(AttentionStageOp first);
-
-/// Whether a stage's heads are apart and its scores what those nests compute.
-bool isLocalAttention(AttentionStageOp stage);
 
 /// Whether `pad` appends zeros to the tokens and does nothing else, and whether
 /// `slice` keeps the first tokens and all of the rest: attention's kernels hold
@@ -50,24 +68,13 @@ bool isLocalAttention(AttentionStageOp stage);
 bool isTokenPad(tensor::PadOp pad);
 bool isTokenCut(tensor::ExtractSliceOp slice);
 
-/// Whether a plan that somebody wrote fits its kernel and the machine, or else
-/// the one that it names: an error says which word does not, its value and what
-/// is allowed.
-LogicalResult verifyPlan(KernelOp kernel, const Machine &machine);
-LogicalResult verifyPlan(KernelOp kernel);
-
 /// Why a library transforms so many tokens and no kernel of the machine; empty
 /// where a kernel does.
 std::string explainLibrary(int64_t tokens, const Machine &machine);
 
-/// The one operation of a kernel on tensors that has a plan, if it is an fft or
-/// ifft that a library does; else null.
-Operation *getLibraryTransform(KernelOp kernel);
-
-/// The same for a matrix product: one that is large, and aligned as the library
-/// is quick with. Null for any other, and for one with relu, which would make a
-/// number of a NaN there.
-LinearOp getLibraryProduct(KernelOp kernel);
+/// The one operation of a kernel on tensors whose plan gives it to a library,
+/// an fft, ifft or linear; else null.
+Operation *getLibraryOp(KernelOp kernel);
 
 /// The name of the library that does what `kernel` holds; empty where the
 /// kernel does.

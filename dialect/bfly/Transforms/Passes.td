@@ -258,8 +258,7 @@ def ChoosePlanPass : Pass<"bfly-choose-plan", "::mlir::func::FuncOp"> {
     ```
     After:
     ```mlir
-    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32,
-        radices = [16, 8, 8], groups = [<0 to 2 in l2>], parallel = "tile">
+    %y = bfly.kernel "filter" (%a = %x) plan [#bfly.cpu_transform<channels = 32, radices = [16, 8, 8], groups = [<0 to 2 in slab>]>]
         : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
       %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
       %r = bfly.ifft %f : tensor<4x513x64xcomplex<f32>> -> tensor<4x1024x64xf32>
@@ -282,8 +281,7 @@ def PrintReportPass : Pass<"bfly-print-report", "::mlir::ModuleOp"> {
 
     For this kernel,
     ```mlir
-    %y = bfly.kernel "filter" (%a = %x) plan <machine = "cpu", lanes = 16, tile = 32, radices = [16, 8, 8],
-        groups = [<0 to 2 in l2>], parallel = "tile"> : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
+    %y = bfly.kernel "filter" (%a = %x) plan [#bfly.cpu_transform<channels = 32, radices = [16, 8, 8], groups = [<0 to 2 in slab>]>] : (tensor<4x1024x64xf32>) -> tensor<4x1024x64xf32> {
       %f = bfly.fft %a : tensor<4x1024x64xf32> -> tensor<4x513x64xcomplex<f32>>
       %r = bfly.ifft %f : tensor<4x513x64xcomplex<f32>> -> tensor<4x1024x64xf32>
       bfly.yield %r : tensor<4x1024x64xf32>
@@ -358,8 +356,7 @@ def ExpandIndexMapsPass : Pass<"bfly-expand-index-maps", "::mlir::func::FuncOp">
     Before:
     ```mlir
     func.func @f(%0: memref<8xf32>, %1: memref<64xf32>) {
-      bfly.kernel "k" (%a = %0, %b = %1) plan <machine = "sm_90a", lanes = 1, tile = 1,
-          radices = [], groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
+      bfly.kernel "k" (%a = %0, %b = %1) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>, memref<64xf32>) {
         bfly.threads (%i) in (64) sync(none) {
           %v = affine.load %a[%i mod 8] : memref<8xf32>
           affine.store %v, %b[%i] : memref<64xf32>
@@ -372,8 +369,7 @@ def ExpandIndexMapsPass : Pass<"bfly-expand-index-maps", "::mlir::func::FuncOp">
     After:
     ```mlir
     func.func @f(%0: memref<8xf32>, %1: memref<64xf32>) {
-      bfly.kernel "k" (%a = %0, %b = %1) plan <machine = "sm_90a", lanes = 1, tile = 1,
-          radices = [], groups = [], parallel = "tile", threads = 128> : (memref<8xf32>, memref<64xf32>) {
+      bfly.kernel "k" (%a = %0, %b = %1) plan [#bfly.gpu_block<threads = 128>] : (memref<8xf32>, memref<64xf32>) {
         %c7 = arith.constant 7 : index
         bfly.threads (%i) in (64) sync(none) {
           %j = arith.andi %i, %c7 : index

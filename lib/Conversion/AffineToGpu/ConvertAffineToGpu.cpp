@@ -151,10 +151,11 @@ LogicalResult KernelOutliner::outline() {
     return kernel.emitOpError("is at schedule level: "
                               "-bfly-convert-schedule-to-affine has to be run "
                               "first");
-  int64_t threads = kernel.getPlan() ? kernel.getPlanAttr().getThreads() : 0;
-  if (threads == 0)
-    return kernel.emitOpError("has a plan without threads, which is not one of "
-                              "a GPU");
+  auto block = kernel.getPlanPart<GpuBlockAttr>();
+  if (!block)
+    return kernel.emitOpError("has a plan without #bfly.gpu_block, which is "
+                              "not one of a GPU");
+  int64_t threads = block.getThreads();
   if (failed(hoistAllocations()))
     return failure();
   sinkConstants();

@@ -90,9 +90,8 @@ LogicalResult mlir::bfly::wrapInKernel(scf::ParallelOp loop,
     else
       inputs.push_back(value);
   }
-  auto plan = PlanAttr::get(builder.getContext(),
-                            builder.getStringAttr(machine.name), 1, 1, {}, {},
-                            builder.getStringAttr("tile"), kDefaultThreads);
+  auto plan = builder.getArrayAttr(
+      GpuBlockAttr::get(builder.getContext(), kDefaultThreads));
   auto kernel =
       KernelOp::create(builder, loc, TypeRange(), inputs, "loops", plan);
   Block *body = &kernel.getBody().emplaceBlock();

@@ -104,7 +104,7 @@ KernelOp KernelBuilder::build() {
 
   Location loc = group.sink->getLoc();
   auto kernel = KernelOp::create(builder, loc, TypeRange(ValueRange(results)),
-                                 inputs, group.name, /*plan=*/PlanAttr());
+                                 inputs, group.name, /*plan=*/ArrayAttr());
   kernel.getBody().takeBody(region);
   for (auto [result, outside] : llvm::zip_equal(results, kernel.getResults()))
     result.replaceAllUsesWith(outside);

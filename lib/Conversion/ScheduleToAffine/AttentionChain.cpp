@@ -9,21 +9,6 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-bool AttentionChain::isWhole() const {
-  AttentionStageOp first = stages.front();
-  int64_t tokens = first.getState().getType().getDimSize(1);
-  if (static_cast<int64_t>(stages.size()) != getNumStages(tokens))
-    return false;
-  size_t number = 0;
-  return llvm::all_of(stages, [&](AttentionStageOp stage) {
-    return static_cast<size_t>(stage.getStage()) == number++ &&
-           stage.getScoring() == first.getScoring() &&
-           stage.getWeights() == first.getWeights() &&
-           stage.getHeads() == first.getHeads() &&
-           stage.getScale() == first.getScale();
-  });
-}
-
 FailureOr<AttentionChain> mlir::bfly::getAttentionChain(KernelEmitter &emitter,
                                                         Value sink) {
   AttentionChain chain;

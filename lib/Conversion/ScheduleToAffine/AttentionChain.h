@@ -7,6 +7,7 @@
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_ATTENTIONCHAIN_H
 
 #include "KernelEmitter.h"
+#include "bfly/IR/Network.h"
 
 namespace mlir::bfly {
 
@@ -20,7 +21,7 @@ struct AttentionChain {
   /// each write-back, so that partners are always rows 2p and 2p+1, results
   /// always go to rows p and p+N/2, and no stage knows its stride. After log2 N
   /// rotations the tokens are back in order.
-  bool isWhole() const;
+  bool isWhole() const { return isWholeNetwork(stages); }
 };
 
 /// The chain that ends at `sink`, a value with a buffer. Without stages where

@@ -11,10 +11,6 @@ AffineExpr mlir::bfly::getFirstOfSet(AffineExpr set, int64_t stride,
   return set.floorDiv(stride) * (stride * size) + set % stride;
 }
 
-bool mlir::bfly::isPerHead(ShapedType weights, int64_t channels) {
-  return weights.getRank() == 4 || weights.getShape().back() != channels;
-}
-
 SmallVector<AffineExpr> mlir::bfly::getMatrix(NestBuilder &nest, Value weights,
                                               AffineExpr stage, AffineExpr head,
                                               unsigned rank) {

@@ -100,10 +100,11 @@ static LogicalResult convertKernel(KernelOp kernel) {
     results.push_back(*buffer);
     operands.push_back(*buffer);
   }
-  if (Operation *transform = getLibraryTransform(kernel)) {
-    emitLibraryTransform(builder, kernel, transform, operands.front(),
+  Operation *byLibrary = getLibraryOp(kernel);
+  if (isa_and_nonnull<FftOp, IfftOp>(byLibrary)) {
+    emitLibraryTransform(builder, kernel, byLibrary, operands.front(),
                          operands.back());
-  } else if (LinearOp linear = getLibraryProduct(kernel)) {
+  } else if (auto linear = dyn_cast_or_null<LinearOp>(byLibrary)) {
     auto buffer = [&](Value argument) {
       return argument ? operands[cast<BlockArgument>(argument).getArgNumber()]
                       : Value();

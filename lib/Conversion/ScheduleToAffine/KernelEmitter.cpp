@@ -17,7 +17,7 @@ using namespace mlir::bfly;
 
 KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
                              ValueRange arguments)
-    : builder(builder), source(source), machine(*getPlannedMachine(source)),
+    : builder(builder), source(source), machine(bfly::getMachine(source)),
       inference(source.getBody().front()),
       results(arguments.drop_front(source.getNumOperands())) {
   Block &body = source.getBody().front();
@@ -34,7 +34,7 @@ KernelEmitter::KernelEmitter(OpBuilder &builder, KernelOp source,
 NestBuilder KernelEmitter::makeNest(Operation *op) {
   Type type = op->getResultTypes().front();
   return NestBuilder(builder, op->getLoc(), getComputeType(type),
-                     getPlan().getThreads());
+                     getBlockThreads());
 }
 
 Value KernelEmitter::getBuffer(Value tensor) {
@@ -85,8 +85,7 @@ LogicalResult KernelEmitter::emit(Operation *op) {
 void KernelEmitter::copyOnGPU(Value buffer, Value target) {
   auto type = cast<MemRefType>(target.getType());
   NestBuilder nest(builder, source.getLoc(),
-                   getComputeType(type.getElementType()),
-                   getPlan().getThreads());
+                   getComputeType(type.getElementType()), getBlockThreads());
   SmallVector<OpFoldResult> sizes;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     sizes.push_back(nest.size(target, dim));

@@ -25,9 +25,20 @@ public:
 
   // What the nests ask for ----------------------------------------------------
 
-  PlanAttr getPlan() { return source.getPlanAttr(); }
-  /// What the plan is for.
+  /// The part of the kernel's plan that is of a kind; null where it has none.
+  template <typename Part> Part getPlan() { return source.getPlanPart<Part>(); }
   const Machine &getMachine() { return machine; }
+  /// Channels of a slab on a CPU, of transforms or without them.
+  int64_t getSlabChannels() {
+    if (auto transform = getPlan<CpuTransformAttr>())
+      return transform.getChannels();
+    return getPlan<CpuSlabsAttr>().getChannels();
+  }
+  /// Threads of a block; 0 on a CPU.
+  int64_t getBlockThreads() {
+    auto block = getPlan<GpuBlockAttr>();
+    return block ? block.getThreads() : 0;
+  }
   /// The buffer that holds a tensor of the body, made if need be: a result of
   /// the kernel, or a temporary.
   Value getBuffer(Value tensor);
@@ -41,8 +52,7 @@ public:
   /// What the first pass of a transform left in memory, where it ran ahead of
   /// the others.
   Value &getFirstPass(Value transform) { return firstPasses[transform]; }
-  bool onGPU() { return getPlan().getThreads() != 0; }
-  bool parallelOverBatch() { return getPlan().getParallel() == "batch"; }
+  bool onGPU() { return machine.isGPU(); }
 
 private:
   LogicalResult emit(Operation *op);

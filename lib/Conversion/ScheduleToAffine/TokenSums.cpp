@@ -24,7 +24,7 @@ static void emitTokenSum(KernelEmitter &emitter, Operation *op,
                    factor, [&](AffineExpr b, AffineExpr n, AffineExpr c) {
                      return nest.load(input, {b, n, c});
                    });
-  int64_t tile = std::min(channels, emitter.getPlan().getTile());
+  int64_t tile = std::min(channels, emitter.getSlabChannels());
   int64_t slabs = llvm::divideCeilSigned(channels, tile);
   nest.parallel({nest.size(input, 0), nest.builder.getIndexAttr(slabs)},
                 [&](ArrayRef<AffineExpr> ivs) {

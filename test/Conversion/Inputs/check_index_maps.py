@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 FILTER = """func.func @f{number}(%x: tensor<1x{n}x3xf32>) -> tensor<1x{n}x3xf32> {{
-  %0 = bfly.kernel "k" (%a = %x) plan <{plan}> : (tensor<1x{n}x3xf32>) -> tensor<1x{n}x3xf32> {{
+  %0 = bfly.kernel "k" (%a = %x) plan [{plan}] : (tensor<1x{n}x3xf32>) -> tensor<1x{n}x3xf32> {{
     %1 = bfly.fft %a : tensor<1x{n}x3xf32> -> tensor<1x{h}x3xcomplex<f32>>
     %2 = bfly.spectrum_map %1 tokens({n}) hermitian : tensor<1x{h}x3xcomplex<f32>> -> tensor<1x{h}x3xcomplex<f32>> {{
     ^bb0(%f: complex<f32>, %k: index):
@@ -30,7 +30,7 @@ FILTER = """func.func @f{number}(%x: tensor<1x{n}x3xf32>) -> tensor<1x{n}x3xf32>
 }}
 """
 LINEAR = """func.func @f{number}(%x: tensor<{n}x20xf32>, %w: tensor<{m}x20xf32>) -> tensor<{n}x{m}xf32> {{
-  %0 = bfly.kernel "k" (%a = %x, %b = %w) plan <{plan}>
+  %0 = bfly.kernel "k" (%a = %x, %b = %w) plan [{plan}]
       : (tensor<{n}x20xf32>, tensor<{m}x20xf32>) -> tensor<{n}x{m}xf32> {{
     %1 = bfly.linear %a, %b : tensor<{n}x20xf32>, tensor<{m}x20xf32> -> tensor<{n}x{m}xf32>
     bfly.yield %1 : tensor<{n}x{m}xf32>
@@ -39,13 +39,15 @@ LINEAR = """func.func @f{number}(%x: tensor<{n}x20xf32>, %w: tensor<{m}x20xf32>)
 }}
 """
 ATTENTION = """func.func @f{number}(%x: tensor<1x{n}x4xf32>, %w: {weights}) -> tensor<1x{n}x4xf32> {{
-  %0 = bfly.kernel "k" (%a = %x, %b = %w) plan <{plan}>
+  %0 = bfly.kernel "k" (%a = %x, %b = %w) plan [{plan}]
       : (tensor<1x{n}x4xf32>, {weights}) -> tensor<1x{n}x4xf32> {{
 {body}    bfly.yield %v{stages} : tensor<1x{n}x4xf32>
   }}
   return %0 : tensor<1x{n}x4xf32>
 }}
 """
+PANELS = "#bfly.cpu_panels<columns = 8>"
+BLOCK = "#bfly.gpu_block<threads = {}>"
 
 
 def factors(rng, n, largest):
@@ -56,21 +58,19 @@ def factors(rng, n, largest):
     return found
 
 
-def draw(rng, number):
-    """A kernel with a plan."""
-    cpu = rng.random() < 0.7
+def draw(rng, number, cpu):
+    """A kernel with a plan for a CPU, or for a GPU."""
     if rng.random() < 0.2:
         stages = rng.randint(1, 5)
         n = 1 << stages
-        place, threads = (
-            ("l2", "") if cpu else rng.choice([("memory", ", threads = 128"), ("shared", ", threads = 256")])
-        )
-        tile = 128 if place == "shared" else rng.choice([1, 2, 8])
-        weights = f"tensor<{stages}x2x2x2xf32>" if place == "shared" else f"tensor<{stages}x4x4xf32>"
-        plan = (
-            f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {tile}, radices = [], '
-            f'groups = [<0 to {stages - 1} in {place}>], parallel = "tile"{threads}'
-        )
+        shared = not cpu and rng.random() < 0.5
+        weights = f"tensor<{stages}x2x2x2xf32>" if shared else f"tensor<{stages}x4x4xf32>"
+        if cpu:
+            plan = f'#bfly.cpu_attention<pairs = {rng.choice([1, 2, 8])}, parallel = "tile">, {PANELS}'
+        elif shared:
+            plan = f"{BLOCK.format(256)}, #bfly.gpu_block_attention<tokens = 256, groups = [<0 to {stages - 1} in shared>]>"
+        else:
+            plan = f"{BLOCK.format(128)}, #bfly.gpu_grid_attention<columns = 32, heads = 8, depth = 16, slots = 2>"
         body = "".join(
             f"    %v{stage + 1} = bfly.attention_stage {'%a' if not stage else f'%v{stage}'} weights(%b, %b : "
             f"{weights}, {weights}) stage({stage}) heads(2) scale(1.0) definition "
@@ -79,22 +79,23 @@ def draw(rng, number):
         )
         return ATTENTION.format(number=number, n=n, stages=stages, weights=weights, plan=plan, body=body)
     if rng.random() < 0.1:
-        plan = (
-            f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = 4, tile = {rng.choice([4, 16])}, radices = [], '
-            f'groups = [], parallel = "tile"{"" if cpu else ", threads = 128"}'
-        )
+        plan = f"{PANELS}, #bfly.cpu_dense<rows = {rng.choice([4, 16])}>"
+        if not cpu:
+            plan = f"{BLOCK.format(128)}, #bfly.gpu_dense<rows = 16, depth = 16>"
         return LINEAR.format(number=number, n=rng.randint(1, 40), m=rng.randint(1, 40), plan=plan)
     n = rng.choice([4, 6, 8, 12, 16, 24, 30, 32, 36, 48, 64] if cpu else [4, 8, 16, 32, 64])
     radices = factors(rng, n, 16)
     if cpu and rng.random() < 0.2:
         n, radices = 7, [2, 8]
     last, two = len(radices) - 1, len(radices) > 1 and n != 7 and rng.random() < 0.5
-    places = ("l3", "l1") if cpu else ("memory", "shared")
-    groups = f"<0 to 0 in {places[0]}>, <1 to {last} in {places[1]}>" if two else f"<0 to {last} in {places[1]}>"
-    plan = (
-        f'machine = "{"cpu" if cpu else "sm_90a"}", lanes = {rng.choice([1, 2, 4])}, tile = 4, '
-        f'radices = {radices}, groups = [{groups}], parallel = "tile"{"" if cpu else ", threads = 32"}'
-    )
+    places = ("slab", "pair") if cpu else ("memory", "shared")
+    groups = f"<0 to 0 in {places[0]}>, <1 to {last} in {places[1]}>"
+    if not two:
+        groups = f"<0 to {last} in {'slab' if cpu else 'shared'}>"
+    passes = f"radices = {radices}, groups = [{groups}]"
+    plan = f"#bfly.cpu_transform<channels = 4, {passes}>"
+    if not cpu:
+        plan = f"{BLOCK.format(32)}, #bfly.gpu_transform<columns = {rng.choice([1, 2, 4])}, {passes}>"
     return FILTER.format(number=number, n=n, h=n // 2 + 1, plan=plan)
 
 
@@ -226,8 +227,12 @@ def main():
         print("upstream folds remainders of negative numbers rightly now")
     seed = int(sys.argv[1])
     rng = random.Random(seed)
-    text = "".join(draw(rng, number) for number in range(60))
-    found = cases(run("-bfly-convert-schedule-to-affine", "-mlir-print-op-generic", text=text))
+    found = set()
+    for target, count in (("cpu", 42), ("sm_90a", 18)):
+        text = "".join(draw(rng, number, target == "cpu") for number in range(count))
+        flags = (f"-bfly-set-target=target={target}", "-bfly-convert-schedule-to-affine", "-mlir-print-op-generic")
+        found.update(cases(run(*flags, text=text)))
+    found = sorted(found)
     if len(found) < 100:
         raise SystemExit(f"only {len(found)} expressions")
     check(found)

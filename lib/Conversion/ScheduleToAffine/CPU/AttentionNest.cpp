@@ -30,14 +30,13 @@ AttentionNest::AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
   output = emitter.getBuffer(chain.result);
   inputTokens = cast<MemRefType>(input.getType()).getDimSize(1);
   outputTokens = cast<MemRefType>(output.getType()).getDimSize(1);
-  tile = std::min<int64_t>(
-      tokens / 2, llvm::bit_floor<uint64_t>(emitter.getPlan().getTile()));
+  tile = std::min(tokens / 2, emitter.getPlan<CpuAttentionAttr>().getPairs());
   constantGeometry = chain.isWhole();
 }
 
 Panels AttentionNest::pack(Value weights, bool transpose) {
   return {packPanels(nest, emitter.getBuffer(weights), transpose,
-                     getPanelWidth(emitter.getPlan())),
+                     getPanelWidth(emitter)),
           isPerHead(cast<ShapedType>(weights.getType()), channels)};
 }
 
@@ -153,7 +152,7 @@ void AttentionNest::emit() {
       panels[{project.getMatrix(), 1u}] =
           pack(project.getMatrix(), /*transpose=*/true);
   OpFoldResult batches = nest.size(input, 0);
-  if (emitter.parallelOverBatch())
+  if (emitter.getPlan<CpuAttentionAttr>().getParallel() == "batch")
     nest.parallel({batches}, [&](ArrayRef<AffineExpr> ivs) {
       emitSequence(ivs[0], /*parallelTiles=*/false);
     });

@@ -50,7 +50,7 @@ static void emitTiledProducts(KernelEmitter &emitter, NestBuilder &nest,
   auto weightType = cast<MemRefType>(weight.getType());
   auto inputType = cast<MemRefType>(input.getType());
   int64_t out = weightType.getDimSize(0), in = weightType.getDimSize(1);
-  int64_t width = getPanelWidth(emitter.getPlan());
+  int64_t width = getPanelWidth(emitter);
   // Columns go in blocks of so many panels, so that a tile of the result stays
   // in cache while it gets its bias.
   constexpr int64_t kPanelsInBlock = 8;
@@ -59,7 +59,7 @@ static void emitTiledProducts(KernelEmitter &emitter, NestBuilder &nest,
   for (int64_t dim = 0; dim + 2 < inputType.getRank(); ++dim)
     outer.push_back(nest.size(input, dim));
   int64_t rows = inputType.getDimSize(inputType.getRank() - 2);
-  int64_t tile = std::min(rows, emitter.getPlan().getTile());
+  int64_t tile = std::min(rows, emitter.getPlan<CpuDenseAttr>().getRows());
   int64_t tiles = llvm::divideCeilSigned(rows, tile);
 
   Value packed = packPanels(nest, weight, /*transpose=*/true, width);

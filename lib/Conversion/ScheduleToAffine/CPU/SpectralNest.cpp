@@ -166,7 +166,7 @@ void SpectralNest::emitElements() {
 
 void SpectralNest::emit() {
   // Whole slabs, and a narrower one for the channels that are left.
-  int64_t tile = std::min(channels, emitter.getPlan().getTile());
+  int64_t tile = std::min(channels, emitter.getSlabChannels());
   int64_t slabs = channels / tile;
   emitSlabs(0, slabs, tile);
   if (slabs * tile < channels)
@@ -181,8 +181,8 @@ void SpectralNest::emitSlabs(int64_t first, int64_t slabs, int64_t width) {
   // one after the other.
   lanes = packed ? llvm::PowerOf2Ceil((width + 1) / 2) : width;
   if (chain.fft || chain.ifft)
-    transform =
-        &transformNest.emplace(nest, emitter.getPlan(), chain.tokens, lanes);
+    transform = &transformNest.emplace(
+        nest, emitter.getPlan<CpuTransformAttr>(), chain.tokens, lanes);
   auto body = [&](ArrayRef<AffineExpr> ivs) {
     batch = ivs[0];
     origin = slabs == 1 ? nest.constantExpr(first) : ivs[1] * width + first;

@@ -8,8 +8,8 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-TransformNest::TransformNest(NestBuilder &nest, PlanAttr plan, int64_t tokens,
-                             int64_t lanes)
+TransformNest::TransformNest(NestBuilder &nest, CpuTransformAttr plan,
+                             int64_t tokens, int64_t lanes)
     : nest(nest), tokens(tokens), lanes(lanes), radices(plan.getRadices()) {
   for (int64_t radix : radices)
     length *= radix;
@@ -18,7 +18,7 @@ TransformNest::TransformNest(NestBuilder &nest, PlanAttr plan, int64_t tokens,
     lengths.push_back(rest);
     rest /= radix;
   }
-  grouped = plan.getGroups().size() > 1 && radices.size() > 1 && !isBluestein();
+  grouped = plan.getGroups().size() > 1;
   auto table = [&](TableKind kind, int64_t order, int64_t rows) -> Value {
     return TableOp::create(nest.builder, nest.loc,
                            MemRefType::get({rows, 2}, nest.compute), kind,

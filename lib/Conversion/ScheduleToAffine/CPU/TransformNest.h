@@ -30,7 +30,7 @@ public:
 
   /// Tables and radices; emits the tables at the insertion point, which must be
   /// outside the loops that run the transform.
-  TransformNest(NestBuilder &nest, PlanAttr plan, int64_t tokens,
+  TransformNest(NestBuilder &nest, CpuTransformAttr plan, int64_t tokens,
                 int64_t lanes);
 
   /// Allocates the slab of one run.

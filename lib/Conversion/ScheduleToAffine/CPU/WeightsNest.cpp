@@ -10,7 +10,9 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-int64_t mlir::bfly::getPanelWidth(PlanAttr plan) { return 2 * plan.getLanes(); }
+int64_t mlir::bfly::getPanelWidth(KernelEmitter &emitter) {
+  return emitter.getPlan<CpuPanelsAttr>().getColumns();
+}
 
 Value mlir::bfly::packPanels(NestBuilder &nest, Value weights, bool transpose,
                              int64_t width) {
@@ -105,7 +107,7 @@ void mlir::bfly::emitFoldWeights(KernelEmitter &emitter, FoldWeightsOp op) {
   Value output = emitter.getBuffer(op.getResult());
   auto type = cast<MemRefType>(output.getType());
   ArrayRef<int64_t> shape = type.getShape();
-  int64_t size = shape.back(), width = getPanelWidth(emitter.getPlan());
+  int64_t size = shape.back(), width = getPanelWidth(emitter);
   Value packed = packPanels(nest, key, /*transpose=*/false, width);
   SmallVector<OpFoldResult> matrices;
   for (int64_t count : shape.drop_back(2))

@@ -17,7 +17,7 @@ namespace mlir::bfly {
 Value packPanels(NestBuilder &nest, Value weights, bool transpose,
                  int64_t width);
 /// The panel width for a plan: two vectors, so that a broadcast serves both.
-int64_t getPanelWidth(PlanAttr plan);
+int64_t getPanelWidth(KernelEmitter &emitter);
 
 void emitFoldWeights(KernelEmitter &emitter, FoldWeightsOp op);
 /// A projection on its own; within a chain the stages' nest does it.

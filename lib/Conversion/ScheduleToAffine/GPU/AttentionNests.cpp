@@ -40,11 +40,6 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
     if (failed(verifyStage(stage)))
       return failure();
   AttentionStageOp first = chain.stages.front();
-  if (nest.blockThreads < kWarpgroup || nest.blockThreads % kWarpgroup)
-    return first.emitOpError(
-               "needs a plan of whole warpgroups, 128 threads each, got ")
-           << nest.blockThreads << " threads";
-
   RankedTensorType type = first.getState().getType();
   auto stored = cast<FloatType>(
       cast<RankedTensorType>(chain.source.getType()).getElementType());
@@ -65,18 +60,14 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
   Value input = emitter.getBuffer(chain.source);
   Value output = emitter.getBuffer(chain.result);
 
-  ArrayRef<GroupAttr> groups = emitter.getPlan().getGroups();
-  int64_t rows = 2 * emitter.getPlan().getTile();
-  bool local = whole && isLocalAttention(first) && !groups.empty() &&
-               rows % nest.blockThreads == 0 &&
-               getLocalAttention(type.getDimSize(2) / first.getHeads())
-                       .getSharedBytes(rows, elementType.getWidth() / 8) <=
-                   getLocalSharedBytes(emitter.getMachine()) &&
-               llvm::all_of(groups, [&](GroupAttr group) {
-                 return group.getPlace() == Place::Shared;
-               });
+  auto plan = emitter.getPlan<GpuGridAttentionAttr>();
+  auto block = emitter.getPlan<GpuBlockAttentionAttr>();
+  if (block && !whole)
+    return first.emitOpError("is of a part of a network, which "
+                             "#bfly.gpu_block_attention is not for");
   SmallVector<Value> between;
-  if (local) {
+  if (block) {
+    ArrayRef<GroupAttr> groups = block.getGroups();
     // A group writes the rows that it read, so that one array serves all.
     Value to = output;
     auto outputType = cast<MemRefType>(output.getType());
@@ -88,15 +79,15 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
     for (GroupAttr group : groups) {
       bool last = group == groups.back();
       BlockAttentionNest(nest, first, group.getFirst(),
-                         group.getLast() - group.getFirst() + 1, rows, input,
-                         query(first), key(first), last ? output : to,
-                         elementType)
+                         group.getLast() - group.getFirst() + 1,
+                         block.getTokens(), input, query(first), key(first),
+                         last ? output : to, elementType)
           .emit();
       input = to;
     }
   } else if (whole) {
-    GridAttentionNest(nest, first, chain.stages.size(), input, query(first),
-                      key(first), output, elementType)
+    GridAttentionNest(nest, plan, first, chain.stages.size(), input,
+                      query(first), key(first), output, elementType)
         .emit();
   } else {
     // A part of a network, a stage at a time.
@@ -106,8 +97,8 @@ LogicalResult mlir::bfly::emitAttentionOnGPU(KernelEmitter &emitter,
         to = allocateRows(nest, stage, input, nest.compute);
         between.push_back(to);
       }
-      GridAttentionNest(nest, stage, 1, input, query(stage), key(stage), to,
-                        elementType)
+      GridAttentionNest(nest, plan, stage, 1, input, query(stage), key(stage),
+                        to, elementType)
           .emit();
       input = to;
     }

@@ -13,16 +13,15 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// What the ring may take of a block's shared memory, and its most rows.
-static constexpr int64_t kRingBytes = 168 << 10, kRingRows = 6;
-
-GridAttentionNest::GridAttentionNest(NestBuilder &nest, AttentionStageOp first,
-                                     int64_t count, Value input, Value query,
-                                     Value key, Value output,
-                                     FloatType elementType)
+GridAttentionNest::GridAttentionNest(NestBuilder &nest,
+                                     GpuGridAttentionAttr plan,
+                                     AttentionStageOp first, int64_t count,
+                                     Value input, Value query, Value key,
+                                     Value output, FloatType elementType)
     : ChannelAccess(nest), firstStage(first.getStage()), count(count),
-      scale(first.getScale().convertToDouble()), input(input), query(query),
-      key(key), output(output), tiling(nest, first, input, elementType) {}
+      slots(plan.getSlots()), scale(first.getScale().convertToDouble()),
+      input(input), query(query), key(key), output(output),
+      tiling(nest, plan, first, input, elementType) {}
 
 // Scores ---------------------------------------------------------------------
 
@@ -179,16 +178,13 @@ void GridAttentionNest::mixToRows(AffineExpr tile, AffineExpr group,
 void GridAttentionNest::emitStage(AffineExpr number, AffineExpr buffer,
                                   bool last, int64_t stride) {
   auto body = [&](AffineExpr tile, AffineExpr group) {
-    int64_t bytes = tiling.elementType.getWidth() / 8 * tiling.stepDepth *
-                    (tiling.parts * tiling.tilePairs + 2 * tiling.columns);
-    // Loops read memory as it is.
-    int64_t rows = std::clamp<int64_t>(
-        (tiling.hasUnits ? kRingBytes : 0) / bytes, 2, kRingRows);
+    int64_t bytes = tiling.getSlotBytes(nest.blockThreads,
+                                        tiling.elementType.getWidth() / 8);
     fragments = nest.allocateRegisters(int64_t(tiling.products.size()) / 2 *
                                            (tiling.columns / 2),
                                        nest.compute);
     Value ring =
-        nest.allocateShared({rows, bytes}, nest.builder.getIntegerType(8));
+        nest.allocateShared({slots, bytes}, nest.builder.getIntegerType(8));
     partial.emplace(nest, ArrayRef<int64_t>{tiling.groupHeads, 2},
                     tiling.tilePairs);
     gates = nest.allocateShared({tiling.groupHeads, 2, tiling.tilePairs},

@@ -25,8 +25,9 @@ public:
   /// that the input lacks are zeros, those that the output lacks are left out.
   /// `query` and `key` are weights; `elementType` is what the state is stored
   /// in.
-  GridAttentionNest(NestBuilder &nest, AttentionStageOp first, int64_t count,
-                    Value input, Value query, Value key, Value output,
+  GridAttentionNest(NestBuilder &nest, GpuGridAttentionAttr plan,
+                    AttentionStageOp first, int64_t count, Value input,
+                    Value query, Value key, Value output,
                     FloatType elementType);
   void emit();
 
@@ -43,7 +44,7 @@ private:
   void mixToRows(AffineExpr tile, AffineExpr group, AffineExpr buffer,
                  int64_t stride);
 
-  int64_t firstStage, count;
+  int64_t firstStage, count, slots;
   double scale;
   Value input, query, key, output;
   GridAttentionTiling tiling;

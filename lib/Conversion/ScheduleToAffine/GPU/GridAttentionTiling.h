@@ -9,13 +9,15 @@
 #define BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDATTENTIONTILING_H
 
 #include "GPU/GridLoops.h"
+#include "bfly/Schedule/Plan.h"
 
 namespace mlir::bfly {
 
-struct GridAttentionTiling {
+struct GridAttentionTiling : GridAttention {
   /// For a network of stages like `stage`, of `input` (B, tokens, D), whose
   /// state is stored in `elementType`.
-  GridAttentionTiling(NestBuilder &nest, AttentionStageOp stage, Value input,
+  GridAttentionTiling(NestBuilder &nest, GpuGridAttentionAttr plan,
+                      AttentionStageOp stage, Value input,
                       FloatType elementType);
 
   /// Adds "the pair exists" where it may not.
@@ -30,7 +32,7 @@ struct GridAttentionTiling {
   }
 
   FloatType elementType;
-  bool perHead, pairDifference, storesDifference;
+  bool pairDifference, storesDifference;
   /// Whether matrix units multiply.
   bool hasUnits;
   int64_t tokens, channels, heads, headChannels;
@@ -38,14 +40,7 @@ struct GridAttentionTiling {
   /// sequences.
   int64_t warpgroups, tilePairs;
   BatchUnits tiles;
-  /// A group is some whole heads, each of `headColumns` columns; or one head,
-  /// in chunks of `columns`.
-  int64_t groupHeads, groups, headColumns, chunks, columns;
-  /// Depth of a step, steps of a projection, and the channels it is over; the
-  /// depth of the state is that of all groups where each has its own channels.
-  int64_t stepDepth, steps, span;
-  /// Parts of a pair in the state, and the products over them.
-  int64_t parts;
+  /// The products over the parts of a pair.
   SmallVector<int64_t> products, minus;
 };
 

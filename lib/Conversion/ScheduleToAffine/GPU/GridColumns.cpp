@@ -13,7 +13,9 @@ GridColumns::GridColumns(KernelEmitter &emitter, NestBuilder &nest,
                          SpectralChain chain)
     : SpectralMaps(emitter, nest, std::move(chain)) {
   columns = packed ? (channels + 1) / 2 : channels;
-  lanes = std::min(columns, emitter.getPlan().getLanes());
+  // Maps alone have no slabs.
+  auto plan = emitter.getPlan<GpuTransformAttr>();
+  lanes = plan ? std::min(columns, plan.getColumns()) : 1;
   slabs = llvm::divideCeilSigned(columns, lanes);
 }
 

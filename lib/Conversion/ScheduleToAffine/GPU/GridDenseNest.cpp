@@ -13,8 +13,6 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// Rows up to which the weights' bytes are what a product costs.
-static constexpr int64_t kFewRows = 16;
 /// Blocks that keep every multiprocessor busy.
 static constexpr int64_t kEnoughUnits = 264;
 
@@ -23,7 +21,8 @@ namespace {
 class GridLinear {
 public:
   GridLinear(KernelEmitter &emitter, NestBuilder &nest, LinearOp op)
-      : nest(nest), op(op), input(emitter.getBuffer(op.getInput())),
+      : nest(nest), plan(emitter.getPlan<GpuDenseAttr>()), op(op),
+        input(emitter.getBuffer(op.getInput())),
         weight(emitter.getBuffer(op.getWeight())),
         output(emitter.getBuffer(op.getResult())) {
     if (op.getBias())
@@ -42,6 +41,7 @@ private:
   void emitTiles();
 
   NestBuilder &nest;
+  GpuDenseAttr plan;
   LinearOp op;
   Value input, weight, output, bias;
   int64_t out, in;
@@ -143,7 +143,8 @@ void GridLinear::emitDotProducts(ArrayRef<int64_t> leading) {
 
 /// A tile of the result a unit, 4 x 4 elements a thread.
 void GridLinear::emitTiles() {
-  constexpr int64_t kEach = 4, kDepth = 16;
+  constexpr int64_t kEach = 4;
+  int64_t depth = plan.getDepth();
   auto type = cast<MemRefType>(input.getType());
   int64_t rows = type.getDimSize(type.getRank() - 2);
   // Threads (down, across).
@@ -154,7 +155,7 @@ void GridLinear::emitTiles() {
   int64_t height = kEach * down, width = kEach * across;
   int64_t tiles = llvm::divideCeilSigned(rows, height);
   int64_t panels = llvm::divideCeilSigned(out, width);
-  int64_t steps = llvm::divideCeilSigned(in, kDepth);
+  int64_t steps = llvm::divideCeilSigned(in, depth);
   SmallVector<OpFoldResult> units;
   for (int64_t dim = 0; dim + 2 < type.getRank(); ++dim)
     units.push_back(nest.size(input, dim));
@@ -166,8 +167,8 @@ void GridLinear::emitTiles() {
     AffineExpr firstColumn = ivs.back() * width;
     Value totals = nest.allocateRegisters(kEach * kEach, nest.compute);
     // Rows of one depth; a word more keeps the columns in different banks.
-    Value a = nest.allocateShared({kDepth, height + 1}, nest.compute);
-    Value b = nest.allocateShared({kDepth, width + 1}, nest.compute);
+    Value a = nest.allocateShared({depth, height + 1}, nest.compute);
+    Value b = nest.allocateShared({depth, width + 1}, nest.compute);
     auto each = [&](function_ref<void(int64_t, int64_t)> body) {
       for (int64_t r = 0; r < kEach; ++r)
         for (int64_t c = 0; c < kEach; ++c)
@@ -187,17 +188,17 @@ void GridLinear::emitTiles() {
       auto fill = [&](Value tile, int64_t count, int64_t limit,
                       AffineExpr origin,
                       function_ref<Value(AffineExpr, AffineExpr)> element) {
-        nest.threads(count * kDepth, [&](AffineExpr i) {
-          AffineExpr row = i.floorDiv(kDepth), k = i % kDepth;
-          AffineExpr depth = step * kDepth + k;
+        nest.threads(count * depth, [&](AffineExpr i) {
+          AffineExpr row = i.floorDiv(depth), k = i % depth;
+          AffineExpr at = step * depth + k;
           auto copy = [&] {
-            nest.store(element(origin + row, depth), tile, {k, row});
+            nest.store(element(origin + row, at), tile, {k, row});
           };
           SmallVector<AffineExpr> constraints;
           if (limit % count)
             constraints.push_back(-(origin + row) + (limit - 1));
-          if (in % kDepth)
-            constraints.push_back(-depth + (in - 1));
+          if (in % depth)
+            constraints.push_back(-at + (in - 1));
           if (constraints.empty())
             return copy();
           nest.store(nest.constant(0), tile, {k, row});
@@ -212,8 +213,8 @@ void GridLinear::emitTiles() {
       });
       nest.everyThread([&](AffineExpr t) {
         AffineExpr y = t.floorDiv(across), x = t % across;
-        SmallVector<Value> sums = nest.sums(
-            kDepth, kEach * kEach, /*lanes=*/false, [&](AffineExpr k) {
+        SmallVector<Value> sums =
+            nest.sums(depth, kEach * kEach, /*lanes=*/false, [&](AffineExpr k) {
               SmallVector<Value> as, bs, products;
               for (int64_t i = 0; i < kEach; ++i) {
                 as.push_back(nest.load(a, {k, y + i * down}));
@@ -258,12 +259,12 @@ void GridLinear::emitTiles() {
 void GridLinear::emit() {
   auto type = cast<MemRefType>(input.getType());
   SmallVector<int64_t> leading(type.getShape().drop_back());
-  int64_t all = 1;
+  // So many rows read each weight once.
+  int64_t all = 1, fewRows = plan.getRows();
   for (int64_t size : leading)
-    all =
-        ShapedType::isDynamic(size) ? all : std::min(all * size, kFewRows + 1);
+    all = ShapedType::isDynamic(size) ? all : std::min(all * size, fewRows + 1);
   bool tiles = !leading.empty() && !ShapedType::isDynamic(leading.back()) &&
-               all > kFewRows;
+               all > fewRows;
   if (tiles)
     emitTiles();
   else

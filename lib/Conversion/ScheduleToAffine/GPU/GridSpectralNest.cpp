@@ -54,9 +54,11 @@ private:
 
 GridSpectralNest::GridSpectralNest(KernelEmitter &emitter, NestBuilder &nest,
                                    SpectralChain chain)
-    : GridColumns(emitter, nest, std::move(chain)),
-      radices(emitter.getPlan().getRadices()) {
-  if (emitter.getPlan().getGroups().size() > 1) {
+    : GridColumns(emitter, nest, std::move(chain)), radices() {
+  auto plan = emitter.getPlan<GpuTransformAttr>();
+  if (plan)
+    llvm::append_range(radices, plan.getRadices());
+  if (plan && plan.getGroups().size() > 1) {
     outer = radices.front();
     radices.erase(radices.begin());
   }
@@ -220,16 +222,12 @@ LogicalResult GridSpectralNest::emit() {
 LogicalResult mlir::bfly::emitSpectralChainOnGPU(KernelEmitter &emitter,
                                                  NestBuilder &nest,
                                                  const SpectralChain &chain) {
-  if ((chain.fft || chain.ifft) &&
-      !emitter.getMachine().transforms(chain.tokens))
-    return chain.result.getDefiningOp()->emitOpError()
-           << "must be a kernel of its own: "
-           << explainLibrary(chain.tokens, emitter.getMachine());
   return GridSpectralNest(emitter, nest, chain).emit();
 }
 
 bool mlir::bfly::emitBinOfFirstPass(KernelEmitter &emitter, SpectrumBinOp bin) {
-  if (emitter.getPlan().getGroups().size() < 2)
+  auto plan = emitter.getPlan<GpuTransformAttr>();
+  if (!plan || plan.getGroups().size() < 2)
     return false;
   // The chain that the transform begins, if it is one.
   Value link = bin.getInput();

@@ -28,6 +28,7 @@ class LibraryTransform {
 public:
   LibraryTransform(OpBuilder &builder, KernelOp kernel, FloatType compute)
       : builder(builder), loc(kernel.getLoc()), plan(kernel.getPlanAttr()),
+        threads(kernel.getPlanPart<GpuBlockAttr>().getThreads()),
         compute(compute) {}
 
   void emit(FftOp fft, Value source, Value target);
@@ -51,7 +52,8 @@ private:
 
   OpBuilder &builder;
   Location loc;
-  PlanAttr plan;
+  ArrayAttr plan;
+  int64_t threads;
   FloatType compute;
 };
 
@@ -66,7 +68,7 @@ void LibraryTransform::emitKernel(StringRef name, Value source, Value target,
   Value from = body->addArgument(source.getType(), loc);
   Value to = body->addArgument(target.getType(), loc);
   builder.setInsertionPointToStart(body);
-  NestBuilder nest(builder, loc, compute, plan.getThreads());
+  NestBuilder nest(builder, loc, compute, threads);
   SmallVector<OpFoldResult> sizes;
   for (int64_t dim = 0; dim < 3; ++dim)
     sizes.push_back(nest.size(to, dim));

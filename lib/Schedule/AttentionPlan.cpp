@@ -1,0 +1,347 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Plans of butterfly attention: tiles of pairs, and where their state lives.
+
+#include "PlanParts.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+// Of a CPU -------------------------------------------------------------------
+
+static PlanPart chooseCpuAttention(const PlanContext &context) {
+  const Network &network = context.network;
+  const Machine &machine = context.machine;
+  // Three tiles (difference, its key, its score vector) share the second-level
+  // cache with a matrix of weights that streams by.
+  int64_t rowBytes = 3 * network.getChannels() * network.getElementBytes();
+  int64_t tile = llvm::bit_floor<uint64_t>(
+      std::clamp<int64_t>(machine.l2 / 2 / rowBytes, 8, 64));
+  int64_t pairs = network.getAttentionTokens() / 2;
+  // Sequences are spread over the threads where there are enough of them to
+  // keep all busy; else the tiles of each, with a barrier after every stage.
+  bool enough = !ShapedType::isDynamic(network.getBatch()) &&
+                network.getBatch() % machine.threads == 0;
+  bool tooShort = pairs < tile * machine.threads;
+  MLIRContext *mlir = context.getContext();
+  return CpuAttentionAttr::get(
+      mlir, tile, StringAttr::get(mlir, enough || tooShort ? "batch" : "tile"));
+}
+
+static void varyCpuAttention(CpuAttentionAttr part,
+                             function_ref<void(PlanPart)> call) {
+  MLIRContext *context = part.getContext();
+  varyNumber(
+      part.getPairs(),
+      [&](int64_t pairs) {
+        return tryPart<CpuAttentionAttr>(context, pairs, part.getParallel());
+      },
+      call);
+  bool byBatch = part.getParallel() == "batch";
+  call(CpuAttentionAttr::get(
+      context, part.getPairs(),
+      StringAttr::get(context, byBatch ? "tile" : "batch")));
+}
+
+// Of a GPU: stages as phases -------------------------------------------------
+
+static bool multipliesOnUnits(AttentionStageOp first, const Machine &machine) {
+  return getStoredBytes(first) != 4 && machine.usesMatrixUnits();
+}
+
+/// Columns of the products of a unit at most, so that all fragments fit in
+/// registers: of three products, of four; loops want registers for rows and
+/// columns too.
+static int64_t getMostColumns(AttentionStageOp first, const Machine &machine) {
+  int64_t most = first.getScoring() == Scoring::PairDifference ? 128 : 64;
+  return multipliesOnUnits(first, machine) ? most : most / 2;
+}
+
+static int64_t getMostDepth(AttentionStageOp first) {
+  return getStoredBytes(first) == 4 ? 16 : 32;
+}
+
+/// What a ring may take of a block's shared memory: the rest is for scores.
+static int64_t getRingLimit(const Machine &machine) {
+  return machine.sharedBytes / 4 * 3;
+}
+
+GridAttention mlir::bfly::getGridAttention(AttentionStageOp first,
+                                           GpuGridAttentionAttr plan) {
+  GridAttention grid;
+  int64_t channels = first.getState().getType().getDimSize(2);
+  int64_t heads = first.getHeads(), headChannels = channels / heads;
+  grid.perHead =
+      isPerHead(cast<ShapedType>(first.getWeights()[0].getType()), channels);
+  grid.headColumns = llvm::alignTo(headChannels, 8);
+  grid.chunks = llvm::divideCeil(grid.headColumns, plan.getColumns());
+  // Where heads have their own weights, another head's channels would meet
+  // zeros in a product, which do not keep its NaN or Inf out.
+  int64_t most = grid.perHead ? 1 : std::min(heads, plan.getHeads());
+  most = std::min(most,
+                  std::max<int64_t>(plan.getColumns() / grid.headColumns, 1));
+  grid.groups = llvm::divideCeil(heads, most);
+  grid.groupHeads = llvm::divideCeil(heads, grid.groups);
+  grid.columns =
+      grid.chunks == 1
+          ? grid.groupHeads * grid.headColumns
+          : llvm::alignTo(llvm::divideCeil(grid.headColumns, grid.chunks), 8);
+  grid.span = grid.perHead ? headChannels : channels;
+  grid.stepDepth =
+      std::min<int64_t>(plan.getDepth(), llvm::alignTo(grid.span, 16));
+  grid.steps = llvm::divideCeil(grid.span, grid.stepDepth);
+  bool withDifference = first.getScoring() == Scoring::PairDifference &&
+                        getStoredBytes(first) == 4;
+  grid.parts = withDifference ? 3 : 2;
+  return grid;
+}
+
+int64_t GridAttention::getSlotBytes(int64_t threads,
+                                    int64_t elementBytes) const {
+  int64_t pairs = threads / kWarpgroup * 64;
+  return elementBytes * stepDepth * (parts * pairs + 2 * columns);
+}
+
+/// Slots of a ring that steps are copied ahead into: as many as fit, up to six.
+static int64_t chooseSlots(const PlanContext &context,
+                           GpuGridAttentionAttr plan) {
+  AttentionStageOp first = context.network.stages.front();
+  int64_t bytes = getGridAttention(first, plan)
+                      .getSlotBytes(kBlockThreads, getStoredBytes(first));
+  return std::clamp<int64_t>(getRingLimit(context.machine) / bytes, 2, 6);
+}
+
+static LogicalResult verifyGpuGridAttention(const PlanContext &context,
+                                            GpuGridAttentionAttr part) {
+  AttentionStageOp first = context.network.stages.front();
+  if (part.getColumns() > getMostColumns(first, context.machine))
+    return refuse(context, part, "P1")
+           << "columns must be at most "
+           << getMostColumns(first, context.machine) << " for scores of "
+           << stringifyScoring(first.getScoring()) << " and a state of "
+           << 8 * getStoredBytes(first) << " bits";
+  if (part.getDepth() > getMostDepth(first))
+    return refuse(context, part, "P3")
+           << "depth must be at most " << getMostDepth(first)
+           << " for a state of " << 8 * getStoredBytes(first) << " bits";
+  if (!multipliesOnUnits(first, context.machine)) {
+    if (part.getSlots() != 2)
+      return refuse(context, part, "P4")
+             << "slots must be 2 where loops multiply, which read memory as it "
+                "is";
+    return success();
+  }
+  auto block = context.kernel.getPlanPart<GpuBlockAttr>();
+  int64_t bytes =
+      part.getSlots() *
+      getGridAttention(first, part)
+          .getSlotBytes(block ? block.getThreads() : 0, getStoredBytes(first));
+  if (bytes > getRingLimit(context.machine))
+    return refuse(context, part, "P4")
+           << part.getSlots() << " slots take " << bytes << " bytes of the "
+           << getRingLimit(context.machine)
+           << " of a block's shared memory that are for them";
+  return success();
+}
+
+static void varyGpuGridAttention(GpuGridAttentionAttr part,
+                                 function_ref<void(PlanPart)> call) {
+  int64_t words[] = {part.getColumns(), part.getHeads(), part.getDepth(),
+                     part.getSlots()};
+  for (int64_t &word : words) {
+    int64_t written = word;
+    varyNumber(
+        written,
+        [&](int64_t other) {
+          word = other;
+          PlanPart changed = tryPart<GpuGridAttentionAttr>(
+              part.getContext(), words[0], words[1], words[2], words[3]);
+          word = written;
+          return changed;
+        },
+        call);
+  }
+}
+
+// Of a GPU: groups of stages in a block --------------------------------------
+
+/// Columns of queries, and as many of keys, whose fragments fit in registers
+/// for both tokens of a pair.
+static constexpr int64_t kLocalColumns = 64;
+
+/// What tokens and weights may take of a block's shared memory.
+static int64_t getLocalLimit(const Machine &machine) {
+  // All but what buffers' alignment may waste.
+  return machine.sharedBytes - machine.sharedBytes / 32;
+}
+
+LocalAttention mlir::bfly::getLocalAttention(int64_t headChannels) {
+  int64_t padded = llvm::alignTo(headChannels, 8);
+  int64_t chunks = llvm::divideCeil(padded, kLocalColumns);
+  return {
+      static_cast<int64_t>(llvm::alignTo(headChannels, 16)),
+      static_cast<int64_t>(llvm::alignTo(llvm::divideCeil(padded, chunks), 8)),
+      chunks};
+}
+
+int64_t LocalAttention::getSharedBytes(int64_t rows,
+                                       int64_t elementBytes) const {
+  // Two buffers of the state and the weights, in core matrices with a row
+  // between them; partial scores and gates of every pair.
+  int64_t elements = (2 * rows + 2 * columns) * depth * 9 / 8;
+  return elements * elementBytes + 4 * (8 * (rows / 2 + 8) + rows);
+}
+
+int64_t mlir::bfly::getStoredBytes(AttentionStageOp first) {
+  Value source = first.getState();
+  while (Operation *op = source.getDefiningOp()) {
+    if (!isa<arith::ExtFOp, tensor::PadOp>(op))
+      break;
+    source = op->getOperand(0);
+  }
+  auto type = cast<RankedTensorType>(source.getType()).getElementType();
+  if (first.getWeights().empty())
+    return type.getIntOrFloatBitWidth() / 8;
+  auto weights = cast<RankedTensorType>(first.getWeights()[0].getType());
+  return type == weights.getElementType() ? type.getIntOrFloatBitWidth() / 8
+                                          : 4;
+}
+
+/// Whether a block can do all stages of a network: its heads are apart and its
+/// scores what those nests compute.
+static bool isLocalNetwork(const Network &network) {
+  if (!isWholeNetwork(network.stages))
+    return false;
+  // Nobody else reads what is between them.
+  for (AttentionStageOp stage : ArrayRef(network.stages).drop_back())
+    if (!stage.getResult().hasOneUse())
+      return false;
+  AttentionStageOp first = network.stages.front();
+  if (first.getScoring() != Scoring::Definition)
+    return false;
+  return isPerHead(cast<ShapedType>(first.getWeights()[0].getType()),
+                   first.getState().getType().getDimSize(2));
+}
+
+static int64_t getLocalBytes(const Network &network, int64_t tokens) {
+  AttentionStageOp first = network.stages.front();
+  return getLocalAttention(network.getChannels() / int64_t(first.getHeads()))
+      .getSharedBytes(tokens, getStoredBytes(first));
+}
+
+static LogicalResult verifyGpuBlockAttention(const PlanContext &context,
+                                             GpuBlockAttentionAttr part) {
+  const Network &network = context.network;
+  if (!isLocalNetwork(network))
+    return refuse(context, part, "P1")
+           << "all stages of one network are needed, alike, with weights per "
+              "head and scores as their definition";
+  auto block = context.kernel.getPlanPart<GpuBlockAttr>();
+  int64_t tokens = part.getTokens(), threads = block ? block.getThreads() : 1;
+  if (tokens % threads)
+    return refuse(context, part, "P2")
+           << "tokens must be a multiple of the block's " << threads
+           << " threads";
+  int64_t next = 0;
+  for (GroupAttr group : part.getGroups()) {
+    int64_t count = group.getLast() - group.getFirst() + 1;
+    next = group.getLast() + 1;
+    if (group.getPlace() != Place::Shared || count > 16)
+      return refuse(context, part, "P3")
+             << "groups must each be of at most 16 stages, in shared";
+    if (tokens % (int64_t(1) << count))
+      return refuse(context, part, "P2")
+             << "tokens must be a multiple of " << (int64_t(1) << count)
+             << " for a group of " << count << " stages";
+  }
+  if (next != network.numStages())
+    return refuse(context, part, "P3")
+           << "groups must hold all " << network.numStages() << " stages";
+  int64_t bytes = getLocalBytes(network, tokens);
+  if (bytes > getLocalLimit(context.machine))
+    return refuse(context, part, "P4")
+           << "tokens and weights take " << bytes << " bytes of a block's "
+           << getLocalLimit(context.machine) << " bytes of shared memory";
+  return success();
+}
+
+static GpuBlockAttentionAttr makeGpuBlockAttention(MLIRContext *context,
+                                                   int64_t tokens,
+                                                   int64_t stages,
+                                                   int64_t most) {
+  SmallVector<GroupAttr> groups;
+  for (int64_t stage = 0; stage < stages; stage += most)
+    groups.push_back(GroupAttr::get(
+        context, stage, std::min(stage + most, stages) - 1, Place::Shared));
+  return GpuBlockAttentionAttr::get(context, tokens, groups);
+}
+
+static PlanPart chooseGpuAttention(const PlanContext &context) {
+  const Network &network = context.network;
+  MLIRContext *mlir = context.getContext();
+  AttentionStageOp first = network.stages.front();
+  // Tokens in a block's shared memory at most, and the least that are worth it.
+  constexpr int64_t kMost = 512, kLeast = 256;
+  if (isLocalNetwork(network))
+    for (int64_t tokens = kMost; tokens >= kLeast; tokens /= 2)
+      if (getLocalBytes(network, tokens) <= getLocalLimit(context.machine))
+        // As many stages as the tokens of a block have bits.
+        return makeGpuBlockAttention(mlir, tokens, network.numStages(),
+                                     llvm::Log2_64(tokens));
+  auto make = [&](int64_t slots) {
+    return GpuGridAttentionAttr::get(mlir,
+                                     getMostColumns(first, context.machine),
+                                     /*heads=*/8, getMostDepth(first), slots);
+  };
+  bool onUnits = multipliesOnUnits(first, context.machine);
+  return make(onUnits ? chooseSlots(context, make(2)) : 2);
+}
+
+static void varyGpuBlockAttention(GpuBlockAttentionAttr part,
+                                  function_ref<void(PlanPart)> call) {
+  MLIRContext *context = part.getContext();
+  varyNumber(
+      part.getTokens(),
+      [&](int64_t tokens) {
+        return tryPart<GpuBlockAttentionAttr>(context, tokens,
+                                              part.getGroups());
+      },
+      call);
+  if (part.getGroups().empty())
+    return;
+  int64_t stages = part.getGroups().back().getLast() + 1;
+  int64_t most = 0;
+  for (GroupAttr group : part.getGroups())
+    most = std::max(most, group.getLast() - group.getFirst() + 1);
+  for (int64_t other : {most - 1, most / 2})
+    if (other > 0)
+      call(makeGpuBlockAttention(context, part.getTokens(), stages, other));
+}
+
+// The table ------------------------------------------------------------------
+
+void mlir::bfly::addAttentionDecisions(SmallVectorImpl<Decision> &decisions) {
+  decisions.push_back({"the stages of attention",
+                       [](const PlanContext &context) {
+                         return !context.machine.isGPU() &&
+                                !context.network.stages.empty();
+                       },
+                       chooseCpuAttention,
+                       {makeKind<CpuAttentionAttr, acceptAny<CpuAttentionAttr>,
+                                 varyCpuAttention>()}});
+  decisions.push_back({"the stages of attention",
+                       [](const PlanContext &context) {
+                         return context.machine.isGPU() &&
+                                !context.network.stages.empty();
+                       },
+                       chooseGpuAttention,
+                       {makeKind<GpuGridAttentionAttr, verifyGpuGridAttention,
+                                 varyGpuGridAttention>(),
+                        makeKind<GpuBlockAttentionAttr, verifyGpuBlockAttention,
+                                 varyGpuBlockAttention>()}});
+}

@@ -1,0 +1,198 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Plans of dense layers and of what a GPU's libraries do.
+
+#include "PlanParts.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+// Of a CPU -------------------------------------------------------------------
+
+static PlanPart chooseCpuPanels(const PlanContext &context) {
+  // Two vectors.
+  return CpuPanelsAttr::get(context.getContext(),
+                            2 * context.machine.lanes * 4 /
+                                context.network.getElementBytes());
+}
+
+static void varyCpuPanels(CpuPanelsAttr part,
+                          function_ref<void(PlanPart)> call) {
+  varyNumber(
+      part.getColumns(),
+      [&](int64_t columns) {
+        return tryPart<CpuPanelsAttr>(part.getContext(), columns);
+      },
+      call);
+}
+
+/// Rows of a dense product's tile: enough to stream the weights for, few enough
+/// for every thread to get some.
+static PlanPart chooseCpuDense(const PlanContext &context) {
+  constexpr int64_t most = 64, least = 8;
+  int64_t tile = most;
+  for (LinearOp op : context.network.products) {
+    int64_t rows = 1;
+    for (int64_t size : op.getInput().getType().getShape().drop_back())
+      rows *= ShapedType::isDynamic(size) ? 1 : std::min(size, most * most);
+    uint64_t share =
+        std::max<int64_t>(rows / (2 * context.machine.threads), least);
+    tile = std::min<int64_t>(tile, llvm::bit_floor(share));
+  }
+  return CpuDenseAttr::get(context.getContext(), tile);
+}
+
+static void varyCpuDense(CpuDenseAttr part, function_ref<void(PlanPart)> call) {
+  varyNumber(
+      part.getRows(),
+      [&](int64_t rows) {
+        return tryPart<CpuDenseAttr>(part.getContext(), rows);
+      },
+      call);
+}
+
+// Of a GPU -------------------------------------------------------------------
+
+static PlanPart chooseGpuDense(const PlanContext &context) {
+  MLIRContext *mlir = context.getContext();
+  if (isLibraryProduct(context))
+    return LibraryAttr::get(mlir, StringAttr::get(mlir, "cuBLASLt"));
+  return GpuDenseAttr::get(mlir, /*rows=*/16, /*depth=*/16);
+}
+
+static void varyGpuDense(GpuDenseAttr part, function_ref<void(PlanPart)> call) {
+  varyNumber(
+      part.getRows(),
+      [&](int64_t rows) {
+        return tryPart<GpuDenseAttr>(part.getContext(), rows, part.getDepth());
+      },
+      call);
+  varyNumber(
+      part.getDepth(),
+      [&](int64_t depth) {
+        return tryPart<GpuDenseAttr>(part.getContext(), part.getRows(), depth);
+      },
+      call);
+}
+
+// Libraries ------------------------------------------------------------------
+
+std::string mlir::bfly::explainLibrary(int64_t tokens, const Machine &machine) {
+  if (machine.transforms(tokens))
+    return {};
+  std::string text = ("cuFFT transforms N = " + Twine(tokens)).str();
+  if (!llvm::isPowerOf2_64(tokens))
+    return text + ", which is no power of two";
+  return (text + ", which is more than " + Twine(machine.longestTransform))
+      .str();
+}
+
+/// The kernel's only operation, of its arguments and for its results; null
+/// where there is more in it.
+static Operation *getLoneOp(KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  if (!llvm::hasSingleElement(body.without_terminator()))
+    return nullptr;
+  Operation *only = &body.front();
+  bool isAlone =
+      llvm::all_of(only->getOperands(), llvm::IsaPred<BlockArgument>) &&
+      body.getTerminator()->getOperands() == only->getResults();
+  return isAlone ? only : nullptr;
+}
+
+/// Bytes that cuBLASLt wants rows to be a multiple of.
+static constexpr int64_t kLibraryAlignment = 16;
+
+/// A product that cuBLASLt can do. With relu it would make a number of a NaN.
+static LinearOp getLoneProduct(KernelOp kernel) {
+  auto linear = dyn_cast_or_null<LinearOp>(getLoneOp(kernel));
+  if (!linear || linear.getRelu())
+    return nullptr;
+  Type element = linear.getInput().getType().getElementType();
+  auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  bool isAligned = weight.getDimSize(1) * bytes % kLibraryAlignment == 0 &&
+                   weight.getDimSize(0) * bytes % kLibraryAlignment == 0;
+  return element.isF64() || !isAligned ? nullptr : linear;
+}
+
+bool mlir::bfly::isLibraryProduct(const PlanContext &context) {
+  // Multiplications from which on a library is worth a call.
+  constexpr int64_t kLibraryProduct = 1 << 22;
+  LinearOp linear = getLoneProduct(context.kernel);
+  if (!linear)
+    return false;
+  // Of a dynamic batch one sequence.
+  auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+  int64_t work = weight.getNumElements();
+  for (int64_t size : linear.getInput().getType().getShape().drop_back())
+    work = llvm::SaturatingMultiply<uint64_t>(
+        work, ShapedType::isDynamic(size) ? 1 : size);
+  return work >= kLibraryProduct && weight.getDimSize(0) >= 64 &&
+         weight.getDimSize(1) >= 64;
+}
+
+static LogicalResult verifyLibrary(const PlanContext &context,
+                                   LibraryAttr part) {
+  Operation *only = getLoneOp(context.kernel);
+  if (part.getName() == "cuFFT") {
+    if (isa_and_nonnull<FftOp, IfftOp>(only) &&
+        context.kernel.getNumOperands() == 1)
+      return success();
+    InFlightDiagnostic error = refuse(context, part, "P1");
+    error
+        << "name = \"cuFFT\": a transform that it does must be a kernel of its "
+           "own";
+    std::string why =
+        explainLibrary(context.network.transformTokens, context.machine);
+    if (context.network.transforms && !why.empty())
+      error << ": " << why;
+    return error;
+  }
+  if (getLoneProduct(context.kernel))
+    return success();
+  return refuse(context, part, "P1")
+         << "name = \"cuBLASLt\": it does one bfly.linear without relu, not of "
+            "f64, with rows of multiples of "
+         << kLibraryAlignment << " bytes";
+}
+
+/// A library is chosen or not.
+static void varyLibrary(LibraryAttr, function_ref<void(PlanPart)>) {}
+
+PartKind mlir::bfly::getLibraryKind() {
+  return makeKind<LibraryAttr, verifyLibrary, varyLibrary>();
+}
+
+// The table ------------------------------------------------------------------
+
+void mlir::bfly::addDenseDecisions(SmallVectorImpl<Decision> &decisions) {
+  decisions.push_back(
+      {"the matrices of weights",
+       [](const PlanContext &context) {
+         return !context.machine.isGPU() &&
+                llvm::any_of(
+                    context.network.ops,
+                    llvm::IsaPred<LinearOp, AttentionStageOp, FoldWeightsOp>);
+       },
+       chooseCpuPanels,
+       {makeKind<CpuPanelsAttr, acceptAny<CpuPanelsAttr>, varyCpuPanels>()}});
+  decisions.push_back(
+      {"the dense layers",
+       [](const PlanContext &context) {
+         return !context.machine.isGPU() && !context.network.products.empty();
+       },
+       chooseCpuDense,
+       {makeKind<CpuDenseAttr, acceptAny<CpuDenseAttr>, varyCpuDense>()}});
+  decisions.push_back(
+      {"the dense layers",
+       [](const PlanContext &context) {
+         return context.machine.isGPU() && !context.network.products.empty();
+       },
+       chooseGpuDense,
+       {makeKind<GpuDenseAttr, acceptAny<GpuDenseAttr>, varyGpuDense>(),
+        getLibraryKind()}});
+}

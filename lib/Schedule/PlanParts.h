@@ -1,0 +1,106 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// The decisions that plans are made of, and what each part of a plan must be.
+
+#ifndef BFLY_LIB_SCHEDULE_PLANPARTS_H
+#define BFLY_LIB_SCHEDULE_PLANPARTS_H
+
+#include "bfly/IR/Network.h"
+#include "bfly/Schedule/Plan.h"
+
+namespace mlir::bfly {
+
+/// What a plan is chosen for, and checked against.
+struct PlanContext {
+  /// Which is asked, never changed.
+  mutable KernelOp kernel;
+  const Network &network;
+  const Machine &machine;
+
+  MLIRContext *getContext() const { return kernel.getContext(); }
+  /// The parts of the plan that is checked; none of one that is being chosen.
+  ArrayRef<Attribute> getPlan() const {
+    ArrayAttr plan = kernel.getPlanAttr();
+    return plan ? plan.getValue() : ArrayRef<Attribute>();
+  }
+};
+
+/// Threads of a block that is chosen: two warpgroups, of which attention's have
+/// 64 pairs at a time each, as many as leave a thread all its registers for
+/// their products.
+constexpr int64_t kBlockThreads = 256;
+
+/// The error that a part does not fit, to which what is allowed is to be added;
+/// `label` is that of the constraint, in the attribute's description.
+InFlightDiagnostic refuse(const PlanContext &context, PlanPart part,
+                          StringRef label);
+
+/// A kind of part, which decides something for the nests that read it.
+struct PartKind {
+  StringRef name;
+  bool (*isOne)(PlanPart part);
+  LogicalResult (*verify)(const PlanContext &context, PlanPart part);
+  /// Calls back with parts that differ from `part` in one word, some of which
+  /// may not fit.
+  void (*vary)(PlanPart part, function_ref<void(PlanPart)> call);
+};
+
+/// The kind of a part's class, whose rules are functions of that class.
+template <typename Part, LogicalResult (*verify)(const PlanContext &, Part),
+          void (*vary)(Part, function_ref<void(PlanPart)>)>
+PartKind makeKind() {
+  return {Part::getMnemonic(), [](PlanPart part) { return isa<Part>(part); },
+          [](const PlanContext &context, PlanPart part) {
+            return verify(context, cast<Part>(part));
+          },
+          [](PlanPart part, function_ref<void(PlanPart)> call) {
+            vary(cast<Part>(part), call);
+          }};
+}
+
+/// For parts that fit every kernel that asks for them.
+template <typename Part> LogicalResult acceptAny(const PlanContext &, Part) {
+  return success();
+}
+
+/// Something that nests of a kernel want to be told, by one part of any of some
+/// kinds.
+struct Decision {
+  StringRef name;
+  bool (*isNeeded)(const PlanContext &context);
+  PlanPart (*choose)(const PlanContext &context);
+  SmallVector<PartKind> kinds;
+};
+
+// Each file's decisions.
+void addTransformDecisions(SmallVectorImpl<Decision> &decisions);
+void addAttentionDecisions(SmallVectorImpl<Decision> &decisions);
+void addDenseDecisions(SmallVectorImpl<Decision> &decisions);
+
+/// Whether a part leaves no loops to the kernel: a library takes the arrays as
+/// they are.
+bool hasOwnBlocks(Attribute part);
+/// The kind of `#bfly.library`, which transforms and dense layers share.
+PartKind getLibraryKind();
+/// Whether cuBLASLt can do what the kernel holds, and is quick with it.
+bool isLibraryProduct(const PlanContext &context);
+
+/// Halves and doubles a number.
+template <typename Make>
+void varyNumber(int64_t value, Make make, function_ref<void(PlanPart)> call) {
+  for (int64_t other : {value / 2, value * 2})
+    if (PlanPart part = make(other))
+      call(part);
+}
+
+/// What checks nothing aloud: null where a part cannot be.
+template <typename Part, typename... Args>
+PlanPart tryPart(MLIRContext *context, Args &&...words) {
+  auto silent = [] { return InFlightDiagnostic(); };
+  return PlanPart(Part::getChecked(silent, context, words...));
+}
+
+} // namespace mlir::bfly
+
+#endif // BFLY_LIB_SCHEDULE_PLANPARTS_H

@@ -1,0 +1,371 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Plans of transforms: slabs of channels, radix passes, and what of them runs
+// where.
+
+#include "PlanParts.h"
+
+#include "bfly/Schedule/Radices.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+/// Largest radix of a pass that is chosen: so many complex values in registers.
+static constexpr int64_t kLargestRadix = 16;
+
+static SmallVector<GroupAttr> makeGroups(MLIRContext *context, int64_t passes,
+                                         bool split, Place first, Place rest) {
+  if (passes == 0)
+    return {};
+  if (!split)
+    return {GroupAttr::get(context, 0, passes - 1, rest)};
+  return {GroupAttr::get(context, 0, 0, first),
+          GroupAttr::get(context, 1, passes - 1, rest)};
+}
+
+/// The product, or a number above every length.
+static int64_t multiply(ArrayRef<int64_t> radices) {
+  constexpr int64_t most = 1 << 30;
+  int64_t product = 1;
+  for (int64_t radix : radices)
+    if (llvm::MulOverflow(product, radix, product) || product > most)
+      return most + 1;
+  return product;
+}
+
+/// The error that the passes' groups are not what they can be.
+template <typename Part>
+static LogicalResult verifyGroups(const PlanContext &context, Part part,
+                                  bool maySplit, Place whole, Place first,
+                                  Place rest) {
+  MLIRContext *mlir = context.getContext();
+  int64_t passes = part.getRadices().size();
+  SmallVector<GroupAttr> one = makeGroups(mlir, passes, false, first, whole);
+  SmallVector<GroupAttr> two;
+  if (maySplit && passes > 1)
+    two = makeGroups(mlir, passes, true, first, rest);
+  if (part.getGroups() == ArrayRef(one) ||
+      (!two.empty() && part.getGroups() == ArrayRef(two)))
+    return success();
+  InFlightDiagnostic error = refuse(context, part, "P4");
+  auto print = [&](ArrayRef<GroupAttr> groups) {
+    error << "[";
+    llvm::interleaveComma(groups, error, [&](GroupAttr group) {
+      error << "<" << group.getFirst() << " to " << group.getLast() << " in "
+            << stringifyPlace(group.getPlace()) << ">";
+    });
+    error << "]";
+  };
+  error << "groups must be ";
+  print(one);
+  if (!two.empty()) {
+    error << " or ";
+    print(two);
+  }
+  return error;
+}
+
+// Of a CPU -------------------------------------------------------------------
+
+/// Share of a cache that a slab may fill: the rest is for what streams by.
+static constexpr double kCacheShare = 0.75;
+
+/// Elements of the compute type in a vector.
+static int64_t getLanes(const PlanContext &context) {
+  return context.machine.lanes * 4 / context.network.getElementBytes();
+}
+
+static PlanPart chooseCpuTransform(const PlanContext &context) {
+  const Network &network = context.network;
+  const Machine &machine = context.machine;
+  int64_t lanes = getLanes(context);
+  int64_t tokens = network.transformTokens;
+  bool bluestein = needsBluestein(tokens);
+  int64_t length = bluestein ? getBluesteinLength(tokens) : tokens;
+  SmallVector<int64_t> radices = factorIntoRadices(length, kLargestRadix);
+  // One pass over the whole slab, where that is in no cache of a core; the
+  // others, with the map between them and their inverses, on a pair of its
+  // sub-transforms at a time.
+  double bytes = 2.0 * double(length * lanes * network.getElementBytes());
+  bool split = bytes > double(machine.l2) * kCacheShare && radices.size() > 1 &&
+               !bluestein;
+  MLIRContext *mlir = context.getContext();
+  return CpuTransformAttr::get(
+      mlir, network.packed ? 2 * lanes : lanes, radices,
+      makeGroups(mlir, radices.size(), split, Place::Slab,
+                 split ? Place::Pair : Place::Slab));
+}
+
+static LogicalResult verifyCpuTransform(const PlanContext &context,
+                                        CpuTransformAttr part) {
+  int64_t tokens = context.network.transformTokens;
+  int64_t product = multiply(part.getRadices());
+  // Any power of two that is long enough serves Bluestein's convolution.
+  bool bluestein = product != tokens;
+  if (bluestein && (product < 2 * tokens - 1 || product > (1 << 30) ||
+                    !llvm::isPowerOf2_64(product)))
+    return refuse(context, part, "P3")
+           << "the product of radices must be the " << tokens
+           << " tokens, or a power of two of at least " << 2 * tokens - 1
+           << " and at most " << (1 << 30);
+  return verifyGroups(context, part, !bluestein, Place::Slab, Place::Slab,
+                      Place::Pair);
+}
+
+/// Factors of the same length, and the other ways to group them.
+template <typename Make>
+static void varyPasses(ArrayRef<int64_t> radices, ArrayRef<GroupAttr> groups,
+                       Place whole, Place first, Place rest,
+                       MLIRContext *context, Make make,
+                       function_ref<void(PlanPart)> call) {
+  auto propose = [&](ArrayRef<int64_t> passes, bool split) {
+    if (PlanPart part = make(passes, makeGroups(context, passes.size(), split,
+                                                first, split ? rest : whole)))
+      call(part);
+  };
+  bool split = groups.size() > 1;
+  propose(radices, !split);
+  int64_t length = multiply(radices);
+  for (int64_t largest : {4, 8, 16, 32}) {
+    SmallVector<int64_t> passes = factorIntoRadices(length, largest);
+    propose(passes, split);
+    std::reverse(passes.begin(), passes.end());
+    propose(passes, split);
+  }
+}
+
+static void varyCpuTransform(CpuTransformAttr part,
+                             function_ref<void(PlanPart)> call) {
+  MLIRContext *context = part.getContext();
+  varyNumber(
+      part.getChannels(),
+      [&](int64_t channels) {
+        return tryPart<CpuTransformAttr>(context, channels, part.getRadices(),
+                                         part.getGroups());
+      },
+      call);
+  varyPasses(
+      part.getRadices(), part.getGroups(), Place::Slab, Place::Slab,
+      Place::Pair, context,
+      [&](ArrayRef<int64_t> radices, ArrayRef<GroupAttr> groups) {
+        return tryPart<CpuTransformAttr>(context, part.getChannels(), radices,
+                                         groups);
+      },
+      call);
+}
+
+static void varyCpuSlabs(CpuSlabsAttr part, function_ref<void(PlanPart)> call) {
+  varyNumber(
+      part.getChannels(),
+      [&](int64_t channels) {
+        return tryPart<CpuSlabsAttr>(part.getContext(), channels);
+      },
+      call);
+}
+
+// Of a GPU -------------------------------------------------------------------
+
+/// Real numbers of a slab of some columns in a block's shared memory, where a
+/// row is skipped after so many as the last pass takes: see SlabTransform.
+static int64_t getSlabSize(ArrayRef<int64_t> radices, int64_t parts,
+                           int64_t columns) {
+  int64_t rows = parts * multiply(radices);
+  return 2 * columns * (rows + (radices.empty() ? 0 : rows / radices.back()));
+}
+
+/// Shared memory beside a slab: sums of other phases, and barriers.
+static constexpr int64_t kSharedReserve = 4 << 10;
+
+namespace {
+/// A transform's part, and the threads that its blocks have use for.
+struct GpuTransformChoice {
+  GpuTransformAttr part;
+  int64_t threads;
+};
+} // namespace
+
+static GpuTransformChoice chooseGpuSlabs(const PlanContext &context) {
+  const Network &network = context.network;
+  const Machine &machine = context.machine;
+  MLIRContext *mlir = context.getContext();
+  int64_t tokens = network.transformTokens, bytes = network.getElementBytes();
+  int64_t all = network.getChannels();
+  if (network.packed)
+    all = (all + 1) / 2;
+  // Rows of a slab of f32 that are 32 bytes wide, which is what memory gives at
+  // once; wider ones where the transform is short, for every thread to have
+  // work.
+  constexpr int64_t kRow = 4, kSlab = 8192;
+  int64_t limit = machine.sharedBytes - kSharedReserve;
+  // The widest slab that fits, at most `most` wide.
+  auto fit = [&](ArrayRef<int64_t> passes, int64_t parts, int64_t most) {
+    while (most && getSlabSize(passes, parts, most) * bytes > limit)
+      most /= 2;
+    return most;
+  };
+  SmallVector<int64_t> radices = factorIntoRadices(tokens, kLargestRadix);
+  int64_t columns = fit(radices, 1, std::max(kRow, kSlab / tokens));
+  bool split = columns * bytes < kRow * 4 && tokens > kLargestRadix;
+  if (split) {
+    // The first pass through memory; then pairs of its sub-transforms.
+    radices = factorIntoRadices(tokens / kLargestRadix, kLargestRadix);
+    columns =
+        fit(radices, 2, std::max(kRow, kSlab * kLargestRadix / (2 * tokens)));
+    columns = std::max<int64_t>(columns, 1);
+    radices.insert(radices.begin(), kLargestRadix);
+  }
+  // Blocks take slabs in waves: narrower ones where fewer would be idle in the
+  // last.
+  int64_t batch =
+      ShapedType::isDynamic(network.getBatch()) ? 1 : network.getBatch();
+  int64_t threads = kBlockThreads;
+  int64_t blocks = machine.multiprocessors *
+                   std::max<int64_t>(1, machine.residentThreads / threads);
+  auto cost = [&](int64_t width) {
+    int64_t slabs = batch * llvm::divideCeilSigned(all, width);
+    return llvm::divideCeilSigned(slabs, blocks) * width;
+  };
+  if (!split)
+    for (int64_t width = columns / 2; width >= kRow; width /= 2)
+      if (cost(width) < cost(columns))
+        columns = width;
+  columns = std::min(columns, all);
+  // A block of many threads where only one fits.
+  int64_t rows = tokens / (split ? kLargestRadix / 2 : 1);
+  if (2 * columns * rows * bytes > limit / 2)
+    threads = 512;
+  return {GpuTransformAttr::get(mlir, columns, radices,
+                                makeGroups(mlir, radices.size(), split,
+                                           Place::Memory, Place::Shared)),
+          threads};
+}
+
+static PlanPart chooseGpuTransform(const PlanContext &context) {
+  if (!context.machine.transforms(context.network.transformTokens))
+    return LibraryAttr::get(context.getContext(),
+                            StringAttr::get(context.getContext(), "cuFFT"));
+  return chooseGpuSlabs(context).part;
+}
+
+static LogicalResult verifyGpuTransform(const PlanContext &context,
+                                        GpuTransformAttr part) {
+  int64_t tokens = context.network.transformTokens;
+  if (!context.machine.transforms(tokens))
+    return refuse(context, part, "P3")
+           << "must be a kernel of its own, with #bfly.library<name = "
+              "\"cuFFT\">: "
+           << explainLibrary(tokens, context.machine);
+  if (multiply(part.getRadices()) != tokens)
+    return refuse(context, part, "P3")
+           << "the product of radices must be the " << tokens << " tokens";
+  if (failed(verifyGroups(context, part, /*maySplit=*/true, Place::Shared,
+                          Place::Memory, Place::Shared)))
+    return failure();
+  bool split = part.getGroups().size() > 1;
+  int64_t bytes = getSlabSize(part.getRadices().drop_front(split),
+                              split ? 2 : 1, part.getColumns()) *
+                  context.network.getElementBytes();
+  int64_t limit = context.machine.sharedBytes - kSharedReserve;
+  if (bytes > limit)
+    return refuse(context, part, "P5")
+           << "a slab takes " << bytes << " bytes of a block's " << limit
+           << " bytes of shared memory";
+  return success();
+}
+
+static void varyGpuTransform(GpuTransformAttr part,
+                             function_ref<void(PlanPart)> call) {
+  MLIRContext *context = part.getContext();
+  varyNumber(
+      part.getColumns(),
+      [&](int64_t columns) {
+        return tryPart<GpuTransformAttr>(context, columns, part.getRadices(),
+                                         part.getGroups());
+      },
+      call);
+  varyPasses(
+      part.getRadices(), part.getGroups(), Place::Shared, Place::Memory,
+      Place::Shared, context,
+      [&](ArrayRef<int64_t> radices, ArrayRef<GroupAttr> groups) {
+        return tryPart<GpuTransformAttr>(context, part.getColumns(), radices,
+                                         groups);
+      },
+      call);
+}
+
+/// Threads of a block.
+static PlanPart chooseGpuBlock(const PlanContext &context) {
+  int64_t tokens = context.network.transformTokens;
+  int64_t threads = kBlockThreads;
+  if (context.network.transforms && context.machine.transforms(tokens))
+    threads = chooseGpuSlabs(context).threads;
+  return GpuBlockAttr::get(context.getContext(), threads);
+}
+
+static LogicalResult verifyGpuBlock(const PlanContext &context,
+                                    GpuBlockAttr part) {
+  if (!context.network.stages.empty() && part.getThreads() % kWarpgroup)
+    return refuse(context, part, "P2")
+           << "stages of attention run in whole warpgroups: threads must be a "
+              "multiple of "
+           << kWarpgroup;
+  return success();
+}
+
+static void varyGpuBlock(GpuBlockAttr part, function_ref<void(PlanPart)> call) {
+  varyNumber(
+      part.getThreads(),
+      [&](int64_t threads) {
+        return tryPart<GpuBlockAttr>(part.getContext(), threads);
+      },
+      call);
+}
+
+// The table ------------------------------------------------------------------
+
+static bool isOnCPU(const PlanContext &context) {
+  return !context.machine.isGPU();
+}
+
+void mlir::bfly::addTransformDecisions(SmallVectorImpl<Decision> &decisions) {
+  decisions.push_back(
+      {"the blocks",
+       [](const PlanContext &context) {
+         return context.machine.isGPU() &&
+                !llvm::any_of(context.getPlan(), hasOwnBlocks);
+       },
+       chooseGpuBlock,
+       {makeKind<GpuBlockAttr, verifyGpuBlock, varyGpuBlock>()}});
+  decisions.push_back(
+      {"the transforms",
+       [](const PlanContext &context) {
+         return isOnCPU(context) && context.network.transforms;
+       },
+       chooseCpuTransform,
+       {makeKind<CpuTransformAttr, verifyCpuTransform, varyCpuTransform>()}});
+  decisions.push_back(
+      {"the transforms",
+       [](const PlanContext &context) {
+         return context.machine.isGPU() && context.network.transforms;
+       },
+       chooseGpuTransform,
+       {makeKind<GpuTransformAttr, verifyGpuTransform, varyGpuTransform>(),
+        getLibraryKind()}});
+  decisions.push_back(
+      {"the slabs",
+       [](const PlanContext &context) {
+         return isOnCPU(context) && !context.network.transforms &&
+                llvm::any_of(
+                    context.network.ops,
+                    llvm::IsaPred<MeanOp, SpectrumBinOp, SpectrumMapOp>);
+       },
+       [](const PlanContext &context) -> PlanPart {
+         // Sums over tokens want rows that are wide in memory.
+         return CpuSlabsAttr::get(context.getContext(), context.network.hasMap
+                                                            ? getLanes(context)
+                                                            : 64);
+       },
+       {makeKind<CpuSlabsAttr, acceptAny<CpuSlabsAttr>, varyCpuSlabs>()}});
+}
