@@ -34,3 +34,13 @@ def stages(n: int) -> int:
     if n < 1:
         raise ValueError(f"n: {n} tokens, expected at least 1")
     return (n - 1).bit_length()
+
+
+def as_gradient(g, shape, real=True):
+    """g, the gradient of a result of that shape, as float64, or complex128 if the result is complex."""
+    if real:
+        return as_float64(g, "g", shape)
+    g = np.asarray(g)
+    if g.shape != tuple(shape):
+        raise ValueError(f"g: shape {g.shape}, expected {tuple(shape)}")
+    return g.astype(np.complex128)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arguments import as_float64, as_tokens, stages
+from ._attention_stage import Definition, exact
 from ._dense import linear
 from ._errors import rounding, storage_type
 
 
-def _projection(w, name, weights, heads, d, count, number):
-    """A function (stage, v (B, N, D)) -> (B, N, H, dh) that applies the weights of one stage, in `number`."""
+def _checked(w, name, weights, heads, d, count, number):
+    """Weights as `number`s, of the shape that their form has."""
     w = as_float64(w, name).astype(number)
     dh = d // heads
     if weights == "dense":
@@ -28,53 +29,58 @@ def _projection(w, name, weights, heads, d, count, number):
         raise ValueError(f"{name}: shape {w.shape}, expected (stages, …) with {' or '.join(map(str, wanted))} for …")
     if w.shape[0] not in (1, count):
         raise ValueError(f"{name}: {w.shape[0]} stages, expected {count}, or 1 that all share")
-
-    def project(stage, v):
-        by_head = v.reshape(*v.shape[:2], heads, dh)
-        matrix = w[stage if w.shape[0] > 1 else 0]
-        if weights == "dense":
-            return (v @ matrix.T).reshape(by_head.shape)
-        if matrix.ndim == 2:
-            return by_head @ matrix.T
-        return np.einsum("bnhc,hoc->bnho", by_head, matrix)
-
-    return project
+    return w
 
 
-def _softmax(scores):
-    """Softmax over the last axis. The largest score is taken off first, so that no exponential overflows."""
-    exponential = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return exponential / exponential.sum(axis=-1, keepdims=True)
+class Attention:
+    """The arguments of butterfly attention over `n` tokens, checked; stages and states in `number`s."""
+
+    def __init__(self, shape, wq, wk, heads, weights, scale, number=np.float64, rounded=exact, eager=False):
+        _, self.n, d = shape
+        if heads < 1 or d % heads:
+            raise ValueError(f"heads: {heads} does not divide the {d} channels")
+        self.heads, self.weights, self.number, self.rounded, self.eager = heads, weights, number, rounded, eager
+        self.scale = number(1.0 / math.sqrt(d // heads) if scale is None else scale)
+        self.count = stages(self.n)
+        self.wq = _checked(wq, "wq", weights, heads, d, self.count, number)
+        self.wk = _checked(wk, "wk", weights, heads, d, self.count, number)
+
+    def padded(self, x):
+        """With zero tokens up to a power of two."""
+        v = np.zeros((len(x), 1 << self.count, x.shape[2]), self.number)
+        v[:, : self.n] = x
+        return v
+
+    def at(self, w, stage):
+        """Which of the matrices is the stage's."""
+        return stage if len(w) > 1 else 0
+
+    def zeros(self):
+        """Gradients of wq, wk and scale that nothing has been added to."""
+        return [np.zeros_like(self.wq), np.zeros_like(self.wk), self.number(0.0)]
+
+    def check_folding(self):
+        """ValueError unless M = Wqᵀ Wk may stand for both."""
+        if self.weights == "dense" and self.heads > 1:
+            raise ValueError(f"weights: dense ones of {self.heads} heads, which do not fold")
+
+    def stage(self, v, stage):
+        wq, wk = self.wq[self.at(self.wq, stage)], self.wk[self.at(self.wk, stage)]
+        return Definition(v, wq, wk, stage, self.heads, self.weights, self.scale, self.rounded, self.eager)
+
+    def states(self, v, first, last):
+        """The states before stages first … last − 1, and the one after them."""
+        states = [v]
+        for stage in range(first, last):
+            states.append(self.stage(states[-1], stage).after())
+        return states
 
 
-def _butterfly(x, wq, wk, heads, weights, scale, rounded, number=np.float64):
+def _butterfly(x, wq, wk, heads, weights, scale, rounded=exact, number=np.float64):
     """The definition of butterfly attention in `number`s, `rounded` being applied to what each operation gives."""
     x = as_tokens(x)
-    batch, n, d = x.shape
-    if heads < 1 or d % heads:
-        raise ValueError(f"heads: {heads} does not divide the {d} channels")
-    dh = d // heads
-    scale = number(1.0 / math.sqrt(dh) if scale is None else scale)
-    count = stages(n)
-    q_of = _projection(wq, "wq", weights, heads, d, count, number)
-    k_of = _projection(wk, "wk", weights, heads, d, count, number)
-
-    padded = 1 << count
-    v = np.zeros((batch, padded, d), number)
-    v[:, :n] = x
-    token = np.arange(padded)
-    for stage in range(count):
-        partner = token ^ (1 << stage)
-        q = rounded(q_of(stage, v))
-        k = rounded(k_of(stage, v))
-        own = rounded((q * k).sum(axis=-1))
-        other = rounded((q * k[:, partner]).sum(axis=-1))
-        a = rounded(_softmax(rounded(scale * np.stack([own, other], axis=-1))))
-        # A new array: every token must see its partner as the stage before left it.
-        before = v.reshape(batch, padded, heads, dh)
-        mixed = rounded(rounded(a[..., :1] * before) + rounded(a[..., 1:] * before[:, partner]))
-        v = mixed.reshape(batch, padded, d)
-    return v[:, :n]
+    attention = Attention(x.shape, wq, wk, heads, weights, scale, number, rounded)
+    return attention.states(attention.padded(x), 0, attention.count)[-1][:, : attention.n]
 
 
 def butterfly_attention(
@@ -95,14 +101,14 @@ def butterfly_attention(
 
     Returns V_L, float64 (B, N, D). ValueError names the argument that does not fit.
     """
-    return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value)
+    return _butterfly(x, wq, wk, heads, weights, scale)
 
 
 def butterfly_attention_extended(
     x: ArrayLike, wq: ArrayLike, wk: ArrayLike, heads: int, weights: str = "dense", scale: float | None = None
 ) -> np.ndarray:
     """`butterfly_attention` in the longest type that NumPy has here (80 bits on x86), for errors of float64 itself."""
-    return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value, np.longdouble).astype(np.float64)
+    return _butterfly(x, wq, wk, heads, weights, scale, number=np.longdouble).astype(np.float64)
 
 
 def butterfly_attention_rounded(
@@ -125,7 +131,7 @@ def butterfly_attention_rounded(
     rounded = rounding(dtype)
     if dtype in ("f32", "f64"):
         number = storage_type(dtype).type
-        return _butterfly(x, wq, wk, heads, weights, scale, lambda value: value, number).astype(np.float64)
+        return _butterfly(x, wq, wk, heads, weights, scale, number=number).astype(np.float64)
     return _butterfly(rounded(x), rounded(wq), rounded(wk), heads, weights, scale, rounded)
 
 
@@ -139,9 +145,14 @@ def fft_inspired_attention(
     stages (the module holds 16) the first L are used. Returns float64 (B, N, inner).
     """
     v = linear(as_tokens(x), wv)
+    return butterfly_attention(v, *module_weights(v, wq, wk), heads, "dense", scale)
+
+
+def module_weights(v, wq, wk):
+    """The stages of the module's weights that v's tokens use."""
     count = stages(v.shape[1])
     wq, wk = np.asarray(wq), np.asarray(wk)
     for name, w in (("wq", wq), ("wk", wk)):
         if w.ndim != 3 or w.shape[0] < count:
             raise ValueError(f"{name}: shape {w.shape}, expected (S, inner, inner) with S at least {count}")
-    return butterfly_attention(v, wq[:count], wk[:count], heads, "dense", scale)
+    return wq[:count], wk[:count]

@@ -62,20 +62,29 @@ def error(out: ArrayLike, ref: ArrayLike, floor: float | None = None) -> float:
     return difference / size if size > 0.0 else math.inf
 
 
-def bound(op: str, dtype: str, n: int, definition_error: float | None = None, fused: bool = True) -> float:
-    """The largest `error` that a result may have.
+def bound(
+    op: str,
+    dtype: str,
+    n: int,
+    definition_error: float | None = None,
+    fused: bool = True,
+    backward: bool = False,
+) -> float:
+    """The largest `error` that a result may have, or, with `backward`, a gradient.
 
     op       "spectral_filter" or "butterfly_attention".
     dtype    storage type: "f64", "f32", "f16" or "bf16".
     n        tokens N, before padding.
     definition_error  the error of the definition evaluated in that type on the same inputs (by PyTorch, or by
-             `butterfly_attention_rounded`). 1.25 times that is allowed where it is more than the type's bound: of
-             scores that saturate the definition itself is chaotic. Butterfly attention in 16 bits has no other bound.
+             `butterfly_attention_rounded`; its derivative, by `butterfly_attention_vjp_rounded`). 1.25 times that is
+             allowed where it is more than the type's bound: of scores that saturate the definition itself is chaotic.
+             Butterfly attention in 16 bits has no other bound, nor has a gradient in 16 bits.
     fused    whether the network is compiled as a whole. With `fuse=False` one in 16 bits rounds after each operation
              and may err twice as much.
 
         f64: 1e-13 · max(1, log2 N)     f32: 3e-7 · max(1, log2 N) filter, 1e-6 · L butterfly
         16 bits: 2.5e-3 (bf16), 7e-4 (f16) filter, 1.25 · definition_error butterfly
+        gradients: f64: 1e-12     f32: 20 times the above     16 bits: 1.25 · definition_error
 
     One token passes through a butterfly untouched (L = 0), so its bound in f32 is 0.
     """
@@ -84,16 +93,18 @@ def bound(op: str, dtype: str, n: int, definition_error: float | None = None, fu
         raise ValueError(f'op: {op!r}, expected "spectral_filter" or "butterfly_attention"')
     count = stages(n)
     narrow = dtype in ("bf16", "f16")
-    if dtype == "f64":
-        stated = 1e-13 * max(1.0, math.log2(n))
-    elif op == "spectral_filter":
-        stated = {"f32": 3e-7 * max(1.0, math.log2(n)), "bf16": 2.5e-3, "f16": 7e-4}[dtype]
-    elif narrow:
+    if narrow and (backward or op == "butterfly_attention"):
         if definition_error is None:
-            raise ValueError(f"definition_error: needed for butterfly attention in {dtype}")
+            what = "a gradient" if backward else "butterfly attention"
+            raise ValueError(f"definition_error: needed for {what} in {dtype}")
         stated = 0.0
+    elif dtype == "f64":
+        stated = 1e-12 if backward else 1e-13 * max(1.0, math.log2(n))
+    elif narrow:
+        stated = {"bf16": 2.5e-3, "f16": 7e-4}[dtype]
     else:
-        stated = 1e-6 * count
+        stated = 1e-6 * count if op == "butterfly_attention" else 3e-7 * max(1.0, math.log2(n))
+        stated *= 20 if backward else 1
     if definition_error is not None:
         stated = max(stated, 1.25 * definition_error)
     return stated if fused or not narrow else 2 * stated

@@ -1,6 +1,6 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Filters in the frequency domain: FFTNet's, FNet's, and any other."""
+"""Filters in the frequency domain, and their derivatives: FFTNet's, FNet's, and any other."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import as_float64, as_tokens
-from ._dense import linear
+from ._arguments import as_float64, as_gradient, as_tokens
+from ._dense import linear, linear_vjp, mean, mean_vjp
+from ._spectra import fft, mod_relu, mod_relu_vjp, pull_map, twice
 
 
 def fourier_filter(
@@ -51,28 +52,22 @@ def spectral_filter(
     Returns float64 (B, N, D). Source: arXiv 2502.18394 and its public PyTorch implementation.
     """
     x = as_tokens(x)
-    d = x.shape[2]
+    w, _ = _context_weights(mean(x), w_base, w1, b1, w2, b2)
+    bias = as_float64(bias, "bias", x.shape[2:])
+    return fourier_filter(x, lambda bins, _k: mod_relu(bins * w[:, None, :], bias))
+
+
+def _context_weights(context, w_base, w1, b1, w2, b2):
+    """w (B, D) = W_base + W2 relu(W1 context + b1) + b2, and the relu's result."""
+    d = context.shape[1]
     w1 = as_float64(w1, "w1")
     if w1.ndim != 2:
         raise ValueError(f"w1: shape {w1.shape}, expected (hidden, {d})")
     hidden = w1.shape[0]
-    w_base = as_float64(w_base, "w_base", (d,))
-    w1 = as_float64(w1, "w1", (hidden, d))
-    b1 = as_float64(b1, "b1", (hidden,))
-    w2 = as_float64(w2, "w2", (d, hidden))
-    b2 = as_float64(b2, "b2", (d,))
-    bias = as_float64(bias, "bias", (d,))
-
-    context = x.mean(axis=1)
-    delta = linear(linear(context, w1, b1, relu=True), w2, b2)
-    w = (w_base + delta)[:, None, :]
-
-    def mod_relu(bins, _k):
-        g = bins * w
-        magnitude = np.abs(g)
-        return np.maximum(magnitude + bias, 0.0) * g / (magnitude + 1e-10)
-
-    return fourier_filter(x, mod_relu)
+    w1, b1 = as_float64(w1, "w1", (hidden, d)), as_float64(b1, "b1", (hidden,))
+    w2, b2 = as_float64(w2, "w2", (d, hidden)), as_float64(b2, "b2", (d,))
+    h = linear(context, w1, b1, relu=True)
+    return as_float64(w_base, "w_base", (d,)) + linear(h, w2, b2), h
 
 
 def spectral_filter_floor(
@@ -92,3 +87,88 @@ def fnet_mixing(x: ArrayLike) -> np.ndarray:
     x (…, N, D). Returns float64 of the same shape. Source: FNet, arXiv 2105.03824, equation 3.
     """
     return np.fft.fft(np.fft.fft(as_float64(x, "x"), axis=-1), axis=-2).real
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Derivatives of filters
+
+
+def fourier_filter_vjp(
+    g: ArrayLike, x: ArrayLike, f: Callable[..., Any], *parameters: ArrayLike, axis: int = -2, real_part: bool = True
+) -> tuple[np.ndarray, ...]:
+    """The gradients of x and of each parameter from g, that of y = `fourier_filter`(x, f, *parameters).
+
+        F = DFT(x)        Y = DFT(g)        P, p = f'ᵀ(Y)        gx = IDFT(P)        gparameter = 1/N Σ p
+
+    The 1/N of the forward's inverse and the N of the transposed transform cancel in gx. It is real where x is, and a
+    parameter's gradient where the parameter is. g is complex where y is (`real_part` false). Saved: x alone.
+    """
+    x = np.asarray(x)
+    real = not np.iscomplexobj(x)
+    x = as_float64(x, "x") if real else x.astype(np.complex128)
+    n = x.shape[axis]
+    g = as_gradient(g, x.shape, real_part)
+    _, back = pull_map(fft(x, axis=axis), f, parameters, n, False, axis)
+    by_bin, gradients = back(np.fft.fft(g, axis=axis))
+    gx = np.fft.ifft(by_bin, axis=axis)
+    return gx.real if real else gx, *[gradient / n for gradient in gradients]
+
+
+def spectral_filter_vjp(
+    g: ArrayLike,
+    x: ArrayLike,
+    w_base: ArrayLike,
+    w1: ArrayLike,
+    b1: ArrayLike,
+    w2: ArrayLike,
+    b2: ArrayLike,
+    bias: ArrayLike,
+) -> tuple[np.ndarray, ...]:
+    """The gradients of x, w_base, w1, b1, w2, b2 and bias from g, that of `spectral_filter`'s result.
+
+    On half a spectrum, F = rfft(x), Y = rfft(g), with c_k = 1 for bins that are their own mirror, else 2; P and the
+    terms of gbias are `mod_relu_vjp`'s of Y at G = F w:
+
+        gw[b, c] = 1/N Σ_k c_k Re(conj(F) P)        gbias = 1/N Σ_b Σ_k c_k [t > 0] q Re(conj(Y) G)
+        gx = irfft(w P) + gm/N for every token
+
+    and gm, gw_base, … those of w = w_base + W2 relu(W1 m + b1) + b2 from gw. Saved: x alone.
+    """
+    gx, gm, *rest = spectral_filter_vjp_apart(g, x, w_base, w1, b1, w2, b2, bias)
+    return gx + mean_vjp(gm, gx.shape[1]), *rest
+
+
+def spectral_filter_vjp_apart(
+    g: ArrayLike,
+    x: ArrayLike,
+    w_base: ArrayLike,
+    w1: ArrayLike,
+    b1: ArrayLike,
+    w2: ArrayLike,
+    b2: ArrayLike,
+    bias: ArrayLike,
+) -> tuple[np.ndarray, ...]:
+    """`spectral_filter_vjp` with what reaches x through the context apart: gx' = irfft(w P), gm (B, D), then the rest.
+
+    gx = gx' + gm/N, or the inverse transform with gm added to bin 0 of w P: gx' need not wait for gm, which needs all
+    bins of all channels.
+    """
+    x = as_tokens(x)
+    g = as_gradient(g, x.shape)
+    n = x.shape[1]
+    context = mean(x)
+    w, hidden = _context_weights(context, w_base, w1, b1, w2, b2)
+    count = twice(n)[:, None]
+    bins, outer = np.fft.rfft(x, axis=1), np.fft.rfft(g, axis=1)
+    # c P: sums over half a spectrum count each bin as often as the whole one has it.
+    p, gbias = mod_relu_vjp(count * outer, bins * w[:, None], as_float64(bias, "bias", w.shape[1:]))
+    gw = (np.conj(bins) * p).real.sum(axis=1) / n
+    ghidden, gw2, gb2 = linear_vjp(gw, hidden, w2, b2)
+    gm, gw1, gb1 = linear_vjp(ghidden, context, w1, b1, relu=True)
+    gx = np.fft.irfft(w[:, None] * p / count, n=n, axis=1)
+    return gx, gm, gw.sum(axis=0), gw1, gb1, gw2, gb2, gbias / n
+
+
+def fnet_mixing_vjp(g: ArrayLike) -> np.ndarray:
+    """The gradient of x from g, that of `fnet_mixing`: Re DFT_n DFT_d g. The map is its own transpose; nothing is saved."""
+    return fnet_mixing(g)
