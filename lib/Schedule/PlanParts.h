@@ -94,11 +94,11 @@ void varyNumber(int64_t value, Make make, function_ref<void(PlanPart)> call) {
       call(part);
 }
 
-/// What checks nothing aloud: null where a part cannot be.
+/// A part, or null with an error where its words are not allowed.
 template <typename Part, typename... Args>
 PlanPart tryPart(MLIRContext *context, Args &&...words) {
-  auto silent = [] { return InFlightDiagnostic(); };
-  return PlanPart(Part::getChecked(silent, context, words...));
+  auto refuse = [&] { return emitError(UnknownLoc::get(context)); };
+  return PlanPart(Part::getChecked(refuse, context, words...));
 }
 
 } // namespace mlir::bfly
