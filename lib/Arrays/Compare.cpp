@@ -62,6 +62,7 @@ struct Pair {
 
 /// Calls `visit(position, pair)` for every scalar.
 static void forEachScalar(const HostArray &actual, const HostArray &expected,
+                          bool equalNaN,
                           function_ref<void(int64_t, const Pair &)> visit) {
   constexpr int64_t chunk = 1024;
   double a[chunk], e[chunk];
@@ -76,7 +77,9 @@ static void forEachScalar(const HostArray &actual, const HostArray &expected,
       Pair pair{a[i], e[i], a[i] - e[i]};
       int64_t position = first + static_cast<int64_t>(i);
       int64_t difference;
-      if (exactIntegers) {
+      if (equalNaN && std::isnan(a[i]) && std::isnan(e[i])) {
+        pair = {0, 0, 0};
+      } else if (exactIntegers) {
         // Doubles would call different integers beyond 2^53 equal.
         if (!SubOverflow(actual.integer(position), expected.integer(position),
                          difference))
@@ -125,41 +128,60 @@ struct Summary {
 };
 } // namespace
 
-static Summary summarize(const HostArray &actual, const HostArray &expected) {
+static Summary summarize(const HostArray &actual, const HostArray &expected,
+                         bool equalNaN) {
   Summary summary;
-  forEachScalar(actual, expected, [&](int64_t position, const Pair &pair) {
-    if (pair.isWrong()) {
-      if (summary.firstWrong < 0)
-        summary.firstWrong = position;
-      return;
-    }
-    if (!std::isinf(pair.expected))
-      summary.expectedNorm.add(pair.expected);
-    summary.errorNorm.add(pair.difference);
-    if (std::fabs(pair.difference) > summary.largestError) {
-      summary.largestError = std::fabs(pair.difference);
-      summary.largestAt = position;
-    }
-  });
+  forEachScalar(actual, expected, equalNaN,
+                [&](int64_t position, const Pair &pair) {
+                  if (pair.isWrong()) {
+                    if (summary.firstWrong < 0)
+                      summary.firstWrong = position;
+                    return;
+                  }
+                  if (!std::isinf(pair.expected))
+                    summary.expectedNorm.add(pair.expected);
+                  summary.errorNorm.add(pair.difference);
+                  if (std::fabs(pair.difference) > summary.largestError) {
+                    summary.largestError = std::fabs(pair.difference);
+                    summary.largestAt = position;
+                  }
+                });
   return summary;
 }
 
 static int64_t countOff(const HostArray &actual, const HostArray &expected,
-                        double tolerance, double rootMeanSquare) {
+                        const CompareOptions &options, double rootMeanSquare) {
   int64_t parts = isComplex(actual.elementType()) ? 2 : 1;
   int64_t count = 0, lastElement = -1;
-  forEachScalar(actual, expected, [&](int64_t position, const Pair &pair) {
-    double scale = std::max(std::fabs(pair.expected), rootMeanSquare);
-    // Written so that a NaN counts as off.
-    bool isOff =
-        pair.isWrong() || (pair.difference != 0 &&
-                           !(std::fabs(pair.difference) <= tolerance * scale));
-    if (isOff && position / parts != lastElement) {
-      ++count;
-      lastElement = position / parts;
-    }
-  });
+  forEachScalar(actual, expected, options.equalNaN,
+                [&](int64_t position, const Pair &pair) {
+                  double scale =
+                      std::max(std::fabs(pair.expected), rootMeanSquare);
+                  // Written so that a NaN counts as off.
+                  bool isOff =
+                      pair.isWrong() ||
+                      (pair.difference != 0 && !(std::fabs(pair.difference) <=
+                                                 options.tolerance * scale));
+                  if (isOff && position / parts != lastElement) {
+                    ++count;
+                    lastElement = position / parts;
+                  }
+                });
   return count;
+}
+
+double mlir::bfly::getTolerance(ElementType type) {
+  switch (type) {
+  case ElementType::F64:
+  case ElementType::C128:
+    return 1e-12;
+  case ElementType::BF16:
+    return 1e-2;
+  case ElementType::F16:
+    return 2e-3;
+  default:
+    return 1e-5;
+  }
 }
 
 Comparison mlir::bfly::compareArrays(const HostArray &actual,
@@ -172,7 +194,7 @@ Comparison mlir::bfly::compareArrays(const HostArray &actual,
     return mismatch("element types differ: got " + actual.typeString() +
                     ", expected " + expected.typeString());
 
-  Summary summary = summarize(actual, expected);
+  Summary summary = summarize(actual, expected, options.equalNaN);
   double error = summary.errorNorm.result();
   double expectedNorm = summary.expectedNorm.result();
   double divisor = std::max(expectedNorm, options.minimalNorm);
@@ -202,7 +224,7 @@ Comparison mlir::bfly::compareArrays(const HostArray &actual,
 
   double rootMeanSquare =
       expectedNorm / std::sqrt(static_cast<double>(actual.numScalars()));
-  result.numOff = countOff(actual, expected, options.tolerance, rootMeanSquare);
+  result.numOff = countOff(actual, expected, options, rootMeanSquare);
   auto printValues = [&] {
     // Digits enough to tell apart any two values of 32 bits.
     os << "got ";

@@ -7,7 +7,7 @@
 #include "InFlight.h"
 #include "bfly/Arrays/FileIO.h"
 #include "bfly/Engine/CrashGuard.h"
-#include "bfly/Engine/Executable.h"
+#include "bfly/Engine/Tuning.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -331,6 +331,35 @@ int bfly_kernel_run(const bfly_kernel *kernel, const bfly_array *inputs,
     return 0;
   keep(std::move(error));
   return -1;
+}
+
+char *bfly_kernel_tune(const bfly_kernel *kernel, const bfly_array *inputs,
+                       size_t num_inputs, const bfly_array *parameters,
+                       size_t num_parameters, int32_t rounds) {
+  if (!isGiven(kernel, "kernel"))
+    return nullptr;
+  return guardedText(kernel, [&]() -> llvm::Expected<std::string> {
+    std::vector<ArrayView> arrays[2];
+    if (llvm::Error error =
+            borrowAll(inputs, num_inputs, kernel->values(BFLY_INPUT), "inputs",
+                      arrays[0]))
+      return std::move(error);
+    if (llvm::Error error =
+            borrowAll(parameters, num_parameters,
+                      kernel->values(BFLY_PARAMETER), "parameters", arrays[1]))
+      return std::move(error);
+    auto tuning = tune(*kernel->lowering, arrays[0], arrays[1],
+                       rounds < 0 ? kDefaultTuneRounds : rounds);
+    if (!tuning)
+      return tuning.takeError();
+    llvm::json::Object result = tuning->toJSON();
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    tuning->print(os);
+    result["text"] = llvm::json::fixUTF8(text);
+    result["ir"] = llvm::json::fixUTF8(tuning->ir);
+    return llvm::formatv("{0}", llvm::json::Value(std::move(result))).str();
+  });
 }
 
 void bfly_shutdown(double seconds) { InFlight::shutDown(seconds); }

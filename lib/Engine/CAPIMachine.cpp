@@ -6,7 +6,8 @@
 
 #include "CAPIArrays.h"
 #include "InFlight.h"
-#include "bfly-cuda.h"
+#include "bfly-runtime.h"
+#include "bfly/Engine/Measure.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -53,20 +54,15 @@ int bfly_measure_device(const char *device, double seconds,
     keepError(toString(std::move(error)));
     return -1;
   }
-  double matrix = 0;
-  if (parsed->kind == Device::Kind::CPU) {
-    bfly_measure_ceilings(0, seconds, bytes_per_second, flops_per_second);
-  } else if (bflyCudaCopyBandwidth(parsed->ordinal, seconds,
-                                   bytes_per_second) ||
-             bflyCudaPeakFlops(parsed->ordinal, seconds, flops_per_second)) {
-    keepError(bflyCudaLastError());
+  auto ceilings = Ceilings::measure(*parsed, 0, seconds);
+  if (!ceilings) {
+    keepError(toString(ceilings.takeError()));
     return -1;
-  } else if (bflyCudaPeakMatrixFlops(parsed->ordinal, seconds, &matrix)) {
-    // cuBLASLt need not be there.
-    matrix = 0;
   }
+  *bytes_per_second = ceilings->bytesPerSecond;
+  *flops_per_second = ceilings->flopsPerSecond;
   if (matrix_flops_per_second)
-    *matrix_flops_per_second = matrix;
+    *matrix_flops_per_second = ceilings->matrixFlopsPerSecond;
   return 0;
 }
 

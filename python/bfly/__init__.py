@@ -8,6 +8,8 @@
     y = kernel(x, parameters={"w": w})                           # arrays of NumPy, torch, or anything with DLPack
     print(kernel.ir("affine"), kernel.report)
 
+    print(bfly.tune("layer.mlir", [x], {"w": w}).text)           # how good its plans are on this machine
+
     y = bfly.spectral_filter(x, w_base, w1, b1, w2, b2, bias)    # FFTNet's mixer
     y = bfly.butterfly_attention(x, wq, wk, heads=8)             # FFT-IA's
 
@@ -19,14 +21,18 @@ which names the argument. `bfly.reference` has the definitions in NumPy; it work
 from ._errors import BflyError
 from ._kernel import Kernel, Value, compile, is_available, version
 from ._mixers import butterfly_attention, spectral_filter
+from ._tuning import TriedPlan, Tuning, tune
 
 __all__ = [
     "BflyError",
     "Kernel",
+    "TriedPlan",
+    "Tuning",
     "Value",
     "butterfly_attention",
     "compile",
     "is_available",
     "spectral_filter",
+    "tune",
     "version",
 ]

@@ -270,21 +270,9 @@ class Kernel:
             result = self._torch_calls.run(arrays, parameters, out, stream)
             if result is not None:
                 return result
-        inputs, needed, results = self._infos
-        if len(arrays) != len(inputs):
-            raise BflyError(f"{self.name}: {len(inputs)} inputs are needed, but {len(arrays)} were given")
-        if names is None:
-            names = [info[0] for info in inputs]
+        results = self._infos[_library.RESULT]
         stream = self._stream(arrays, parameters, out, stream)
-        views = [
-            _arrays.view_number(array, info[2], name, stream) if info[3] else _arrays.view(array, name, stream)
-            for array, info, name in zip(arrays, inputs, names)
-        ]
-        weights = self._parameters(parameters, needed, stream, types)
-        for name, one, info in zip(names, views, inputs):
-            self._check(name, one, info)
-        for one, info in zip(weights, needed):
-            self._check(f"parameter {info[0]!r}", one, info)
+        views, weights = self._views(arrays, parameters, names, stream, types)
 
         inputs_c, keep_inputs = _arrays.describe(views)
         weights_c, keep_weights = _arrays.describe(weights)
@@ -322,6 +310,24 @@ class Kernel:
         else:
             answer = tuple(_arrays.like(array, info[2], example) for array, info in zip(made, results))
         return answer[0] if len(answer) == 1 else answer
+
+    def _views(self, arrays, parameters, names, stream, types):
+        """The inputs and the parameters of a call, each of which fits on its own."""
+        inputs, needed, _ = self._infos
+        if len(arrays) != len(inputs):
+            raise BflyError(f"{self.name}: {len(inputs)} inputs are needed, but {len(arrays)} were given")
+        if names is None:
+            names = [info[0] for info in inputs]
+        views = [
+            _arrays.view_number(array, info[2], name, stream) if info[3] else _arrays.view(array, name, stream)
+            for array, info, name in zip(arrays, inputs, names)
+        ]
+        weights = self._parameters(parameters, needed, stream, types)
+        for name, one, info in zip(names, views, inputs):
+            self._check(name, one, info)
+        for one, info in zip(weights, needed):
+            self._check(f"parameter {info[0]!r}", one, info)
+        return views, weights
 
     def _check(self, name, one, info):
         """BflyError unless an array is what `info` says, on this kernel's device."""

@@ -77,6 +77,10 @@ _FUNCTIONS = {
         c_int32,
         [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, POINTER(Array), c_size_t, c_void_p],
     ),
+    "bfly_kernel_tune": (
+        c_void_p,
+        [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, c_int32],
+    ),
     "bfly_open_device": (c_int32, [c_char_p]),
     "bfly_measure_device": (
         c_int32,

@@ -133,6 +133,9 @@ static void misuse(const bfly_kernel *kernel) {
   wrong.device_type = 0;
   expectError(
       bfly_kernel_run(kernel, &wrong, 1, &parameter, 1, &result, 1, NULL));
+  expectError(bfly_kernel_tune(NULL, &input, 1, &parameter, 1, 0) ? 0 : -1);
+  expectError(bfly_kernel_tune(kernel, NULL, 1, &parameter, 1, 0) ? 0 : -1);
+  expectError(bfly_kernel_tune(kernel, &input, 1, &parameter, 1, 0) ? 0 : -1);
   double rates[2];
   expectError(bfly_measure_device("cpu", 0, NULL, NULL, NULL));
   expectError(bfly_measure_device("cpu", -1, rates, rates + 1, NULL));

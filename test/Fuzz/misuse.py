@@ -200,6 +200,9 @@ class Case:
                 handle, r.choice([inputs, inputs, None]), counts[0], r.choice([weights, weights, None]), counts[1],
                 r.choice([results, results, None]), counts[2], None,
             )  # fmt: skip
+            if r.random() < 0.05:
+                arguments = (inputs, counts[0], r.choice([weights, None]), counts[1], r.choice([0, 1, -1]))
+                lib.bfly_free(lib.bfly_kernel_tune(handle, *arguments))
             del a, b, c
         if handle:
             lib.bfly_kernel_destroy(handle)

@@ -46,6 +46,17 @@ TEST(Compare, SaysWhereAndByHowMuch) {
             "elements off");
 }
 
+TEST(Compare, NaNEqualsNaNWhereThatIsAskedFor) {
+  CompareOptions options;
+  options.equalNaN = true;
+  EXPECT_TRUE(compare({1, NAN}, {1, NAN}, options).matches);
+  EXPECT_FALSE(compare({1, NAN}, {1, 2}, options).matches);
+  Comparison result = compare({1, 2, NAN, 3}, {1, NAN, NAN, 4}, options);
+  EXPECT_FALSE(result.matches);
+  EXPECT_EQ(result.worstIndex, SmallVector<int64_t>{1});
+  EXPECT_EQ(result.numOff, 2);
+}
+
 TEST(Compare, NaNNeverPasses) {
   for (double expected : {1.0, static_cast<double>(NAN)}) {
     Comparison result = compare({1, NAN}, {1, expected}, {1e9});

@@ -215,22 +215,6 @@ mlir::bfly::parseOutputs(ArrayRef<std::string> texts,
   return paths;
 }
 
-/// The bounds of docs/definitions.md, rounded up over the lengths and
-/// operations in use.
-static double defaultTolerance(ElementType type) {
-  switch (type) {
-  case ElementType::F64:
-  case ElementType::C128:
-    return 1e-12;
-  case ElementType::BF16:
-    return 1e-2;
-  case ElementType::F16:
-    return 2e-3;
-  default:
-    return 1e-5;
-  }
-}
-
 Error mlir::bfly::compareResults(raw_ostream &os, ArrayRef<HostArray> results,
                                  ArrayRef<std::optional<HostArray>> expected,
                                  std::optional<double> tolerance) {
@@ -240,8 +224,7 @@ Error mlir::bfly::compareResults(raw_ostream &os, ArrayRef<HostArray> results,
     if (!reference)
       continue;
     CompareOptions options;
-    options.tolerance =
-        tolerance.value_or(defaultTolerance(result.elementType()));
+    options.tolerance = tolerance.value_or(getTolerance(result.elementType()));
     Comparison comparison = compareArrays(result, *reference, options);
     std::string line =
         ("result[" + Twine(i) + "]: " + comparison.message).str();
@@ -251,4 +234,12 @@ Error mlir::bfly::compareResults(raw_ostream &os, ArrayRef<HostArray> results,
       problem += (problem.empty() ? "" : "\n") + line;
   }
   return problem.empty() ? Error::success() : makeError(problem);
+}
+
+std::vector<SmallVector<int64_t, 4>>
+mlir::bfly::shapesOf(ArrayRef<HostArray> arrays) {
+  std::vector<SmallVector<int64_t, 4>> shapes;
+  for (const HostArray &array : arrays)
+    shapes.emplace_back(array.shape());
+  return shapes;
 }

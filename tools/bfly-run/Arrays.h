@@ -54,7 +54,10 @@ llvm::Error compareResults(llvm::raw_ostream &os,
                            llvm::ArrayRef<std::optional<HostArray>> expected,
                            std::optional<double> tolerance);
 
-/// Pointers to arrays, as the engine takes them.
+/// Shapes of arrays, and pointers to them, as the engine takes them.
+std::vector<llvm::SmallVector<int64_t, 4>>
+shapesOf(llvm::ArrayRef<HostArray> arrays);
+
 template <typename Pointer, typename Range>
 std::vector<Pointer> pointersTo(Range &&arrays) {
   std::vector<Pointer> pointers;

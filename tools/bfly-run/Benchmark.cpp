@@ -3,8 +3,6 @@
 
 #include "Benchmark.h"
 
-#include "bfly-cuda.h"
-#include "bfly/Arrays/FileIO.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
@@ -19,32 +17,11 @@ using namespace mlir::bfly;
 
 /// How long to measure, in seconds, where no number of calls is asked for.
 static constexpr double kMinimalTime = 0.5;
-/// For each ceiling, in seconds.
-static constexpr double kCalibrationTime = 0.2;
 
-Expected<Ceilings> Ceilings::measure(const Device &device, int threads) {
-  Ceilings ceilings;
-  if (device.kind == Device::Kind::CPU) {
-    ceilings.bytesPerSecond =
-        bflyRuntimeCopyBandwidth(threads, kCalibrationTime);
-    ceilings.flopsPerSecond = bflyRuntimePeakFlops(threads, kCalibrationTime);
-    return ceilings;
-  }
-  if (bflyCudaCopyBandwidth(device.ordinal, kCalibrationTime,
-                            &ceilings.bytesPerSecond) ||
-      bflyCudaPeakFlops(device.ordinal, kCalibrationTime,
-                        &ceilings.flopsPerSecond))
-    return makeError(bflyCudaLastError());
-  // cuBLASLt need not be there.
-  if (bflyCudaPeakMatrixFlops(device.ordinal, kCalibrationTime,
-                              &ceilings.matrixFlopsPerSecond))
-    ceilings.matrixFlopsPerSecond = 0;
-  return ceilings;
-}
-
-static double now(clockid_t clock) {
+/// Of all threads of the process.
+static double cpuSeconds() {
   timespec time;
-  clock_gettime(clock, &time);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return time.tv_sec + 1e-9 * time.tv_nsec;
 }
 
@@ -75,81 +52,25 @@ Work Work::of(const json::Object &report, int64_t batch,
   return work;
 }
 
-Expected<int64_t> mlir::bfly::copiesBeyondCache(const Device &device,
-                                                uint64_t bytes) {
-  BflyCudaDevice info;
-  uint64_t available, total;
-  if (bflyCudaDeviceInfo(device.ordinal, &info) ||
-      bflyCudaMemoryInfo(device.ordinal, &available, &total))
-    return makeError(bflyCudaLastError());
-  bytes = std::max<uint64_t>(bytes, 1);
-  // Between two uses of an array, the others go through the cache twice.
-  uint64_t wanted = 2 * info.l2Bytes / bytes + 2;
-  return std::clamp<int64_t>(std::min(wanted, available / 2 / bytes), 1, 64);
-}
-
-Error mlir::bfly::measureOnGPU(ArrayRef<Invocation *> calls,
-                               const Device &device, int64_t iterations,
-                               Measurement &result) {
+Error mlir::bfly::measure(ArrayRef<Invocation *> calls, const Device &device,
+                          int64_t iterations, Measurement &result) {
   for (Invocation *call : calls)
     if (Error error = call->run())
       return error;
-  struct State {
-    ArrayRef<Invocation *> calls;
-    size_t next = 0;
-    std::string problem;
-  } state{calls, 0, ""};
-  auto step = [](void *pointer) {
-    auto &state = *static_cast<State *>(pointer);
-    Error error = state.calls[state.next++ % state.calls.size()]->launch();
-    if (!error)
-      return 0;
-    state.problem = toString(std::move(error));
-    return 1;
-  };
-  double seconds = 0;
-  auto time = [&](int64_t rounds) -> Error {
-    if (bflyCudaTime(device.ordinal, nullptr, rounds, step, &state, &seconds) ==
-        0)
-      return Error::success();
-    return makeError(state.problem.empty() ? bflyCudaLastError()
-                                           : state.problem);
-  };
   if (iterations == 0) {
-    constexpr int64_t kTrials = 10;
-    if (Error error = time(kTrials))
-      return error;
-    iterations = std::clamp<int64_t>(
-        static_cast<int64_t>(kMinimalTime * kTrials / std::max(seconds, 1e-6)),
-        1, 1000000);
+    auto count = countCalls(calls, device, kMinimalTime);
+    if (!count)
+      return count.takeError();
+    iterations = *count;
   }
-  double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
-  if (Error error = time(iterations))
-    return error;
+  double cpuBegin = cpuSeconds();
+  auto seconds = timeCalls(calls, device, iterations);
+  if (!seconds)
+    return seconds.takeError();
   result.iterations = iterations;
   result.copies = calls.size();
-  result.realSeconds = seconds / iterations;
-  result.cpuSeconds = (now(CLOCK_PROCESS_CPUTIME_ID) - cpuBegin) / iterations;
-  return Error::success();
-}
-
-Error mlir::bfly::measure(Invocation &call, int64_t iterations,
-                          Measurement &result) {
-  if (Error error = call.run())
-    return error;
-  double cpuBegin = now(CLOCK_PROCESS_CPUTIME_ID);
-  double begin = now(CLOCK_MONOTONIC);
-  double elapsed = 0;
-  do {
-    if (Error error = call.run())
-      return error;
-    ++result.iterations;
-    elapsed = now(CLOCK_MONOTONIC) - begin;
-  } while (iterations > 0 ? result.iterations < iterations
-                          : elapsed < kMinimalTime);
-  result.realSeconds = elapsed / result.iterations;
-  result.cpuSeconds =
-      (now(CLOCK_PROCESS_CPUTIME_ID) - cpuBegin) / result.iterations;
+  result.realSeconds = *seconds;
+  result.cpuSeconds = (cpuSeconds() - cpuBegin) / double(iterations);
   return Error::success();
 }
 

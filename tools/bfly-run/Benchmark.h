@@ -7,7 +7,7 @@
 #ifndef BFLY_TOOLS_BFLYRUN_BENCHMARK_H
 #define BFLY_TOOLS_BFLYRUN_BENCHMARK_H
 
-#include "bfly/Engine/Executable.h"
+#include "bfly/Engine/Measure.h"
 #include "llvm/Support/JSON.h"
 
 #include <string>
@@ -17,16 +17,6 @@ class raw_ostream;
 } // namespace llvm
 
 namespace mlir::bfly {
-
-/// What the machine can do, measured.
-struct Ceilings {
-  double bytesPerSecond = 0;
-  double flopsPerSecond = 0;
-  /// Of a GPU's matrix units, in bf16; 0 where nothing can measure it.
-  double matrixFlopsPerSecond = 0;
-
-  static llvm::Expected<Ceilings> measure(const Device &device, int threads);
-};
 
 /// What one call does, and for how long at the machine's ceilings: the sums
 /// over a report's kernels, and over what runs between them.
@@ -58,19 +48,10 @@ struct Measurement {
 };
 
 /// Calls once to warm up, then `iterations` times, or for half a second if that
-/// is 0. Fills in the times.
-llvm::Error measure(Invocation &call, int64_t iterations,
-                    Measurement &measurement);
-
-/// The same on a GPU, with several calls in turn, each with arrays of its own:
-/// the time between two events of the device's, without copies of arrays.
-llvm::Error measureOnGPU(llvm::ArrayRef<Invocation *> calls,
-                         const Device &device, int64_t iterations,
-                         Measurement &measurement);
-
-/// How many calls with `bytes` of arrays each take for that, so that no cache
-/// of the GPU holds what a call reads: as its memory allows.
-llvm::Expected<int64_t> copiesBeyondCache(const Device &device, uint64_t bytes);
+/// is 0; with several calls in turn, each with arrays of its own. Fills in the
+/// times.
+llvm::Error measure(llvm::ArrayRef<Invocation *> calls, const Device &device,
+                    int64_t iterations, Measurement &measurement);
 
 void printConsole(llvm::raw_ostream &os, const Measurement &measurement);
 void printJSON(llvm::raw_ostream &os, const Measurement &measurement,

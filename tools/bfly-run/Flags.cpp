@@ -75,9 +75,22 @@ Error mlir::bfly::checkFlags() {
       (StringRef(flags().benchmark).getAsInteger(10, calls) || calls < 1))
     return makeError("--benchmark=" + flags().benchmark +
                      ": not a number of calls");
+  int rounds;
+  if (!flags().tune.empty() &&
+      (StringRef(flags().tune).getAsInteger(10, rounds) || rounds < 0 ||
+       rounds > 1000))
+    return makeError("--tune=" + flags().tune +
+                     ": not a number of rounds from 0 to 1000");
+  if (flags().tuneOutput.getNumOccurrences() &&
+      !flags().tune.getNumOccurrences())
+    return makeError("--tune-output is of --tune");
+  if (flags().tune.getNumOccurrences() && flags().benchmark.getNumOccurrences())
+    return makeError("--tune and --benchmark measure different things: give "
+                     "one of them");
   if (!flags().printLevels.empty() && flags().inputs.empty())
     for (auto [given, name] :
          {std::pair(flags().benchmark.getNumOccurrences() > 0, "benchmark"),
+          std::pair(flags().tune.getNumOccurrences() > 0, "tune"),
           std::pair(!flags().outputs.empty(), "output"),
           std::pair(!flags().expected.empty(), "expected_output")})
       if (given)

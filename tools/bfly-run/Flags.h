@@ -83,6 +83,16 @@ struct Flags {
           clEnumValN(BenchmarkFormat::Console, "console", "a table"),
           clEnumValN(BenchmarkFormat::JSON, "json",
                      "Google Benchmark's JSON"))};
+  llvm::cl::opt<std::string> tune{
+      llvm::cl::cat(category), "tune", llvm::cl::ValueOptional,
+      llvm::cl::value_desc("rounds"),
+      llvm::cl::desc("time the plans beside the one that each kernel has, then "
+                     "those beside the best, for so many rounds (default: 8); "
+                     "0 rounds compile and check them alone")};
+  llvm::cl::opt<std::string> tuneOutput{
+      llvm::cl::cat(category), "tune-output", llvm::cl::value_desc("best.mlir"),
+      llvm::cl::desc("write the function with the best plans, at schedule "
+                     "level, which runs as it is")};
   llvm::cl::opt<std::string> report{
       llvm::cl::cat(category), "report", llvm::cl::value_desc("report.json"),
       llvm::cl::desc("write each kernel's plan, bytes, flops and bound")};

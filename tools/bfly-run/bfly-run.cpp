@@ -15,6 +15,7 @@
 #include "bfly/Arrays/Npy.h"
 #include "bfly/Engine/CrashGuard.h"
 #include "bfly/Engine/Executable.h"
+#include "bfly/Engine/Tuning.h"
 #include "bfly/Target/Launches.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -30,6 +31,22 @@ using namespace mlir::bfly;
   errs() << "error: " << message << "\n";
   outs().flush();
   _exit(1);
+}
+
+/// What the compiler has a part in, under guard.
+static Error guarded(function_ref<Error()> body,
+                     StringRef what = "the compiler") {
+  // Filled in by the thread that survives.
+  Error failure = Error::success();
+  std::string why;
+  if (!survives(
+          [&] {
+            ErrorAsOutParameter checked(failure);
+            failure = body();
+          },
+          why))
+    stop(flags().source + ": " + crashMessage(what, why));
+  return failure;
 }
 
 /// The source: a file, or standard input for "-".
@@ -84,7 +101,8 @@ static Error makeReport(Lowering &lowering, const Executable &executable,
   result.threads =
       settings.threads > 0 ? settings.threads : bflyRuntimeMaxThreads();
   if (measured) {
-    auto ceilings = Ceilings::measure(settings.device, result.threads);
+    auto ceilings = Ceilings::measure(settings.device, result.threads,
+                                      /*seconds=*/0.2);
     if (!ceilings)
       return ceilings.takeError();
     result.ceilings = *ceilings;
@@ -107,28 +125,23 @@ static Error makeReport(Lowering &lowering, const Executable &executable,
   result.work = Work::of(report, batch, result.ceilings);
   int64_t calls = 0;
   StringRef(flags().benchmark).getAsInteger(10, calls);
-  if (settings.device.kind == Device::Kind::CPU) {
-    if (Error error = measure(call, calls, result))
-      return error;
-  } else {
-    // Arrays on the GPU of its own for each of several calls, so that none
-    // finds in the cache what the one before has left there.
-    auto copies = copiesBeyondCache(settings.device, bytes);
-    if (!copies)
-      return copies.takeError();
-    std::vector<Invocation> others;
-    std::vector<Invocation *> all = {&call};
-    for (int64_t i = 1; i < *copies; ++i) {
-      auto another = bind();
-      if (!another)
-        return another.takeError();
-      others.push_back(std::move(*another));
-    }
-    for (Invocation &another : others)
-      all.push_back(&another);
-    if (Error error = measureOnGPU(all, settings.device, calls, result))
-      return error;
+  // On a GPU arrays of its own for each of several calls, so that none finds in
+  // the cache what the one before has left there.
+  auto copies = copiesBeyondCache(settings.device, bytes);
+  if (!copies)
+    return copies.takeError();
+  std::vector<Invocation> others;
+  std::vector<Invocation *> all = {&call};
+  for (int64_t i = 1; i < *copies; ++i) {
+    auto another = bind();
+    if (!another)
+      return another.takeError();
+    others.push_back(std::move(*another));
   }
+  for (Invocation &another : others)
+    all.push_back(&another);
+  if (Error error = measure(all, settings.device, calls, result))
+    return error;
   report["benchmark"] = result.toJSON();
   if (flags().format == BenchmarkFormat::JSON)
     printJSON(outs(), result, "bfly-run");
@@ -137,12 +150,23 @@ static Error makeReport(Lowering &lowering, const Executable &executable,
   return Error::success();
 }
 
-static std::vector<SmallVector<int64_t, 4>>
-shapesOf(ArrayRef<HostArray> arrays) {
-  std::vector<SmallVector<int64_t, 4>> shapes;
-  for (const HostArray &array : arrays)
-    shapes.emplace_back(array.shape().begin(), array.shape().end());
-  return shapes;
+/// Tries other plans, and prints how fast they are; `ir` is the function with
+/// the best ones.
+static Error tuneFunction(Lowering &lowering, ArrayRef<HostArray> inputs,
+                          ArrayRef<HostArray> parameters, json::Object &report,
+                          std::string &ir) {
+  Progress progress("tuning " + lowering.function().name);
+  int rounds = kDefaultTuneRounds;
+  StringRef(flags().tune).getAsInteger(10, rounds);
+  std::vector<ArrayView> views[2] = {{inputs.begin(), inputs.end()},
+                                     {parameters.begin(), parameters.end()}};
+  auto tuning = tune(lowering, views[0], views[1], rounds);
+  if (!tuning)
+    return tuning.takeError();
+  tuning->print(outs());
+  report["tuning"] = tuning->toJSON();
+  ir = std::move(tuning->ir);
+  return Error::success();
 }
 
 /// Adds the report to what is written, if it was asked for.
@@ -158,7 +182,7 @@ static Error addReport(OutputFiles &files, const json::Object &report) {
 /// All files or none.
 static Error writeOutputs(ArrayRef<std::string> paths,
                           ArrayRef<HostArray> results,
-                          const json::Object &report) {
+                          const json::Object &report, StringRef tunedIR = {}) {
   OutputFiles files;
   for (size_t i = 0; i < paths.size(); ++i) {
     if (paths[i].empty())
@@ -171,6 +195,12 @@ static Error writeOutputs(ArrayRef<std::string> paths,
   }
   if (Error error = addReport(files, report))
     return error;
+  if (flags().tuneOutput.getNumOccurrences())
+    if (Error error = files.add(flags().tuneOutput, [&](raw_ostream &os) {
+          os << tunedIR;
+          return Error::success();
+        }))
+      return error;
   return files.commit();
 }
 
@@ -204,23 +234,16 @@ static Error run() {
   SourceOptions options;
   options.allowBytecode = flags().allowBytecode;
   options.allowForeignCalls = flags().allowForeignCalls;
-  // Filled in by the thread that survives.
   std::unique_ptr<Program> program;
-  Error failure = Error::success();
-  std::string why;
-  if (!survives(
-          [&] {
-            ErrorAsOutParameter checked(failure);
-            auto parsed = readProgram(options);
-            if (parsed)
-              program = std::move(*parsed);
-            else
-              failure = parsed.takeError();
-          },
-          why))
-    stop(flags().source + ": " + crashMessage("the parser", why));
-  if (failure)
-    return failure;
+  auto parse = [&]() -> Error {
+    auto parsed = readProgram(options);
+    if (!parsed)
+      return parsed.takeError();
+    program = std::move(*parsed);
+    return Error::success();
+  };
+  if (Error error = guarded(parse, "the parser"))
+    return error;
   auto selected = program->function(flags().function);
   if (!selected)
     return selected.takeError();
@@ -228,17 +251,14 @@ static Error run() {
   Lowering lowering(*program, function, settings);
 
   if (!flags().printLevels.empty()) {
-    if (!survives(
-            [&] {
-              ErrorAsOutParameter checked(failure);
-              failure = printLevels(lowering);
-              if (!failure && flags().inputs.empty())
-                failure = reportWithoutRun(lowering);
-            },
-            why))
-      stop(flags().source + ": " + crashMessage("the compiler", why));
-    if (failure || flags().inputs.empty())
-      return failure;
+    bool isAll = flags().inputs.empty();
+    Error error = guarded([&]() -> Error {
+      if (Error error = printLevels(lowering))
+        return error;
+      return isAll ? reportWithoutRun(lowering) : Error::success();
+    });
+    if (error || isAll)
+      return error;
   }
 
   if (Error error = settings.device.open())
@@ -267,19 +287,15 @@ static Error run() {
 
   std::unique_ptr<Executable> executable;
   double compileSeconds = 0;
-  if (!survives(
-          [&] {
-            ErrorAsOutParameter checked(failure);
-            auto compiled = compile(lowering, compileSeconds);
-            if (compiled)
-              executable = std::move(*compiled);
-            else
-              failure = compiled.takeError();
-          },
-          why))
-    stop(flags().source + ": " + crashMessage("the compiler", why));
-  if (failure)
-    return failure;
+  auto compileAll = [&]() -> Error {
+    auto compiled = compile(lowering, compileSeconds);
+    if (!compiled)
+      return compiled.takeError();
+    executable = std::move(*compiled);
+    return Error::success();
+  };
+  if (Error error = guarded(compileAll))
+    return error;
 
   auto results = executable->allocateResults(
       pointersTo<const HostArray *>(*inputs),
@@ -297,6 +313,8 @@ static Error run() {
   {
     // What foreign code does is its own fault.
     Progress progress("running " + function.name);
+    Error failure = Error::success();
+    std::string why;
     if (!survivesHere(
             [&] {
               ErrorAsOutParameter checked(failure);
@@ -304,9 +322,9 @@ static Error run() {
             },
             why))
       stop(flags().source + ": function '" + function.name + "' crashed");
+    if (failure)
+      return failure;
   }
-  if (failure)
-    return failure;
   // Only JSON on stdout where JSON was asked for.
   bool measured = flags().benchmark.getNumOccurrences();
   bool quiet = measured && flags().format == BenchmarkFormat::JSON;
@@ -331,9 +349,18 @@ static Error run() {
                                  batch, report))
       return error;
   report["compile_seconds"] = compileSeconds;
-  if (Error error = writeOutputs(*outputs, *results, report))
+  bool tuned = flags().tune.getNumOccurrences();
+  std::string tunedIR;
+  auto tuneAll = [&] {
+    return tuneFunction(lowering, *inputs, parameters->arrays(), report,
+                        tunedIR);
+  };
+  if (tuned)
+    if (Error error = guarded(tuneAll))
+      return error;
+  if (Error error = writeOutputs(*outputs, *results, report, tunedIR))
     return error;
-  if (outputs->empty() && expected->empty() && !measured) {
+  if (outputs->empty() && expected->empty() && !measured && !tuned) {
     for (auto [i, result] : enumerate(*results)) {
       outs() << "result[" << i << "]: ";
       printArray(outs(), result);

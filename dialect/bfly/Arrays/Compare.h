@@ -18,7 +18,14 @@ struct CompareOptions {
   /// A lower bound for the norm that the error is divided by, for results that
   /// are the small remainder of something large.
   double minimalNorm = 0;
+  /// NaN equals NaN, and is left out of the norms.
+  bool equalNaN = false;
 };
+
+/// The largest relative error of a result of this type that passes where nobody
+/// says: the bounds of docs/definitions.md, rounded up over the lengths and
+/// operations in use.
+double getTolerance(ElementType type);
 
 struct Comparison {
   bool matches = false;

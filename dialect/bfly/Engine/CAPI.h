@@ -149,6 +149,17 @@ BFLY_API int bfly_kernel_run(const bfly_kernel *kernel,
                              size_t num_parameters, const bfly_array *results,
                              size_t num_results, void *stream);
 
+/* Tries other plans for the kernels of the function, in a call with these
+ * inputs and parameters, for at most so many rounds (0: the plans are compiled
+ * and checked, not timed; negative: as many as bfly-run makes), which can take
+ * minutes. JSON: the "tuning" of a report (docs/report.md) with "text", a table
+ * for people, and "ir", a module with the best plans, to be compiled. The
+ * kernel itself stays as it is. */
+BFLY_API char *bfly_kernel_tune(const bfly_kernel *kernel,
+                                const bfly_array *inputs, size_t num_inputs,
+                                const bfly_array *parameters,
+                                size_t num_parameters, int32_t rounds);
+
 /* What this machine can do with so many threads (0: all), measured for about
  * `seconds` each: bytes per second that a copy of large arrays reads and
  * writes, and f32 operations per second. Both 0 for threads or seconds (0 to
