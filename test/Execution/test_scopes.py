@@ -70,11 +70,12 @@ def test_upstream_passes(rng, name):
     kernel = compile(text, plan="sm_90a")
     expected = run(kernel, *arrays)
     affine = kernel.ir("affine")
+    to_gpu = f"-bfly-compile=to=gpu target={kernel.report['machine']['name']}"
     assert re.search(known_by, affine), affine
     assert "affine.parallel" not in affine and "bfly.threads" in affine
     lower = "-bfly-expand-matrix-products=keep-units unroll", "-lower-affine"
     wanted = (
-        barriers(affine, "-bfly-compile=to=gpu target=sm_90a"),
+        barriers(affine, to_gpu),
         barriers(affine, *lower, "-bfly-convert-affine-to-gpu"),
     )
     assert wanted[0][1] >= 2
@@ -85,7 +86,7 @@ def test_upstream_passes(rng, name):
         assert np.asarray(run(again, *arrays)).tobytes() == np.asarray(expected).tobytes(), some
         # Behind -lower-affine the same passes knew parallel loops, and took those of one iteration apart.
         found = (
-            barriers(changed, "-bfly-compile=to=gpu target=sm_90a"),
+            barriers(changed, to_gpu),
             barriers(affine, *lower, *flags, "-bfly-convert-affine-to-gpu"),
         )
         assert found == wanted, some

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import compile, on_every_plan, run, tensor, windows_text
+from programs import compile, on_every_plan, on_gpu, run, tensor, windows_text
 
 import bfly
 
@@ -251,6 +251,8 @@ def test_an_empty_dimension_beside_a_dynamic_one(plan):
 
 @on_every_plan
 def test_sizes_in_every_block_of_a_function(plan, rng):
+    if on_gpu():
+        pytest.skip("the sum of all elements is host code's")
     kernel = compile(
         """func.func @f(%x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<f32> {
   %zero = arith.constant dense<0.0> : tensor<f32>
