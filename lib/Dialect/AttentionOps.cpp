@@ -180,6 +180,7 @@ Amount ProjectOp::getFlops(int64_t) {
 // What a kernel holds --------------------------------------------------------
 
 void AttentionStageOp::describe(Network &network) {
+  network.kind = "attention";
   network.stages.push_back(*this);
   network.sequence = getState().getType();
 }

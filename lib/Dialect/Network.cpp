@@ -14,13 +14,8 @@ int64_t Network::getAttentionTokens() const {
   return first.getState().getType().getDimSize(1);
 }
 
-StringRef Network::getKind() const {
-  return transforms || hasMap ? "transform"
-         : !stages.empty()    ? "attention"
-                              : "dense";
-}
-
 void Network::addTransform(RankedTensorType type, int64_t tokens, bool isHalf) {
+  kind = "transform";
   if (transforms && transformTokens != tokens)
     otherTokens = transformTokens;
   ++transforms;

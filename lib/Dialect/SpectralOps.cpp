@@ -205,6 +205,7 @@ void IfftOp::describe(Network &network) {
 }
 
 void SpectrumMapOp::describe(Network &network) {
+  network.kind = "transform";
   network.hasMap = true;
   network.hermitian |= getHermitian();
   network.packed |= isHalf();

@@ -38,20 +38,19 @@ static bool isAllowedDialect(StringRef dialect) {
          dialect == "index";
 }
 
-static bool isAllowedOperation(StringRef name) {
+static bool isAllowedOperation(Operation *op) {
+  if (isa<NetworkOpInterface>(op))
+    return true;
   static const llvm::StringSet<> &names = *new llvm::StringSet<>{
       // Functions, parameters and constants.
       "builtin.module", "func.func", "func.call", "func.return",
       "ml_program.global", "ml_program.global_load",
       "ml_program.global_load_const",
-      // bfly, but for the parts of a GPU's kernel.
-      "bfly.attention_stage", "bfly.bin", "bfly.butterfly_attention",
-      "bfly.dft", "bfly.fft", "bfly.fold_weights", "bfly.grid", "bfly.ifft",
-      "bfly.kernel", "bfly.layer_norm", "bfly.library_product",
-      "bfly.library_transform", "bfly.linear", "bfly.matrix_product",
-      "bfly.mean", "bfly.project", "bfly.rotate", "bfly.spectral_filter",
-      "bfly.spectrum_map", "bfly.stream_product", "bfly.table", "bfly.threads",
-      "bfly.tile_product", "bfly.yield",
+      // bfly beside the network level, but for the parts of a GPU's kernel.
+      "bfly.butterfly_attention", "bfly.dft", "bfly.grid", "bfly.kernel",
+      "bfly.library_product", "bfly.library_transform", "bfly.matrix_product",
+      "bfly.rotate", "bfly.spectral_filter", "bfly.stream_product",
+      "bfly.table", "bfly.threads", "bfly.tile_product", "bfly.yield",
       // Tensors.
       "tensor.bitcast", "tensor.cast", "tensor.collapse_shape", "tensor.concat",
       "tensor.dim", "tensor.empty", "tensor.expand_shape", "tensor.extract",
@@ -81,7 +80,7 @@ static bool isAllowedOperation(StringRef name) {
       "vector.multi_reduction", "vector.outerproduct", "vector.reduction",
       "vector.shape_cast", "vector.shuffle", "vector.step",
       "vector.to_elements", "vector.transpose"};
-  return names.contains(name);
+  return names.contains(op->getName().getStringRef());
 }
 
 /// Attributes that are no part of their operation.
@@ -247,7 +246,7 @@ static std::string refuseOperation(Operation *op, ModuleOp module) {
   StringRef name = op->getName().getStringRef();
   bool isLinalg = op->getName().getDialectNamespace() == "linalg";
   if (!isAllowedDialect(op->getName().getDialectNamespace()) && !isLinalg &&
-      !isAllowedOperation(name))
+      !isAllowedOperation(op))
     return ("'" + name + "'").str();
   if (isa<ModuleOp>(op) && op != module)
     return "a module within a module";

@@ -45,7 +45,7 @@ static json::Array getTypes(TypeRange types) {
 }
 
 static json::Object getNetworkReport(KernelOp kernel, const Network &network) {
-  json::Object report{{"kind", network.getKind()}};
+  json::Object report{{"kind", network.kind}};
   if (!network.sequence)
     return report;
   RankedTensorType type = network.sequence;

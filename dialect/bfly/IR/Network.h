@@ -20,6 +20,8 @@ struct Network {
   RankedTensorType sequence;
   /// Whether anything is computed in f64.
   bool wide = false;
+  /// What the report calls the network: "transform", "attention", ...
+  StringRef kind = "dense";
 
   // Transforms and maps of spectra.
 
@@ -51,8 +53,6 @@ struct Network {
   int64_t getAttentionTokens() const;
   /// Of the type that is computed in.
   int64_t getElementBytes() const { return wide ? 8 : 4; }
-  /// "transform", "attention" or "dense".
-  StringRef getKind() const;
 
   /// A transform of so many tokens of `sequence`.
   void addTransform(RankedTensorType sequence, int64_t tokens, bool isHalf);
