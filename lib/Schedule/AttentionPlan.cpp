@@ -48,6 +48,20 @@ static void varyCpuAttention(CpuAttentionAttr part,
       StringAttr::get(context, byBatch ? "tile" : "batch")));
 }
 
+/// The state before and after a stage; with images, theirs too.
+static void addCpuAttentionStates(const PlanContext &context, CpuAttentionAttr,
+                                  States &states) {
+  const Network &network = context.network;
+  bool carried = llvm::any_of(network.stages, [](AttentionStageOp stage) {
+    return stage.getImage() != nullptr;
+  });
+  states.push_back(
+      {0, network.numStages() - 1,
+       multiply({network.getAttentionTokens() * network.getChannels(), 2,
+                 network.getElementBytes(), carried ? 2 : 1}),
+       "", 0});
+}
+
 // Of a GPU: stages as phases -------------------------------------------------
 
 static bool multipliesOnUnits(AttentionStageOp first, const Machine &machine) {
@@ -149,23 +163,19 @@ static LogicalResult verifyGpuGridAttention(const PlanContext &context,
   return success();
 }
 
-static void varyGpuGridAttention(GpuGridAttentionAttr part,
-                                 function_ref<void(PlanPart)> call) {
-  int64_t words[] = {part.getColumns(), part.getHeads(), part.getDepth(),
-                     part.getSlots()};
-  for (int64_t &word : words) {
-    int64_t written = word;
-    varyNumber(
-        written,
-        [&](int64_t other) {
-          word = other;
-          PlanPart changed = tryPart<GpuGridAttentionAttr>(
-              part.getContext(), words[0], words[1], words[2], words[3]);
-          word = written;
-          return changed;
-        },
-        call);
-  }
+/// In f32 with the pairs' differences where scores are of those.
+static void addGpuGridStates(const PlanContext &context, GpuGridAttentionAttr,
+                             States &states) {
+  const Network &network = context.network;
+  AttentionStageOp first = network.stages.front();
+  int64_t stored = getStoredBytes(first);
+  bool storesDifference =
+      first.getScoring() == Scoring::PairDifference && stored == 4;
+  states.push_back(
+      {0, network.numStages() - 1,
+       multiply({network.getAttentionTokens() * network.getChannels(),
+                 storesDifference ? 3 : 2, stored}),
+       "memory", 0});
 }
 
 // Of a GPU: groups of stages in a block --------------------------------------
@@ -323,6 +333,14 @@ static void varyGpuBlockAttention(GpuBlockAttentionAttr part,
       call(makeGpuBlockAttention(context, part.getTokens(), stages, other));
 }
 
+static void addGpuBlockStates(const PlanContext &context,
+                              GpuBlockAttentionAttr part, States &states) {
+  for (GroupAttr group : part.getGroups())
+    states.push_back({group.getFirst(), group.getLast(),
+                      getLocalBytes(context.network, part.getTokens()),
+                      "shared", 0});
+}
+
 // The table ------------------------------------------------------------------
 
 void mlir::bfly::addAttentionDecisions(SmallVectorImpl<Decision> &decisions) {
@@ -333,15 +351,15 @@ void mlir::bfly::addAttentionDecisions(SmallVectorImpl<Decision> &decisions) {
                        },
                        chooseCpuAttention,
                        {makeKind<CpuAttentionAttr, acceptAny<CpuAttentionAttr>,
-                                 varyCpuAttention>()}});
-  decisions.push_back({"the stages of attention",
-                       [](const PlanContext &context) {
-                         return context.machine.isGPU() &&
-                                !context.network.stages.empty();
-                       },
-                       chooseGpuAttention,
-                       {makeKind<GpuGridAttentionAttr, verifyGpuGridAttention,
-                                 varyGpuGridAttention>(),
-                        makeKind<GpuBlockAttentionAttr, verifyGpuBlockAttention,
-                                 varyGpuBlockAttention>()}});
+                                 varyCpuAttention, addCpuAttentionStates>()}});
+  decisions.push_back(
+      {"the stages of attention",
+       [](const PlanContext &context) {
+         return context.machine.isGPU() && !context.network.stages.empty();
+       },
+       chooseGpuAttention,
+       {makeKind<GpuGridAttentionAttr, verifyGpuGridAttention,
+                 varyNumbers<GpuGridAttentionAttr, 4>, addGpuGridStates>(),
+        makeKind<GpuBlockAttentionAttr, verifyGpuBlockAttention,
+                 varyGpuBlockAttention, addGpuBlockStates>()}});
 }

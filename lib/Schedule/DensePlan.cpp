@@ -19,16 +19,6 @@ static PlanPart chooseCpuPanels(const PlanContext &context) {
                                 context.network.getElementBytes());
 }
 
-static void varyCpuPanels(CpuPanelsAttr part,
-                          function_ref<void(PlanPart)> call) {
-  varyNumber(
-      part.getColumns(),
-      [&](int64_t columns) {
-        return tryPart<CpuPanelsAttr>(part.getContext(), columns);
-      },
-      call);
-}
-
 /// Rows of a dense product's tile: enough to stream the weights for, few enough
 /// for every thread to get some.
 static PlanPart chooseCpuDense(const PlanContext &context) {
@@ -45,13 +35,13 @@ static PlanPart chooseCpuDense(const PlanContext &context) {
   return CpuDenseAttr::get(context.getContext(), tile);
 }
 
-static void varyCpuDense(CpuDenseAttr part, function_ref<void(PlanPart)> call) {
-  varyNumber(
-      part.getRows(),
-      [&](int64_t rows) {
-        return tryPart<CpuDenseAttr>(part.getContext(), rows);
-      },
-      call);
+static void addCpuDenseStates(const PlanContext &context, CpuDenseAttr part,
+                              States &states) {
+  const Network &network = context.network;
+  states.push_back({-1, -1,
+                    multiply({part.getRows(), network.rowElements,
+                              network.getElementBytes()}),
+                    "", 0});
 }
 
 // Of a GPU -------------------------------------------------------------------
@@ -61,21 +51,6 @@ static PlanPart chooseGpuDense(const PlanContext &context) {
   if (isLibraryProduct(context))
     return LibraryAttr::get(mlir, StringAttr::get(mlir, "cuBLASLt"));
   return GpuDenseAttr::get(mlir, /*rows=*/16, /*depth=*/16);
-}
-
-static void varyGpuDense(GpuDenseAttr part, function_ref<void(PlanPart)> call) {
-  varyNumber(
-      part.getRows(),
-      [&](int64_t rows) {
-        return tryPart<GpuDenseAttr>(part.getContext(), rows, part.getDepth());
-      },
-      call);
-  varyNumber(
-      part.getDepth(),
-      [&](int64_t depth) {
-        return tryPart<GpuDenseAttr>(part.getContext(), part.getRows(), depth);
-      },
-      call);
 }
 
 // Libraries ------------------------------------------------------------------
@@ -179,20 +154,23 @@ void mlir::bfly::addDenseDecisions(SmallVectorImpl<Decision> &decisions) {
                     llvm::IsaPred<LinearOp, AttentionStageOp, FoldWeightsOp>);
        },
        chooseCpuPanels,
-       {makeKind<CpuPanelsAttr, acceptAny<CpuPanelsAttr>, varyCpuPanels>()}});
+       {makeKind<CpuPanelsAttr, acceptAny<CpuPanelsAttr>,
+                 varyNumbers<CpuPanelsAttr, 1>>()}});
   decisions.push_back(
       {"the dense layers",
        [](const PlanContext &context) {
          return !context.machine.isGPU() && !context.network.products.empty();
        },
        chooseCpuDense,
-       {makeKind<CpuDenseAttr, acceptAny<CpuDenseAttr>, varyCpuDense>()}});
-  decisions.push_back(
-      {"the dense layers",
-       [](const PlanContext &context) {
-         return context.machine.isGPU() && !context.network.products.empty();
-       },
-       chooseGpuDense,
-       {makeKind<GpuDenseAttr, acceptAny<GpuDenseAttr>, varyGpuDense>(),
-        getLibraryKind()}});
+       {makeKind<CpuDenseAttr, acceptAny<CpuDenseAttr>,
+                 varyNumbers<CpuDenseAttr, 1>, addCpuDenseStates>()}});
+  decisions.push_back({"the dense layers",
+                       [](const PlanContext &context) {
+                         return context.machine.isGPU() &&
+                                !context.network.products.empty();
+                       },
+                       chooseGpuDense,
+                       {makeKind<GpuDenseAttr, acceptAny<GpuDenseAttr>,
+                                 varyNumbers<GpuDenseAttr, 2>>(),
+                        getLibraryKind()}});
 }

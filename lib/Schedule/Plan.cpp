@@ -8,6 +8,9 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -133,6 +136,56 @@ SmallVector<ArrayAttr> mlir::bfly::getNeighbours(KernelOp kernel) {
   kernel.setPlanAttr(plan);
   return neighbours;
 }
+
+// States ---------------------------------------------------------------------
+
+int64_t mlir::bfly::multiply(ArrayRef<int64_t> factors) {
+  int64_t product = 1;
+  for (int64_t factor : factors)
+    if (llvm::MulOverflow(product, factor, product))
+      return std::numeric_limits<int64_t>::max();
+  return product;
+}
+
+/// The smallest place of a CPU that holds `bytes`.
+static StringRef getCache(int64_t bytes, const Machine &machine) {
+  return bytes <= machine.l1   ? "l1"
+         : bytes <= machine.l2 ? "l2"
+         : bytes <= machine.l3 ? "l3"
+                               : "memory";
+}
+
+static int64_t getCapacity(StringRef place, const Machine &machine) {
+  return place == "l1"       ? machine.l1
+         : place == "l2"     ? machine.l2
+         : place == "l3"     ? machine.l3
+         : place == "shared" ? machine.sharedBytes
+                             : 0;
+}
+
+SmallVector<KernelState> mlir::bfly::getStates(KernelOp kernel) {
+  if (!kernel.getPlan())
+    return {};
+  Network network = inspect(kernel);
+  Machine machine = getMachine(kernel);
+  PlanContext context{kernel, network, machine};
+  // Of the first decision that has any: a layer beside a transform has none.
+  SmallVector<KernelState> states;
+  for (const Decision &decision : getDecisions())
+    for (const PartKind &kind : decision.kinds)
+      for (Attribute part : kernel.getPlanAttr())
+        if (states.empty() && decision.isNeeded(context) &&
+            kind.isOne(cast<PlanPart>(part)))
+          kind.addStates(context, cast<PlanPart>(part), states);
+  for (KernelState &state : states) {
+    if (state.place.empty())
+      state.place = getCache(state.bytes, machine);
+    state.capacity = getCapacity(state.place, machine);
+  }
+  return states;
+}
+
+// Facts about plans ----------------------------------------------------------
 
 std::optional<Machine> mlir::bfly::getPlannedMachine(KernelOp kernel) {
   if (kernel.getPlan())

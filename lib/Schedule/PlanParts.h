@@ -7,6 +7,7 @@
 #define BFLY_LIB_SCHEDULE_PLANPARTS_H
 
 #include "bfly/IR/Network.h"
+#include "bfly/Schedule/CostModel.h"
 #include "bfly/Schedule/Plan.h"
 
 namespace mlir::bfly {
@@ -36,6 +37,10 @@ constexpr int64_t kBlockThreads = 256;
 InFlightDiagnostic refuse(const PlanContext &context, PlanPart part,
                           StringRef label);
 
+/// What a part says of the states that its kernel holds on chip; without a
+/// place they are in the smallest cache that holds them.
+using States = SmallVectorImpl<KernelState>;
+
 /// A kind of part, which decides something for the nests that read it.
 struct PartKind {
   StringRef name;
@@ -44,11 +49,18 @@ struct PartKind {
   /// Calls back with parts that differ from `part` in one word, some of which
   /// may not fit.
   void (*vary)(PlanPart part, function_ref<void(PlanPart)> call);
+  void (*addStates)(const PlanContext &context, PlanPart part, States &states);
 };
+
+/// For parts that say nothing of states.
+template <typename Part>
+void addNoStates(const PlanContext &, Part, States &) {}
 
 /// The kind of a part's class, whose rules are functions of that class.
 template <typename Part, LogicalResult (*verify)(const PlanContext &, Part),
-          void (*vary)(Part, function_ref<void(PlanPart)>)>
+          void (*vary)(Part, function_ref<void(PlanPart)>),
+          void (*addStates)(const PlanContext &, Part,
+                            States &) = addNoStates<Part>>
 PartKind makeKind() {
   return {Part::getMnemonic(), [](PlanPart part) { return isa<Part>(part); },
           [](const PlanContext &context, PlanPart part) {
@@ -56,6 +68,9 @@ PartKind makeKind() {
           },
           [](PlanPart part, function_ref<void(PlanPart)> call) {
             vary(cast<Part>(part), call);
+          },
+          [](const PlanContext &context, PlanPart part, States &states) {
+            addStates(context, cast<Part>(part), states);
           }};
 }
 
@@ -72,6 +87,13 @@ struct Decision {
   PlanPart (*choose)(const PlanContext &context);
   SmallVector<PartKind> kinds;
 };
+
+/// The product, or the largest number.
+int64_t multiply(ArrayRef<int64_t> factors);
+
+/// Shared memory beside what a nest keeps in it: sums of other phases, and
+/// barriers.
+constexpr int64_t kSharedReserve = 4 << 10;
 
 // Each file's decisions.
 void addTransformDecisions(SmallVectorImpl<Decision> &decisions);
@@ -99,6 +121,29 @@ template <typename Part, typename... Args>
 PlanPart tryPart(MLIRContext *context, Args &&...words) {
   auto refuse = [&] { return emitError(UnknownLoc::get(context)); };
   return PlanPart(Part::getChecked(refuse, context, words...));
+}
+
+/// For parts all of whose words are numbers, so many: one after the other.
+template <typename Part, size_t count>
+void varyNumbers(Part part, function_ref<void(PlanPart)> call) {
+  std::array<int64_t, count> words;
+  for (auto [value, word] : llvm::zip_equal(words, part.getWords()))
+    value = cast<IntegerAttr>(word.getValue()).getInt();
+  for (int64_t &word : words) {
+    int64_t written = word;
+    varyNumber(
+        written,
+        [&](int64_t other) {
+          word = other;
+          return std::apply(
+              [&](auto... all) {
+                return tryPart<Part>(part.getContext(), all...);
+              },
+              words);
+        },
+        call);
+    word = written;
+  }
 }
 
 } // namespace mlir::bfly

@@ -25,16 +25,6 @@ static SmallVector<GroupAttr> makeGroups(MLIRContext *context, int64_t passes,
           GroupAttr::get(context, 1, passes - 1, rest)};
 }
 
-/// The product, or a number above every length.
-static int64_t multiply(ArrayRef<int64_t> radices) {
-  constexpr int64_t most = 1 << 30;
-  int64_t product = 1;
-  for (int64_t radix : radices)
-    if (llvm::MulOverflow(product, radix, product) || product > most)
-      return most + 1;
-  return product;
-}
-
 /// The error that the passes' groups are not what they can be.
 template <typename Part>
 static LogicalResult verifyGroups(const PlanContext &context, Part part,
@@ -65,6 +55,23 @@ static LogicalResult verifyGroups(const PlanContext &context, Part part,
     print(two);
   }
   return error;
+}
+
+/// Complex rows of a slab; where the first pass is a group of its own, then
+/// those of a pair of its sub-transforms at a time.
+template <typename Part>
+static void addPasses(const PlanContext &context, Part part, int64_t width,
+                      bool isNamed, States &states) {
+  int64_t length = multiply(part.getRadices());
+  for (GroupAttr group : part.getGroups()) {
+    int64_t rows = length;
+    if (group.getFirst() && !part.getRadices().empty())
+      rows = multiply({2, length / part.getRadices().front()});
+    states.push_back(
+        {group.getFirst(), group.getLast(),
+         multiply({rows, 2, width, context.network.getElementBytes()}),
+         isNamed ? stringifyPlace(group.getPlace()) : "", 0});
+  }
 }
 
 // Of a CPU -------------------------------------------------------------------
@@ -156,13 +163,12 @@ static void varyCpuTransform(CpuTransformAttr part,
       call);
 }
 
-static void varyCpuSlabs(CpuSlabsAttr part, function_ref<void(PlanPart)> call) {
-  varyNumber(
-      part.getChannels(),
-      [&](int64_t channels) {
-        return tryPart<CpuSlabsAttr>(part.getContext(), channels);
-      },
-      call);
+static void addCpuTransformStates(const PlanContext &context,
+                                  CpuTransformAttr part, States &states) {
+  int64_t channels = part.getChannels();
+  addPasses(context, part,
+            context.network.packed ? (channels + 1) / 2 : channels,
+            /*isNamed=*/false, states);
 }
 
 // Of a GPU -------------------------------------------------------------------
@@ -174,9 +180,6 @@ static int64_t getSlabSize(ArrayRef<int64_t> radices, int64_t parts,
   int64_t rows = parts * multiply(radices);
   return 2 * columns * (rows + (radices.empty() ? 0 : rows / radices.back()));
 }
-
-/// Shared memory beside a slab: sums of other phases, and barriers.
-static constexpr int64_t kSharedReserve = 4 << 10;
 
 namespace {
 /// A transform's part, and the threads that its blocks have use for.
@@ -295,6 +298,11 @@ static void varyGpuTransform(GpuTransformAttr part,
       call);
 }
 
+static void addGpuTransformStates(const PlanContext &context,
+                                  GpuTransformAttr part, States &states) {
+  addPasses(context, part, part.getColumns(), /*isNamed=*/true, states);
+}
+
 /// Threads of a block.
 static PlanPart chooseGpuBlock(const PlanContext &context) {
   int64_t tokens = context.network.transformTokens;
@@ -314,15 +322,6 @@ static LogicalResult verifyGpuBlock(const PlanContext &context,
   return success();
 }
 
-static void varyGpuBlock(GpuBlockAttr part, function_ref<void(PlanPart)> call) {
-  varyNumber(
-      part.getThreads(),
-      [&](int64_t threads) {
-        return tryPart<GpuBlockAttr>(part.getContext(), threads);
-      },
-      call);
-}
-
 // The table ------------------------------------------------------------------
 
 static bool isOnCPU(const PlanContext &context) {
@@ -330,29 +329,30 @@ static bool isOnCPU(const PlanContext &context) {
 }
 
 void mlir::bfly::addTransformDecisions(SmallVectorImpl<Decision> &decisions) {
-  decisions.push_back(
-      {"the blocks",
-       [](const PlanContext &context) {
-         return context.machine.isGPU() &&
-                !llvm::any_of(context.getPlan(), hasOwnBlocks);
-       },
-       chooseGpuBlock,
-       {makeKind<GpuBlockAttr, verifyGpuBlock, varyGpuBlock>()}});
-  decisions.push_back(
-      {"the transforms",
-       [](const PlanContext &context) {
-         return isOnCPU(context) && context.network.transforms;
-       },
-       chooseCpuTransform,
-       {makeKind<CpuTransformAttr, verifyCpuTransform, varyCpuTransform>()}});
-  decisions.push_back(
-      {"the transforms",
-       [](const PlanContext &context) {
-         return context.machine.isGPU() && context.network.transforms;
-       },
-       chooseGpuTransform,
-       {makeKind<GpuTransformAttr, verifyGpuTransform, varyGpuTransform>(),
-        getLibraryKind()}});
+  decisions.push_back({"the blocks",
+                       [](const PlanContext &context) {
+                         return context.machine.isGPU() &&
+                                !llvm::any_of(context.getPlan(), hasOwnBlocks);
+                       },
+                       chooseGpuBlock,
+                       {makeKind<GpuBlockAttr, verifyGpuBlock,
+                                 varyNumbers<GpuBlockAttr, 1>>()}});
+  decisions.push_back({"the transforms",
+                       [](const PlanContext &context) {
+                         return isOnCPU(context) && context.network.transforms;
+                       },
+                       chooseCpuTransform,
+                       {makeKind<CpuTransformAttr, verifyCpuTransform,
+                                 varyCpuTransform, addCpuTransformStates>()}});
+  decisions.push_back({"the transforms",
+                       [](const PlanContext &context) {
+                         return context.machine.isGPU() &&
+                                context.network.transforms;
+                       },
+                       chooseGpuTransform,
+                       {makeKind<GpuTransformAttr, verifyGpuTransform,
+                                 varyGpuTransform, addGpuTransformStates>(),
+                        getLibraryKind()}});
   decisions.push_back(
       {"the slabs",
        [](const PlanContext &context) {
@@ -367,5 +367,6 @@ void mlir::bfly::addTransformDecisions(SmallVectorImpl<Decision> &decisions) {
                                                             ? getLanes(context)
                                                             : 64);
        },
-       {makeKind<CpuSlabsAttr, acceptAny<CpuSlabsAttr>, varyCpuSlabs>()}});
+       {makeKind<CpuSlabsAttr, acceptAny<CpuSlabsAttr>,
+                 varyNumbers<CpuSlabsAttr, 1>>()}});
 }
