@@ -4,14 +4,12 @@
 // Verifiers of plans' parts: what holds whichever kernel they are of. What a
 // kernel and its target ask is in lib/Schedule.
 
-#include "bfly/IR/Bfly.h"
+#include "VerifyUtils.h"
 
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
-
-using EmitError = function_ref<InFlightDiagnostic()>;
 
 /// More than any array has, and little enough that products of a few fit in 64
 /// bits.
@@ -20,9 +18,10 @@ static constexpr int64_t kMostItems = 1 << 20;
 /// No network has more stages, nor a transform more passes.
 static constexpr int64_t kMostStages = 63;
 
-static LogicalResult checkRange(EmitError emitError, StringRef label,
-                                StringRef word, int64_t value, int64_t least,
-                                int64_t most, int64_t multiple = 1) {
+LogicalResult mlir::bfly::verifyRange(EmitError emitError, StringRef label,
+                                      StringRef word, int64_t value,
+                                      int64_t least, int64_t most,
+                                      int64_t multiple) {
   if (value >= least && value <= most && value % multiple == 0)
     return success();
   InFlightDiagnostic error = emitError();
@@ -32,11 +31,21 @@ static LogicalResult checkRange(EmitError emitError, StringRef label,
   return error << "from " << least << " to " << most;
 }
 
+LogicalResult mlir::bfly::verifyPowerOfTwo(EmitError emitError, StringRef label,
+                                           StringRef word, int64_t value,
+                                           int64_t least, int64_t most) {
+  if (value >= least && value <= most && llvm::isPowerOf2_64(value))
+    return success();
+  return emitError() << '(' << label << ") " << word << " = " << value
+                     << ": must be a power of two from " << least << " to "
+                     << most;
+}
+
 static LogicalResult checkRadices(EmitError emitError,
                                   ArrayRef<int64_t> radices, int64_t most) {
   for (int64_t radix : radices)
     if (failed(
-            checkRange(emitError, "P2", "a radix of radices", radix, 2, most)))
+            verifyRange(emitError, "P2", "a radix of radices", radix, 2, most)))
       return failure();
   return success();
 }
@@ -61,21 +70,20 @@ static LogicalResult checkGroups(EmitError emitError, StringRef label,
 LogicalResult CpuTransformAttr::verify(EmitError emitError, int64_t channels,
                                        ArrayRef<int64_t> radices,
                                        ArrayRef<GroupAttr> groups) {
-  return failure(failed(checkRange(emitError, "P1", "channels", channels, 1,
-                                   kMostItems)) ||
+  return failure(failed(verifyRange(emitError, "P1", "channels", channels, 1,
+                                    kMostItems)) ||
                  failed(checkRadices(emitError, radices, 64)) ||
                  failed(checkGroups(emitError, "P4", groups)));
 }
 
 LogicalResult CpuSlabsAttr::verify(EmitError emitError, int64_t channels) {
-  return checkRange(emitError, "P1", "channels", channels, 1, kMostItems);
+  return verifyRange(emitError, "P1", "channels", channels, 1, kMostItems);
 }
 
 LogicalResult CpuAttentionAttr::verify(EmitError emitError, int64_t pairs,
                                        StringAttr parallel) {
-  if (pairs < 1 || pairs > kMostItems || !llvm::isPowerOf2_64(pairs))
-    return emitError() << "(P1) pairs = " << pairs
-                       << ": must be a power of two from 1 to " << kMostItems;
+  if (failed(verifyPowerOfTwo(emitError, "P1", "pairs", pairs, 1, kMostItems)))
+    return failure();
   if (parallel != "batch" && parallel != "tile")
     return emitError() << "(P2) parallel = " << parallel
                        << R"(: must be "batch" or "tile")";
@@ -83,22 +91,22 @@ LogicalResult CpuAttentionAttr::verify(EmitError emitError, int64_t pairs,
 }
 
 LogicalResult CpuPanelsAttr::verify(EmitError emitError, int64_t columns) {
-  return checkRange(emitError, "P1", "columns", columns, 1, 1024);
+  return verifyRange(emitError, "P1", "columns", columns, 1, 1024);
 }
 
 LogicalResult CpuDenseAttr::verify(EmitError emitError, int64_t rows) {
-  return checkRange(emitError, "P1", "rows", rows, 1, kMostItems);
+  return verifyRange(emitError, "P1", "rows", rows, 1, kMostItems);
 }
 
 LogicalResult GpuBlockAttr::verify(EmitError emitError, int64_t threads) {
-  return checkRange(emitError, "P1", "threads", threads, 32, 1024, 32);
+  return verifyRange(emitError, "P1", "threads", threads, 32, 1024, 32);
 }
 
 LogicalResult GpuTransformAttr::verify(EmitError emitError, int64_t columns,
                                        ArrayRef<int64_t> radices,
                                        ArrayRef<GroupAttr> groups) {
   return failure(
-      failed(checkRange(emitError, "P1", "columns", columns, 1, 1024)) ||
+      failed(verifyRange(emitError, "P1", "columns", columns, 1, 1024)) ||
       failed(checkRadices(emitError, radices, 32)) ||
       failed(checkGroups(emitError, "P4", groups)));
 }
@@ -107,23 +115,23 @@ LogicalResult GpuGridAttentionAttr::verify(EmitError emitError, int64_t columns,
                                            int64_t heads, int64_t depth,
                                            int64_t slots) {
   return failure(
-      failed(checkRange(emitError, "P1", "columns", columns, 8, 128, 8)) ||
-      failed(checkRange(emitError, "P2", "heads", heads, 1, 8)) ||
-      failed(checkRange(emitError, "P3", "depth", depth, 16, 32, 16)) ||
-      failed(checkRange(emitError, "P4", "slots", slots, 2, 8)));
+      failed(verifyRange(emitError, "P1", "columns", columns, 8, 128, 8)) ||
+      failed(verifyRange(emitError, "P2", "heads", heads, 1, 8)) ||
+      failed(verifyRange(emitError, "P3", "depth", depth, 16, 32, 16)) ||
+      failed(verifyRange(emitError, "P4", "slots", slots, 2, 8)));
 }
 
 LogicalResult GpuBlockAttentionAttr::verify(EmitError emitError, int64_t tokens,
                                             ArrayRef<GroupAttr> groups) {
-  return failure(
-      failed(checkRange(emitError, "P2", "tokens", tokens, 2, kMostItems, 2)) ||
-      failed(checkGroups(emitError, "P3", groups)));
+  return failure(failed(verifyRange(emitError, "P2", "tokens", tokens, 2,
+                                    kMostItems, 2)) ||
+                 failed(checkGroups(emitError, "P3", groups)));
 }
 
 LogicalResult GpuDenseAttr::verify(EmitError emitError, int64_t rows,
                                    int64_t depth) {
-  return failure(failed(checkRange(emitError, "P1", "rows", rows, 0, 64)) ||
-                 failed(checkRange(emitError, "P2", "depth", depth, 1, 32)));
+  return failure(failed(verifyRange(emitError, "P1", "rows", rows, 0, 64)) ||
+                 failed(verifyRange(emitError, "P2", "depth", depth, 1, 32)));
 }
 
 LogicalResult LibraryAttr::verify(EmitError emitError, StringAttr name) {

@@ -39,6 +39,16 @@ LogicalResult verifyAttentionWeights(Operation *op, RankedTensorType weights,
                                      int64_t channels, int64_t heads,
                                      StringRef label);
 
+/// A word of a plan's part is a multiple of `multiple` in its range, or a power
+/// of two. The error names word and value, and says what is allowed.
+using EmitError = function_ref<InFlightDiagnostic()>;
+LogicalResult verifyRange(EmitError emitError, StringRef label, StringRef word,
+                          int64_t value, int64_t least, int64_t most,
+                          int64_t multiple = 1);
+LogicalResult verifyPowerOfTwo(EmitError emitError, StringRef label,
+                               StringRef word, int64_t value, int64_t least,
+                               int64_t most);
+
 /// Whether every size is known, none is 0, and 16 bytes for each element fit in
 /// 63 bits, so that nothing that is computed from the sizes overflows.
 bool isStaticAndFull(MemRefType type);

@@ -16,7 +16,7 @@ from programs import attention, butterfly_problem, check_butterfly, compile, nor
 import bfly
 from bfly import reference
 
-SOURCE = Path(__file__).parents[2] / "dialect/bfly/IR/BflyPlans.td"
+SOURCE = Path(__file__).parents[2] / "dialect/bfly/IR"
 
 MODRELU = """{
     ^bb0(%z: complex<REAL>, %k: index, %p: REAL):
@@ -362,6 +362,7 @@ def test_every_word(target, kind, n, dtype, part, word):
 def test_no_word_is_forgotten():
     tested = {case.values[4:] for case in every_word()}
     defined = set()
-    for name, words in re.findall(r'Bfly_PlanPartAttr<"\w+",\s*"(\w+)",\s*\[(.*?)\]>', SOURCE.read_text(), re.DOTALL):
+    source = "".join(path.read_text() for path in SOURCE.glob("*.td"))
+    for name, words in re.findall(r'Bfly_PlanPartAttr<"\w+",\s*"(\w+)",\s*\[(.*?)\]>', source, re.DOTALL):
         defined |= {(name, word) for word in re.findall(r'"(\w+)"', words)}
     assert len(defined) > 20 and tested == defined
