@@ -21,6 +21,7 @@ static ArrayRef<Decision> getDecisions() {
     addTransformDecisions(decisions);
     addAttentionDecisions(decisions);
     addDenseDecisions(decisions);
+    addHadamardDecisions(decisions);
     return decisions;
   }();
   return all;

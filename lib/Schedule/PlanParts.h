@@ -99,6 +99,7 @@ constexpr int64_t kSharedReserve = 4 << 10;
 void addTransformDecisions(SmallVectorImpl<Decision> &decisions);
 void addAttentionDecisions(SmallVectorImpl<Decision> &decisions);
 void addDenseDecisions(SmallVectorImpl<Decision> &decisions);
+void addHadamardDecisions(SmallVectorImpl<Decision> &decisions);
 
 /// Whether a part leaves no loops to the kernel: a library takes the arrays as
 /// they are.

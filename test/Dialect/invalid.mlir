@@ -444,6 +444,47 @@ func.func @f(%x: tensor<2x4611686018427387904x4xf32>) {
   return
 }
 
+// bfly.hadamard --------------------------------------------------------------
+
+// -----
+
+func.func @f(%x: tensor<2x?x4xf32>) {
+  // expected-error @+1 {{(C1) only the first dimension may be dynamic}}
+  %y = bfly.hadamard %x : tensor<2x?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x12x4xf32>) {
+  // expected-error @+1 {{(C2) the number of tokens must be a power of two, got 12}}
+  %y = bfly.hadamard %x : tensor<2x12x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x4611686018427387904x4xf32>) {
+  // expected-error @+1 {{(C3) the number of elements of}}
+  %y = bfly.hadamard %x : tensor<2x4611686018427387904x4xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{(P1) rows = 12: must be a power of two from 2 to 1048576}}
+#part = #bfly.hadamard<rows = 12, channels = 4, radix = 2>
+
+// -----
+
+// expected-error @below {{(P2) channels = 0: must be from 1 to 1048576}}
+#part = #bfly.hadamard<rows = 16, channels = 0, radix = 2>
+
+// -----
+
+// expected-error @below {{(P3) radix = 16: must be a power of two from 2 to 8}}
+#part = #bfly.hadamard<rows = 8, channels = 4, radix = 16>
+
 // bfly.fft and bfly.ifft ------------------------------------------------------
 
 // -----

@@ -33,6 +33,15 @@ func.func @dense(%x: tensor<?x8x4xf32>, %g: tensor<4xf32>, %w: tensor<6x4xf32>, 
   return %h : tensor<?x6xf32>
 }
 
+// CHECK-LABEL: func @hadamard
+func.func @hadamard(%x: tensor<?x8x4xf32>) -> tensor<?x8x4xf32> {
+  // CHECK: bfly.hadamard %{{.*}} orthonormal : tensor<?x8x4xf32>
+  %h = bfly.hadamard %x orthonormal : tensor<?x8x4xf32>
+  // CHECK: bfly.hadamard %{{.*}} : tensor<?x8x4xf32>
+  %y = bfly.hadamard %h : tensor<?x8x4xf32>
+  return %y : tensor<?x8x4xf32>
+}
+
 // CHECK-LABEL: func @network
 func.func @network(%x: tensor<?x8x4xf32>, %w: tensor<1x2x2x2xf32>) -> (tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x4xf32>) {
   // CHECK: bfly.fft %{{.*}} : tensor<?x8x4xf32> -> tensor<?x5x4xcomplex<f32>>

@@ -62,6 +62,9 @@ def transform_problem(rng, kind, plan, n, dtype):
     f = tensor(batch, n if whole else n // 2 + 1, d, of=f"complex<{real}>")
     p = tensor(d, of=dtype)
     signal, gain = normal(rng, of, batch, n, d), normal(rng, dtype, d)
+    if kind == "hadamard":
+        text = kernel_text(plan, [x], [x], f"    %r0 = bfly.hadamard %a0 orthonormal : {x}")
+        return text, [signal], reference.hadamard(signal, orthonormal=True)
     exact = np.fft.fft(reference.load(signal), axis=1)
     half = exact[:, : n // 2 + 1]
     if kind in ("fft", "complex_fft"):
@@ -265,11 +268,13 @@ EVERY = [
     ("cpu", "mean", 8, "f32"),
     ("cpu", "linear", 8, "f32"),
     ("cpu", "dense", 16, "f32"),
+    ("cpu", "hadamard", 64, "f32"),
     ("sm_90a", "filter", 64, "f32"),
     ("sm_90a", "fft", 6, "f32"),
     ("sm_90a", "linear", 8, "f32"),
     ("sm_90a", "dense", 16, "bf16"),
     ("sm_90a", "per_head", 16, "bf16"),
+    ("sm_90a", "hadamard", 64, "f32"),
 ]
 
 # Other values of the words that are no numbers, of which some fit; and those that fit nowhere.

@@ -52,7 +52,7 @@ class Generator(Mixers, Around, Sizes, Choices):
 
     MIXERS = (
         "stages", "attention", "spectral_filter", "spectral_filter", "transforms", "transforms", "layer_norm", "linear",
-        "mean",
+        "mean", "hadamard",
     )  # fmt: skip
     AROUND = (
         "elementwise", "with_constant", "concat", "slice", "pad", "windows", "transpose", "generic", "reduction",

@@ -238,6 +238,14 @@ class Mixers:
             text, shape, sizes, x.of, lambda x, w, b=None: reference.linear(x, w, b, relu), x, w, *([b] if b else [])
         )
 
+    def hadamard(self):
+        x = self.sequence()
+        if x.sizes[1] & (x.sizes[1] - 1):
+            return None
+        whole = self.rng.random() < 0.5
+        text = f"bfly.hadamard {x.name} {'orthonormal ' if whole else ''}: {x.type}"
+        return self.p.add(text, x.shape, x.sizes, x.of, lambda x: reference.hadamard(x, whole), x)
+
     def mean(self):
         x = self.sequence()
         shape, sizes = (x.shape[0], x.shape[2]), (x.sizes[0], x.sizes[2])

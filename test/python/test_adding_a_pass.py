@@ -130,6 +130,23 @@ def check_what_is_no_half_of_a_spectrum(folder):
     assert lit(folder, "half.mlir", f"{run_line}\n{text}")[0] == 0
 
 
+def test_the_worked_example_is_what_the_page_says():
+    """The files of the Hadamard transform, their sizes, where it is registered, and the code that the page quotes."""
+    files = re.findall(r"^\| `([\w/.-]+)` \| (\d+) \|", PAGE, re.MULTILINE)
+    assert len(files) == 8
+    for path, lines in files:
+        assert abs((ROOT / path).read_text().count("\n") - int(lines)) <= 0.1 * int(lines), path
+    registered = re.findall(r"^\| `([\w/.-]+)` \| `(.+)` \|$", PAGE, re.MULTILINE)
+    assert len(registered) == 7
+    for path, line in registered:
+        assert line in (ROOT / path).read_text(), path
+    text = "".join((ROOT / path).read_text() for path, _ in files)
+    quoted = re.findall(r"^$\n((?: {7}.*\n)+)", PAGE, re.MULTILINE)
+    assert len(quoted) == 2
+    for block in quoted:
+        assert " ".join(block.split()) in " ".join(text.split()), block
+
+
 # In a static build the tool is a call of libbfly; a sanitizer's build would want all of it instrumented. One test, since
 # building is most of it.
 @pytest.mark.skipif(

@@ -5,5 +5,6 @@
 #define BFLY_IR_BFLYOPS_TD
 
 include "bfly/IR/BflyGpuOps.td"
+include "bfly/IR/BflyHadamard.td"
 
 #endif // BFLY_IR_BFLYOPS_TD

@@ -86,6 +86,7 @@ public:
     add<LinearOp, emitLinearOnCPU, emitLinearOnGPU>();
     add<LayerNormOp, emitLayerNormOnCPU, emitLayerNormOnGPU>();
     add<MeanOp, emitMean>();
+    add<HadamardOp, emitHadamard>();
   }
 
   const Nest *find(Operation *op) const {

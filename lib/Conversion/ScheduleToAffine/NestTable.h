@@ -26,6 +26,8 @@ const Nest *findNest(Operation *op);
 /// other one.
 LogicalResult emitElementwise(KernelEmitter &emitter, Operation *op);
 
+void emitHadamard(KernelEmitter &emitter, HadamardOp op);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTTABLE_H

@@ -46,6 +46,7 @@ from ._filters import (
     spectral_filter_vjp,
     spectral_filter_vjp_apart,
 )
+from ._hadamard import hadamard, hadamard_vjp
 from ._pullback import pullback
 from ._rules import RULES, Rule
 from ._spectra import (
@@ -87,6 +88,8 @@ __all__ = [
     "fold_weights_vjp",
     "fourier_filter",
     "fourier_filter_vjp",
+    "hadamard",
+    "hadamard_vjp",
     "ifft",
     "ifft_vjp",
     "layer_norm",

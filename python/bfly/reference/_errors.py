@@ -72,7 +72,7 @@ def bound(
 ) -> float:
     """The largest `error` that a result may have, or, with `backward`, a gradient.
 
-    op       "spectral_filter" or "butterfly_attention".
+    op       "spectral_filter", "butterfly_attention" or "hadamard".
     dtype    storage type: "f64", "f32", "f16" or "bf16".
     n        tokens N, before padding.
     definition_error  the error of the definition evaluated in that type on the same inputs (by PyTorch, or by
@@ -82,15 +82,15 @@ def bound(
     fused    whether the network is compiled as a whole. With `fuse=False` one in 16 bits rounds after each operation
              and may err twice as much.
 
-        f64: 1e-13 · max(1, log2 N)     f32: 3e-7 · max(1, log2 N) filter, 1e-6 · L butterfly
-        16 bits: 2.5e-3 (bf16), 7e-4 (f16) filter, 1.25 · definition_error butterfly
+        f64: 1e-13 · max(1, log2 N)     f32: 3e-7 · max(1, log2 N) filter, 1e-6 · L butterfly, 6e-8 · (L + 2) Hadamard
+        16 bits: 2.5e-3 (bf16), 7e-4 (f16) filter, 1.25 · definition_error butterfly, 4e-3 and 5e-4 Hadamard
         gradients: f64: 1e-12     f32: 20 times the above     16 bits: 1.25 · definition_error
 
     One token passes through a butterfly untouched (L = 0), so its bound in f32 is 0.
     """
     storage_type(dtype)
-    if op not in ("spectral_filter", "butterfly_attention"):
-        raise ValueError(f'op: {op!r}, expected "spectral_filter" or "butterfly_attention"')
+    if op not in ("spectral_filter", "butterfly_attention", "hadamard"):
+        raise ValueError(f'op: {op!r}, expected "spectral_filter", "butterfly_attention" or "hadamard"')
     count = stages(n)
     narrow = dtype in ("bf16", "f16")
     if narrow and (backward or op == "butterfly_attention"):
@@ -101,9 +101,10 @@ def bound(
     elif dtype == "f64":
         stated = 1e-12 if backward else 1e-13 * max(1.0, math.log2(n))
     elif narrow:
-        stated = {"bf16": 2.5e-3, "f16": 7e-4}[dtype]
+        stated = ({"bf16": 4e-3, "f16": 5e-4} if op == "hadamard" else {"bf16": 2.5e-3, "f16": 7e-4})[dtype]
     else:
-        stated = 1e-6 * count if op == "butterfly_attention" else 3e-7 * max(1.0, math.log2(n))
+        attention, filters, hadamard = 1e-6 * count, 3e-7 * max(1.0, math.log2(n)), 6e-8 * (count + 2)
+        stated = {"butterfly_attention": attention, "spectral_filter": filters, "hadamard": hadamard}[op]
         stated *= 20 if backward else 1
     if definition_error is not None:
         stated = max(stated, 1.25 * definition_error)
