@@ -94,3 +94,14 @@ func.func @wide_heads(%x: tensor<1x16x320xf32>, %q: tensor<1x160x160xf32>, %k: t
   %y = bfly.butterfly_attention %x, %q, %k heads(2) : tensor<1x16x320xf32>, tensor<1x160x160xf32>
   return %y : tensor<1x16x320xf32>
 }
+
+// -----
+
+// Weights that are folded by hand have no part of a plan.
+// CHECK-LABEL: func.func @fold
+// CHECK: bfly.kernel "fold_weights" {{.*}} plan [#bfly.gpu_block<threads = 256>]
+// CHECK: bfly.tile_product
+func.func @fold(%q: tensor<2x3x8x8xf32>, %k: tensor<2x3x8x8xf32>) -> tensor<2x3x8x8xf32> {
+  %m = bfly.fold_weights %q, %k : tensor<2x3x8x8xf32> -> tensor<2x3x8x8xf32>
+  return %m : tensor<2x3x8x8xf32>
+}

@@ -11,7 +11,10 @@ using namespace mlir;
 using namespace mlir::bfly;
 
 int64_t mlir::bfly::getPanelWidth(KernelEmitter &emitter) {
-  return emitter.getPlan<CpuPanelsAttr>().getColumns();
+  // A GPU folds weights in plain loops, which no part is of.
+  constexpr int64_t kWidthElsewhere = 8;
+  auto panels = emitter.getPlan<CpuPanelsAttr>();
+  return panels ? panels.getColumns() : kWidthElsewhere;
 }
 
 Value mlir::bfly::packPanels(NestBuilder &nest, Value weights, bool transpose,
