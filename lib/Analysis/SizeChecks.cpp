@@ -337,6 +337,7 @@ LogicalResult SizeInference::check(Operation *op) {
           find(result, dim);
   reader = op;
   if (!unknown) {
+    requireMemory(op);
     if (isa<BflyDialect>(op->getDialect()))
       checkBfly(op);
     else if (isa<linalg::LinalgDialect>(op->getDialect()))

@@ -250,6 +250,32 @@ def test_an_empty_dimension_beside_a_dynamic_one(plan):
 
 
 @on_every_plan
+def test_a_temporary_of_more_bytes_than_64_bits_count(plan):
+    """An empty array may have a dimension of any size."""
+    kernel = compile(
+        """func.func @f(%x: tensor<?x0xf32>) -> tensor<f32> {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant 1.0 : f32
+  %zero = arith.constant dense<0.0> : tensor<f32>
+  %n = tensor.dim %x, %c0 : tensor<?x0xf32>
+  %s = tensor.splat %one[%n] : tensor<?x64x1024xf32>
+  %sum = linalg.reduce ins(%s : tensor<?x64x1024xf32>) outs(%zero : tensor<f32>) dimensions = [0, 1, 2] (%a: f32, %b: f32) {
+    %c = arith.addf %a, %b : f32
+    linalg.yield %c : f32
+  }
+  return %sum : tensor<f32>
+}""",
+        plan=plan,
+    )
+    assert run(kernel, np.zeros((2, 0), np.float32)) == 2 * 64 * 1024
+    for size in (2**46, 2**46 + 1):
+        with pytest.raises(
+            bfly.BflyError, match="'tensor.splat' at .*:6:8 needs a size of more than 63 bits to be at most"
+        ):
+            kernel(np.zeros((size, 0), np.float32))
+
+
+@on_every_plan
 def test_sizes_in_every_block_of_a_function(plan, rng):
     if on_gpu():
         pytest.skip("the sum of all elements is host code's")

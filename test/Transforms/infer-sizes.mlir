@@ -10,6 +10,7 @@
 // CHECK-DAG: #[[TAIL:.*]] = affine_map<()[s0] -> (s0 - 1)>
 // CHECK-DAG: #[[SOME:.*]] = affine_map<()[s0] -> (0, s0 - 1)>
 // CHECK-DAG: #[[SAME:.*]] = affine_map<()[s0] -> (s0)>
+// CHECK-DAG: #[[BYTES:.*]] = affine_map<()[s0] -> (s0 * 32, 288230376151711744)>
 // CHECK-DAG: #[[FIRST:.*]] = affine_map<()[s0, s1] -> (s0)>
 
 // CHECK-LABEL: func.func @twice
@@ -98,6 +99,26 @@ func.func @blocks(%x: tensor<?xf32>, %y: tensor<?xf32>) {
   cf.br ^bb1
 ^bb1:
   %z = arith.addf %x, %y : tensor<?xf32>
+  return
+}
+
+// An argument that may be empty has a size of any number, of which 64 bits have to hold another's bytes.
+// CHECK-LABEL: func.func @bytes
+// CHECK-SAME: bfly.size_checks = [{kind = "at_most", map = #[[BYTES]], what = "'tensor.splat' at
+func.func @bytes(%x: tensor<?x0xf32>, %v: f32) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x0xf32>
+  %y = tensor.splat %v[%n] : tensor<?x8xf32>
+  return
+}
+
+// One that is not has not.
+// CHECK-LABEL: func.func @few_bytes
+// CHECK-NOT: bfly.size_checks
+func.func @few_bytes(%x: tensor<?x4xf32>, %v: f32) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %y = tensor.splat %v[%n] : tensor<?x8xf32>
   return
 }
 

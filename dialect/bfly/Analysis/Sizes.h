@@ -76,6 +76,7 @@ private:
   void requireSameShape(Operation *op, ValueRange tensors);
   LogicalResult check(Operation *op);
   LogicalResult checkCarried(Operation *op);
+  void requireMemory(Operation *op);
   void checkBfly(Operation *op);
   void checkLinalg(Operation *op);
   void checkTensor(Operation *op);
