@@ -280,20 +280,22 @@ def attention(rng, batch, n, d, heads, form, dtype, shared=False):
 
 
 def definition_errors(problem, heads, dtype, weights, scale, oracle):
-    """Errors of the definition evaluated in a type, in several orders of its sums: it says nothing of the order, and of
-    scores that saturate a single one may be lucky."""
+    """Errors of the definition evaluated in a type, as docs/definitions.md has them: each evaluation is as right as the
+    other, and of one alone the error may be lucky."""
     x, wq, wk = problem
     d = x.shape[2]
     dh = d // heads
     rng = np.random.default_rng(0)
-    for trial in range(1 if dtype in ("bf16", "f16") else 400):
-        # Channels in another order within their head.
-        order = rng.permutation(dh) if trial else np.arange(dh)
+    narrow = dtype in ("bf16", "f16")
+    for trial in range(400):
+        # Channels in another order within their head, or the input in another unit.
+        order = rng.permutation(dh) if trial and not narrow else np.arange(dh)
+        unit = 2.0 ** rng.uniform() if trial and narrow else 1.0
         every = np.concatenate([head * dh + order for head in range(heads)])
         inner = every if wq.shape[-1] == d else order
         turned = x[:, :, every], *(w[..., inner, :][..., inner] for w in (wq, wk))
         with np.errstate(all="ignore"):
-            rounded = reference.butterfly_attention_rounded(*turned, heads, dtype, weights, scale)
+            rounded = reference.butterfly_attention_rounded(*turned, heads, dtype, weights, scale, unit)
         yield reference.error(rounded, oracle[:, :, every])
 
 

@@ -131,6 +131,32 @@ def test_16_bits(rng, n, shared, form, dtype, plan):
     check(rng, 2, n, 32, 4, form, dtype, shared, plan=plan)
 
 
+@on_every_target
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("n", [16, 50])
+def test_16_bits_of_few_channels_over_many_draws(rng, n, d, shared, dtype, plan):
+    """Where luck cancels: the state alone is rounded between stages, which costs 0.55 to 0.64 of what rounding every
+    operation does; on a CPU, where it is not, a third. The bound is 1.25 of each."""
+    squares = np.zeros(2)
+    for draw in range(16):
+        problem = butterfly_problem(rng, 64, n, d, 1, "dense", shared, dtype)
+        if draw == 0:
+            kernel = compile(attention_text(64, n, d, 1, problem[1].shape, dtype), plan=plan)
+        oracle = reference.butterfly_attention(*problem, 1)
+        definition = reference.butterfly_attention_rounded(*problem, 1, dtype)
+        squares += reference.error(kernel(*problem), oracle) ** 2, reference.error(definition, oracle) ** 2
+    stored = plan != "cpu" or on_gpu()
+    assert squares[0] <= (0.75 if stored else 0.4) ** 2 * squares[1]
+
+
+def test_an_unlucky_seed():
+    """One channel, three sequences whose tokens the mixing made alike: 1.35 times the error of one evaluation."""
+    rng = np.random.default_rng(28136332)
+    check(rng, 3, 200, 1, 1, "dense", "bf16", shared=True, plan="sm_90a")
+
+
 @pytest.mark.parametrize("dtype", ["bf16", "f16"])
 def test_16_bits_op_by_op(rng, dtype):
     check(rng, 2, 20, 32, 4, "dense", dtype, fuse=False)

@@ -620,6 +620,13 @@ def test_rounded_definition(dtype, unit):
     assert unit / 4 < reference.error(out, ref) < 10 * unit
     assert np.array_equal(rounded(out), out)
     assert np.array_equal(reference.butterfly_attention_rounded(x, wq, wk, 2, "f64"), ref)
+    # In twice the unit everything is twice as large; in others the roundings are others, of the same function.
+    assert np.array_equal(reference.butterfly_attention_rounded(x, wq, wk, 2, dtype, unit=2.0), out)
+    other = reference.butterfly_attention_rounded(x, wq, wk, 2, dtype, unit=1.3)
+    assert not np.array_equal(other, out)
+    assert unit / 4 < reference.error(other, ref) < 10 * unit
+    with pytest.raises(ValueError, match="unit: 1.3 in f32, expected 1"):
+        reference.butterfly_attention_rounded(x, wq, wk, 2, "f32", unit=1.3)
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])

@@ -119,6 +119,7 @@ def butterfly_attention_rounded(
     dtype: str,
     weights: str = "dense",
     scale: float | None = None,
+    unit: float = 1.0,
 ) -> np.ndarray:
     """`butterfly_attention` as a framework evaluates it eagerly in a type. In 16 bits each operation's result (both
     projections, dot products, scaling, softmax, each product and the sum of the mix) is rounded to `dtype`, sums
@@ -126,13 +127,22 @@ def butterfly_attention_rounded(
 
     Its error is what `bound` multiplies by 1.25. Arguments and shapes are those of `butterfly_attention`, and `dtype`
     a name that `storage_type` knows; x, wq and wk are rounded to it first. Returns float64 (B, N, D), all of whose
-    values `dtype` can hold.
+    values `dtype` can hold in this `unit`.
+
+    unit     16 bits only: the same of x in another unit, times this number (which is not rounded), with the scale over
+             its square, and the result over it. That is no other function, but its roundings fall otherwise: of few
+             channels and sequences, one evaluation's error is a matter of luck.
     """
     rounded = rounding(dtype)
     if dtype in ("f32", "f64"):
+        if unit != 1.0:
+            raise ValueError(f"unit: {unit} in {dtype}, expected 1: x times it would be rounded")
         number = storage_type(dtype).type
         return _butterfly(x, wq, wk, heads, weights, scale, number=number).astype(np.float64)
-    return _butterfly(rounded(x), rounded(wq), rounded(wk), heads, weights, scale, rounded)
+    if scale is None:
+        scale = 1.0 / math.sqrt(as_tokens(x).shape[2] / heads)
+    turned = _butterfly(unit * rounded(x), rounded(wq), rounded(wk), heads, weights, scale / unit**2, rounded)
+    return turned / unit
 
 
 def fft_inspired_attention(
