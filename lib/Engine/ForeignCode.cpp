@@ -15,6 +15,7 @@
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <dlfcn.h>
 
@@ -22,7 +23,9 @@ using namespace mlir;
 using namespace mlir::bfly;
 using llvm::Twine;
 
-/// A frame larger than this does not fit on the stacks of OpenMP's threads.
+/// Frames larger than this do not fit on the stacks of OpenMP's threads. What
+/// the compiler makes has next to none; what a text has, in all its functions,
+/// may be in one of them at once.
 static constexpr uint64_t kMaxStackBytes = uint64_t(1) << 20;
 
 /// Inline assembly.
@@ -83,19 +86,22 @@ llvm::Error mlir::bfly::checkLowered(ModuleOp lowered, bool allowForeignCalls) {
                                   "' is not in this process");
   }
   Operation *large = nullptr;
+  uint64_t all = 0;
   lowered->walk([&](LLVM::AllocaOp op) {
     APInt count;
     if (!matchPattern(op.getArraySize(), m_ConstantInt(&count)))
-      return;
+      return WalkResult::advance();
     uint64_t bytes = DataLayout::closest(op).getTypeSize(op.getElemType());
-    if (count.ugt(kMaxStackBytes) ||
-        count.getZExtValue() * bytes > kMaxStackBytes)
-      large = op;
+    all = llvm::SaturatingMultiplyAdd(count.getLimitedValue(), bytes, all);
+    if (all <= kMaxStackBytes)
+      return WalkResult::advance();
+    large = op;
+    return WalkResult::interrupt();
   });
   if (large)
-    return makeCompileError(large->getLoc(),
-                            "a stack allocation of more than " +
-                                formatBytes(kMaxStackBytes));
+    return makeCompileError(large->getLoc(), "stack allocations of more than " +
+                                                 formatBytes(kMaxStackBytes) +
+                                                 " in all");
   return llvm::Error::success();
 }
 

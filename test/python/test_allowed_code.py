@@ -502,6 +502,31 @@ func.func @f() -> tensor<2xi64> {
     assert (odd ^ 1) * 2 == double or odd * 2 == double
 
 
+@pytest.mark.parametrize("count, size", [(1, 300_000), (8, 40_000)])
+@pytest.mark.parametrize("plan", [{}, {"target": "sm_90a", "emulate": True}], ids=["cpu", "gpu"])
+def test_what_a_stack_does_not_hold(plan, count, size):
+    """One allocation, or all of them."""
+    lines = []
+    for i in range(count):
+        lines.append(f"%a{i} = memref.alloca() : memref<{size}xf32>")
+    for i in range(count):
+        lines.append(f"memref.store %v, %a{i}[%i] : memref<{size}xf32>")
+    lines.append("%s0 = arith.constant 0.0 : f32")
+    for i in range(count):
+        lines.append(f"%w{i} = memref.load %a{i}[%c0] : memref<{size}xf32>")
+        lines.append(f"%s{i + 1} = arith.addf %s{i}, %w{i} : f32")
+    text = f"""func.func @f(%i: index, %v: f32) -> tensor<f32> {{
+  %c0 = arith.constant 0 : index
+  {chr(10).join(lines)}
+  %y = tensor.from_elements %s{count} : tensor<f32>
+  return %y : tensor<f32>
+}}"""
+    with pytest.raises(bfly.BflyError, match="error: stack allocations of more than 1.0 MiB in all"):
+        bfly.compile(text, **plan)
+    small = text.replace(f"<{size}xf32>", "<4xf32>")
+    assert bfly.compile(small, **plan)(np.int64(0), np.float32(2)) == 2 * count
+
+
 @pytest.mark.parametrize("element", ["index", "f32"])
 def test_what_a_stack_holds_before_it_is_written(element):
     """Any value, but one: where it is an index, it is inside or an error."""
