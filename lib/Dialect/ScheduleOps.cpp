@@ -54,6 +54,12 @@ ParseResult mlir::bfly::parseKernelSignature(
   if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseInput))
     return failure();
   if (succeeded(parser.parseOptionalKeyword("plan"))) {
+    // Before 0.2 a plan was one attribute, with words of every kind of kernel.
+    SMLoc planLoc = parser.getCurrentLocation();
+    if (succeeded(parser.parseOptionalLess()))
+      return parser.emitError(planLoc)
+             << "a plan is a list of parts, such as "
+                "[#bfly.gpu_block<threads = 256>]; write this one anew";
     // That it has parts of plans alone the verifier says.
     if (parser.parseAttribute(plan))
       return failure();

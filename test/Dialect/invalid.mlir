@@ -1187,6 +1187,15 @@ func.func @f(%m: memref<4xf32>) {
   return
 }
 
+// -----
+
+func.func @f(%m: memref<4xf32>) {
+  // expected-error @below {{a plan is a list of parts, such as [#bfly.gpu_block<threads = 256>]; write this one anew}}
+  bfly.kernel "k" (%b = %m) plan <machine = "cpu", lanes = 16, tile = 32, radices = [], groups = [], parallel = "tile"> : (memref<4xf32>) {
+  }
+  return
+}
+
 // bfly.dft, bfly.rotate, bfly.table, bfly.tile_product ------------------------
 
 // -----
