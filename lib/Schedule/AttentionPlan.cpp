@@ -64,8 +64,11 @@ static void addCpuAttentionStates(const PlanContext &context, CpuAttentionAttr,
 
 // Of a GPU: stages as phases -------------------------------------------------
 
+/// A stage that has images instead of weights does not run on a GPU, which its
+/// nest says.
 static bool multipliesOnUnits(AttentionStageOp first, const Machine &machine) {
-  return getStoredBytes(first) != 4 && machine.usesMatrixUnits();
+  return getStoredBytes(first) != 4 && machine.usesMatrixUnits() &&
+         !first.getWeights().empty();
 }
 
 /// Columns of the products of a unit at most, so that all fragments fit in
