@@ -44,15 +44,6 @@ static void addCpuDenseStates(const PlanContext &context, CpuDenseAttr part,
                     "", 0});
 }
 
-// Of a GPU -------------------------------------------------------------------
-
-static PlanPart chooseGpuDense(const PlanContext &context) {
-  MLIRContext *mlir = context.getContext();
-  if (isLibraryProduct(context))
-    return LibraryAttr::get(mlir, StringAttr::get(mlir, "cuBLASLt"));
-  return GpuDenseAttr::get(mlir, /*rows=*/16, /*depth=*/16);
-}
-
 // Libraries ------------------------------------------------------------------
 
 std::string mlir::bfly::explainLibrary(int64_t tokens, const Machine &machine) {
@@ -94,7 +85,8 @@ static LinearOp getLoneProduct(KernelOp kernel) {
   return element.isF64() || !isAligned ? nullptr : linear;
 }
 
-bool mlir::bfly::isLibraryProduct(const PlanContext &context) {
+/// Whether cuBLASLt can do what the kernel holds, and is quick with it.
+static bool isLibraryProduct(const PlanContext &context) {
   // Multiplications from which on a library is worth a call.
   constexpr int64_t kLibraryProduct = 1 << 22;
   LinearOp linear = getLoneProduct(context.kernel);
@@ -140,6 +132,15 @@ static void varyLibrary(LibraryAttr, function_ref<void(PlanPart)>) {}
 
 PartKind mlir::bfly::getLibraryKind() {
   return makeKind<LibraryAttr, verifyLibrary, varyLibrary>();
+}
+
+// Of a GPU -------------------------------------------------------------------
+
+static PlanPart chooseGpuDense(const PlanContext &context) {
+  MLIRContext *mlir = context.getContext();
+  if (isLibraryProduct(context))
+    return LibraryAttr::get(mlir, StringAttr::get(mlir, "cuBLASLt"));
+  return GpuDenseAttr::get(mlir, /*rows=*/16, /*depth=*/16);
 }
 
 // The table ------------------------------------------------------------------

@@ -106,8 +106,6 @@ void addHadamardDecisions(SmallVectorImpl<Decision> &decisions);
 bool hasOwnBlocks(Attribute part);
 /// The kind of `#bfly.library`, which transforms and dense layers share.
 PartKind getLibraryKind();
-/// Whether cuBLASLt can do what the kernel holds, and is quick with it.
-bool isLibraryProduct(const PlanContext &context);
 
 /// Halves and doubles a number.
 template <typename Make>

@@ -121,46 +121,43 @@ static LogicalResult verifyCpuTransform(const PlanContext &context,
                       Place::Pair);
 }
 
-/// Factors of the same length, and the other ways to group them.
-template <typename Make>
-static void varyPasses(ArrayRef<int64_t> radices, ArrayRef<GroupAttr> groups,
-                       Place whole, Place first, Place rest,
-                       MLIRContext *context, Make make,
-                       function_ref<void(PlanPart)> call) {
-  auto propose = [&](ArrayRef<int64_t> passes, bool split) {
-    if (PlanPart part = make(passes, makeGroups(context, passes.size(), split,
-                                                first, split ? rest : whole)))
-      call(part);
+/// Another width of the slabs; factors of the same length, and the other ways
+/// to group them.
+template <typename Part>
+static void varyTransform(Part part, int64_t width, Place whole, Place first,
+                          Place rest, function_ref<void(PlanPart)> call) {
+  MLIRContext *context = part.getContext();
+  auto make = [&](int64_t other, ArrayRef<int64_t> radices,
+                  ArrayRef<GroupAttr> groups) {
+    return tryPart<Part>(context, other, radices, groups);
   };
-  bool split = groups.size() > 1;
-  propose(radices, !split);
-  int64_t length = multiply(radices);
+  varyNumber(
+      width,
+      [&](int64_t other) {
+        return make(other, part.getRadices(), part.getGroups());
+      },
+      call);
+  auto propose = [&](ArrayRef<int64_t> radices, bool split) {
+    if (PlanPart other = make(width, radices,
+                              makeGroups(context, radices.size(), split, first,
+                                         split ? rest : whole)))
+      call(other);
+  };
+  bool split = part.getGroups().size() > 1;
+  propose(part.getRadices(), !split);
+  int64_t length = multiply(part.getRadices());
   for (int64_t largest : {4, 8, 16, 32}) {
-    SmallVector<int64_t> passes = factorIntoRadices(length, largest);
-    propose(passes, split);
-    std::reverse(passes.begin(), passes.end());
-    propose(passes, split);
+    SmallVector<int64_t> radices = factorIntoRadices(length, largest);
+    propose(radices, split);
+    std::reverse(radices.begin(), radices.end());
+    propose(radices, split);
   }
 }
 
 static void varyCpuTransform(CpuTransformAttr part,
                              function_ref<void(PlanPart)> call) {
-  MLIRContext *context = part.getContext();
-  varyNumber(
-      part.getChannels(),
-      [&](int64_t channels) {
-        return tryPart<CpuTransformAttr>(context, channels, part.getRadices(),
-                                         part.getGroups());
-      },
-      call);
-  varyPasses(
-      part.getRadices(), part.getGroups(), Place::Slab, Place::Slab,
-      Place::Pair, context,
-      [&](ArrayRef<int64_t> radices, ArrayRef<GroupAttr> groups) {
-        return tryPart<CpuTransformAttr>(context, part.getChannels(), radices,
-                                         groups);
-      },
-      call);
+  varyTransform(part, part.getChannels(), Place::Slab, Place::Slab, Place::Pair,
+                call);
 }
 
 static void addCpuTransformStates(const PlanContext &context,
@@ -280,22 +277,8 @@ static LogicalResult verifyGpuTransform(const PlanContext &context,
 
 static void varyGpuTransform(GpuTransformAttr part,
                              function_ref<void(PlanPart)> call) {
-  MLIRContext *context = part.getContext();
-  varyNumber(
-      part.getColumns(),
-      [&](int64_t columns) {
-        return tryPart<GpuTransformAttr>(context, columns, part.getRadices(),
-                                         part.getGroups());
-      },
-      call);
-  varyPasses(
-      part.getRadices(), part.getGroups(), Place::Shared, Place::Memory,
-      Place::Shared, context,
-      [&](ArrayRef<int64_t> radices, ArrayRef<GroupAttr> groups) {
-        return tryPart<GpuTransformAttr>(context, part.getColumns(), radices,
-                                         groups);
-      },
-      call);
+  varyTransform(part, part.getColumns(), Place::Shared, Place::Memory,
+                Place::Shared, call);
 }
 
 static void addGpuTransformStates(const PlanContext &context,
