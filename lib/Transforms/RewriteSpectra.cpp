@@ -9,7 +9,7 @@
 // read the whole; a context that only its filter reads comes from bin 0; a
 // filter that is the same for all bins has no transform.
 
-#include "Conjugation.h"
+#include "bfly/IR/Conjugation.h"
 #include "bfly/IR/Network.h"
 #include "bfly/Transforms/Passes.h"
 

@@ -28,6 +28,8 @@
 namespace mlir::bfly {
 /// What a kernel holds (bfly/IR/Network.h).
 struct Network;
+/// Of the values of a function (bfly/IR/Gradients.h).
+class Gradients;
 } // namespace mlir::bfly
 
 #include "bfly/IR/BflyAttrInterfaces.h.inc"

@@ -1,8 +1,8 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// What the compiler asks an operation of the network level, and a part of a
-// plan, whichever it is.
+// What the compiler asks an operation of the network level, one that has a
+// derivative, and a part of a plan, whichever it is.
 
 #ifndef BFLY_IR_BFLYINTERFACES_TD
 #define BFLY_IR_BFLYINTERFACES_TD
@@ -34,6 +34,28 @@ def Bfly_NetworkOp : OpInterface<"NetworkOpInterface"> {
     }], "bool", "isPieceOfMixer", (ins), "", "return true;">,
   ];
 }
+
+def Bfly_DifferentiableOp : OpInterface<"DifferentiableOpInterface"> {
+  let cppNamespace = "::mlir::bfly";
+  let description = [{
+    An operation that brings its derivative, for `-bfly-differentiate` and for
+    the regions of filters (docs/derivatives.md). Operations of upstream's
+    dialects have it by external models (lib/Transforms/DerivativeRules.h).
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      Makes the gradients of the operands from those of the results (null where
+      nothing depends on one) and adds them to `gradients`, for what it wants. An
+      error is reported at the operation.
+    }], "::llvm::LogicalResult", "differentiate",
+    (ins "::mlir::OpBuilder &":$builder,
+         "::llvm::ArrayRef<::mlir::Value>":$results,
+         "::mlir::bfly::Gradients &":$gradients)>,
+  ];
+}
+
+// Of an operation of this dialect that has one.
+def Bfly_HasDerivative : DeclareOpInterfaceMethods<Bfly_DifferentiableOp>;
 
 def Bfly_PlanPart : AttrInterface<"PlanPart"> {
   let cppNamespace = "::mlir::bfly";

@@ -13,7 +13,8 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 let opDocGroup = Bfly_MixerLevel in {
 
 def Bfly_SpectralFilterOp : Bfly_Op<"spectral_filter", [
-    Pure, SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove]> {
+    Pure, SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove,
+    Bfly_HasDerivative]> {
   let summary = "Filter a sequence in the frequency domain along its tokens";
   let description = [{
     For every batch b and channel c:
@@ -77,7 +78,7 @@ def Bfly_SpectralFilterOp : Bfly_Op<"spectral_filter", [
 
 def Bfly_ButterflyAttentionOp : Bfly_Op<"butterfly_attention", [
     Pure, AllTypesMatch<["input", "result"]>,
-    AllTypesMatch<["query", "key"]>]> {
+    AllTypesMatch<["query", "key"]>, Bfly_HasDerivative]> {
   let summary = "Butterfly attention: log2 N stages of softmax over two tokens";
   let description = [{
     FFT-IA (Tantisukarom 2025). V_0 = input; stage i = 1 … L, L = ceil(log2 N),
@@ -125,7 +126,8 @@ def Bfly_ButterflyAttentionOp : Bfly_Op<"butterfly_attention", [
 }
 
 def Bfly_LayerNormOp : Bfly_NetworkLevelOp<"layer_norm", [
-    Pure, AllTypesMatch<["input", "result"]>, AttrSizedOperandSegments], ["isPieceOfMixer"]> {
+    Pure, AllTypesMatch<["input", "result"]>, AttrSizedOperandSegments,
+    Bfly_HasDerivative], ["isPieceOfMixer"]> {
   let summary = "Layer normalisation over the channels";
   let description = [{
         y = (x - mean(x)) / sqrt(var(x) + epsilon) * weight + bias
@@ -161,7 +163,8 @@ def Bfly_LayerNormOp : Bfly_NetworkLevelOp<"layer_norm", [
   let hasVerifier = 1;
 }
 
-def Bfly_LinearOp : Bfly_NetworkLevelOp<"linear", [Pure], ["isPieceOfMixer"]> {
+def Bfly_LinearOp : Bfly_NetworkLevelOp<"linear", [
+    Pure, Bfly_HasDerivative], ["isPieceOfMixer"]> {
   let summary = "y = x W^T + b, optionally followed by relu";
   let description = [{
     Over the last dimension: x (..., in), W (out, in), b (out), y (..., out), as
@@ -194,7 +197,7 @@ def Bfly_LinearOp : Bfly_NetworkLevelOp<"linear", [Pure], ["isPieceOfMixer"]> {
   let hasVerifier = 1;
 }
 
-def Bfly_MeanOp : Bfly_NetworkLevelOp<"mean", [Pure]> {
+def Bfly_MeanOp : Bfly_NetworkLevelOp<"mean", [Pure, Bfly_HasDerivative]> {
   let summary = "The mean over the tokens: FFTNet's context";
   let description = [{
         m[b,c] = 1/N sum_n x[b,n,c]

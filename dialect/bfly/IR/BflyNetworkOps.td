@@ -10,7 +10,7 @@ include "bfly/IR/BflyMixerOps.td"
 
 let opDocGroup = Bfly_NetworkLevel in {
 
-def Bfly_FftOp : Bfly_NetworkLevelOp<"fft", [Pure]> {
+def Bfly_FftOp : Bfly_NetworkLevelOp<"fft", [Pure, Bfly_HasDerivative]> {
   let summary = "Discrete Fourier transform along the tokens";
   let description = [{
         F[b,k,c] = sum_n x[b,n,c] e^(-2 pi i n k / N)
@@ -48,7 +48,7 @@ def Bfly_FftOp : Bfly_NetworkLevelOp<"fft", [Pure]> {
   }];
 }
 
-def Bfly_IfftOp : Bfly_NetworkLevelOp<"ifft", [Pure]> {
+def Bfly_IfftOp : Bfly_NetworkLevelOp<"ifft", [Pure, Bfly_HasDerivative]> {
   let summary = "Inverse discrete Fourier transform along the tokens";
   let description = [{
         y[b,n,c] = 1/N sum_k A[b,k,c] e^(2 pi i n k / N)
@@ -87,7 +87,8 @@ def Bfly_IfftOp : Bfly_NetworkLevelOp<"ifft", [Pure]> {
 }
 
 def Bfly_SpectrumMapOp : Bfly_NetworkLevelOp<"spectrum_map", [
-    Pure, SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove]> {
+    Pure, SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove,
+    Bfly_HasDerivative]> {
   let summary = "An element-wise function of a spectrum";
   let description = [{
         A[b,k,c] = region(F[b,k,c], k, params...)

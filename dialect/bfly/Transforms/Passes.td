@@ -85,6 +85,54 @@ def CheckCallsPass : Pass<"bfly-check-calls", "::mlir::ModuleOp"> {
   ];
 }
 
+def DifferentiatePass : Pass<"bfly-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Make the backward functions of functions";
+  let description = [{
+    For a function @f its backward function @f_backward, at mixer level too, by
+    reverse mode: each operation brings the rule for its gradients
+    (`DifferentiableOpInterface`, docs/derivatives.md). It takes the inputs of
+    @f and then the gradient of each floating-point result, in their orders, and
+    returns the gradient of each floating-point input and then of each
+    floating-point parameter (external `ml_program.global`) that @f loads, in
+    the order of their declaration. `of` chooses among them. Nothing else is
+    saved: what the rules need of the forward's values is computed again.
+    Gradients of complex numbers are dL/dRe + i dL/dIm. Where nothing of an input
+    reaches a result its gradient is zeros.
+
+    An operation that depends on what a gradient is wanted of, reaches a result
+    and has no rule is an error at its place; calls are among them, and inlined
+    first.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+      %y = math.exp %x : tensor<2x4xf32>
+      return %y : tensor<2x4xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+      %y = math.exp %x : tensor<2x4xf32>
+      return %y : tensor<2x4xf32>
+    }
+    func.func @f_backward(%x: tensor<2x4xf32>, %g: tensor<2x4xf32>) -> tensor<2x4xf32> {
+      %y = math.exp %x : tensor<2x4xf32>
+      %gx = arith.mulf %g, %y : tensor<2x4xf32>
+      return %gx : tensor<2x4xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"function", "function", "std::string", /*default=*/"",
+           "the function to differentiate; every public one with a body "
+           "where none is named">,
+    ListOption<"of", "of", "std::string",
+               "numbers of inputs and names of parameters that get gradients; "
+               "all where none is given">,
+  ];
+}
+
 // Mixer, network and schedule level ------------------------------------------
 
 def InferSizesPass : Pass<"bfly-infer-sizes", "::mlir::func::FuncOp"> {

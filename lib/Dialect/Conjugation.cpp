@@ -7,7 +7,7 @@
 // replaced by its conjugate. Complex functions with a branch cut (sqrt, log,
 // pow, angle) are not in the list: on the cut they do not commute.
 
-#include "Conjugation.h"
+#include "bfly/IR/Conjugation.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -93,14 +93,13 @@ Parity classify(Operation *op, const Parities &parities) {
 
 } // namespace
 
-bool mlir::bfly::commutesWithConjugation(SpectrumMapOp map) {
-  Block &body = map.getBody().front();
+bool mlir::bfly::commutesWithConjugation(Block &body, ArrayAttr paramDims) {
   Parities parities;
   parities[body.getArgument(0)] = Parity::Equivariant;
   // The mirror bin has another index, and other values of what depends on it.
   parities[body.getArgument(1)] = Parity::Unknown;
   for (auto [dims, argument] :
-       llvm::zip_equal(map.getParamDims(), body.getArguments().drop_front(2)))
+       llvm::zip_equal(paramDims, body.getArguments().drop_front(2)))
     parities[argument] =
         isa<ComplexType>(argument.getType()) ||
                 llvm::is_contained(cast<DenseI64ArrayAttr>(dims).asArrayRef(),

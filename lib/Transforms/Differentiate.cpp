@@ -1,0 +1,231 @@
+// Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+// Backward functions.
+//
+// Before: functions of the mixer level, straight-line code.
+// After: the same, and beside each that was asked for its backward function,
+// at mixer level too: inputs and gradients of results in, gradients of inputs
+// and then of parameters out. It computes again what it needs of the forward.
+
+#include "DerivativeRules.h"
+#include "bfly/Transforms/Passes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MLProgram/IR/MLProgram.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace mlir::bfly {
+#define GEN_PASS_DEF_DIFFERENTIATEPASS
+#include "bfly/Transforms/Passes.h.inc"
+} // namespace mlir::bfly
+
+using namespace mlir;
+using namespace mlir::bfly;
+
+namespace {
+
+bool isLoad(Operation &op) {
+  return isa<ml_program::GlobalLoadConstOp, ml_program::GlobalLoadOp>(op);
+}
+
+/// What a function has a gradient of.
+struct Wanted {
+  SmallVector<unsigned> inputs;
+  SmallVector<StringAttr> parameters;
+};
+
+struct DifferentiatePass
+    : public bfly::impl::DifferentiatePassBase<DifferentiatePass> {
+  using DifferentiatePassBase::DifferentiatePassBase;
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<arith::ArithDialect, BflyDialect, complex::ComplexDialect,
+                    func::FuncDialect, linalg::LinalgDialect, math::MathDialect,
+                    tensor::TensorDialect>();
+    registerArithmeticRules(registry);
+    registerComplexRules(registry);
+    registerTensorRules(registry);
+  }
+
+  void runOnOperation() override;
+
+private:
+  LogicalResult differentiate(func::FuncOp function);
+  FailureOr<Wanted> choose(func::FuncOp function);
+  /// The parameters that a function reads, as the module has them in order.
+  SmallVector<StringAttr> getParameters(func::FuncOp function);
+};
+
+void DifferentiatePass::runOnOperation() {
+  ModuleOp module = getOperation();
+  SmallVector<func::FuncOp> functions;
+  if (!function.empty()) {
+    auto named = module.lookupSymbol<func::FuncOp>(function);
+    if (!named || named.isExternal()) {
+      module.emitError("has no function '") << function << "' with a body";
+      return signalPassFailure();
+    }
+    functions.push_back(named);
+  } else {
+    for (auto candidate : module.getOps<func::FuncOp>())
+      if (candidate.isPublic() && !candidate.isExternal())
+        functions.push_back(candidate);
+  }
+  for (func::FuncOp candidate : functions)
+    if (failed(differentiate(candidate)))
+      return signalPassFailure();
+}
+
+SmallVector<StringAttr>
+DifferentiatePass::getParameters(func::FuncOp function) {
+  llvm::DenseSet<StringAttr> read;
+  for (Operation &op : function.front())
+    if (isLoad(op))
+      read.insert(op.getAttrOfType<SymbolRefAttr>("global").getLeafReference());
+  SmallVector<StringAttr> parameters;
+  for (auto global : getOperation().getOps<ml_program::GlobalOp>())
+    if (read.contains(global.getSymNameAttr()) && global.getValue() &&
+        isa<ml_program::ExternAttr>(*global.getValue()) &&
+        hasGradient(global.getType()))
+      parameters.push_back(global.getSymNameAttr());
+  return parameters;
+}
+
+FailureOr<Wanted> DifferentiatePass::choose(func::FuncOp function) {
+  Wanted wanted;
+  SmallVector<StringAttr> parameters = getParameters(function);
+  if (of.empty()) {
+    for (auto [index, type] : llvm::enumerate(function.getArgumentTypes()))
+      if (hasGradient(type))
+        wanted.inputs.push_back(index);
+    wanted.parameters = parameters;
+  }
+  llvm::DenseSet<StringRef> names;
+  llvm::DenseSet<unsigned> numbers;
+  for (StringRef name : of) {
+    unsigned index;
+    if (!name.getAsInteger(10, index)) {
+      if (index >= function.getNumArguments() ||
+          !hasGradient(function.getArgumentTypes()[index]))
+        return function.emitOpError("has no floating-point input ") << index;
+      numbers.insert(index);
+    } else if (llvm::any_of(parameters, [&](StringAttr parameter) {
+                 return parameter == name;
+               })) {
+      names.insert(name);
+    } else {
+      return function.emitOpError("reads no floating-point parameter '")
+             << name << "'";
+    }
+  }
+  for (unsigned index = 0; index < function.getNumArguments(); ++index)
+    if (numbers.contains(index))
+      wanted.inputs.push_back(index);
+  for (StringAttr parameter : parameters)
+    if (names.contains(parameter.getValue()))
+      wanted.parameters.push_back(parameter);
+  return wanted;
+}
+
+LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
+  std::string name = function.getSymName().str() + "_backward";
+  if (getOperation().lookupSymbol(name))
+    return function.emitOpError("has a backward function already: '")
+           << name << "'";
+  if (!function.getBody().hasOneBlock())
+    return function.emitOpError("has no derivative: it is not one block");
+  FailureOr<Wanted> wanted = choose(function);
+  if (failed(wanted))
+    return failure();
+  SmallVector<Type> results;
+  for (unsigned index : wanted->inputs)
+    results.push_back(function.getArgumentTypes()[index]);
+  SymbolTable symbols(getOperation());
+  for (StringAttr parameter : wanted->parameters)
+    results.push_back(
+        symbols.lookup<ml_program::GlobalOp>(parameter).getType());
+  SmallVector<Type> given;
+  for (Type type : function.getResultTypes())
+    if (hasGradient(type))
+      given.push_back(type);
+  if (results.empty() || given.empty())
+    return function.emitOpError("has no floating-point ")
+           << (results.empty() ? "input" : "result");
+
+  // The forward's body, and after it the gradients.
+  func::FuncOp backward = function.clone();
+  backward.setSymName(name);
+  OpBuilder builder(function->getContext());
+  builder.setInsertionPointAfter(function);
+  builder.insert(backward);
+  Block &body = backward.front();
+  Operation *end = body.getTerminator();
+  // A parameter's gradient stays where it is read.
+  SmallVector<Operation *> operations, reads;
+  for (Operation &op : body.without_terminator())
+    (isLoad(op) ? reads : operations).push_back(&op);
+  builder.setInsertionPoint(end);
+
+  Gradients gradients;
+  for (unsigned index : wanted->inputs)
+    gradients.want(body.getArgument(index));
+  llvm::DenseMap<StringAttr, SmallVector<Value>> loads;
+  for (Operation *read : reads) {
+    StringAttr global =
+        read->getAttrOfType<SymbolRefAttr>("global").getLeafReference();
+    loads[global].push_back(read->getResult(0));
+    if (llvm::is_contained(wanted->parameters, global))
+      gradients.want(read->getResult(0));
+  }
+  gradients.follow(operations);
+
+  for (Value result : end->getOperands())
+    if (hasGradient(result.getType()))
+      gradients.add(builder, result,
+                    body.addArgument(result.getType(), result.getLoc()));
+  if (failed(gradients.propagate(builder, operations))) {
+    backward.erase();
+    return failure();
+  }
+
+  Location loc = function.getLoc();
+  SmallVector<Value> returned;
+  for (unsigned index : wanted->inputs) {
+    Value input = body.getArgument(index);
+    Value gradient = gradients.get(input);
+    returned.push_back(gradient ? gradient
+                                : createZeroLike(builder, loc, input));
+  }
+  for (StringAttr parameter : wanted->parameters) {
+    Value sum;
+    ArrayRef<Value> places = loads[parameter];
+    for (Value place : places)
+      if (Value gradient = gradients.get(place))
+        sum = sum ? Value(arith::AddFOp::create(builder, loc, sum, gradient))
+                  : gradient;
+    returned.push_back(sum ? sum : createZeroLike(builder, loc, places[0]));
+  }
+  end->setOperands(returned);
+  SmallVector<Type> inputs(function.getArgumentTypes());
+  inputs.append(given);
+  backward.setFunctionType(builder.getFunctionType(inputs, results));
+  // Attributes are the forward's, of what it has; results are others.
+  if (ArrayAttr attributes = backward.getArgAttrsAttr()) {
+    SmallVector<Attribute> extended(attributes.begin(), attributes.end());
+    extended.resize(inputs.size(), builder.getDictionaryAttr({}));
+    backward.setArgAttrsAttr(builder.getArrayAttr(extended));
+  }
+  backward.removeResAttrsAttr();
+  SmallVector<Operation *> all;
+  for (Operation &op : body.without_terminator())
+    all.push_back(&op);
+  for (Operation *op : llvm::reverse(all))
+    if (isOpTriviallyDead(op))
+      op->erase();
+  return success();
+}
+
+} // namespace

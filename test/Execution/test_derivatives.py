@@ -1,0 +1,255 @@
+# Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Backward functions that -bfly-differentiate makes, on every target and with `fuse=false`, against the oracle's derivatives."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import (
+    attention_text,
+    butterfly_problem,
+    compile,
+    fftnet_problem,
+    fftnet_text,
+    filter_text,
+    linear_text,
+    mean_text,
+    norm_text,
+    normal,
+    on_every_target,
+    on_gpu,
+    run,
+    tensor,
+)
+
+from bfly import reference
+
+OPT = Path(os.environ.get("BFLY_BUILD_DIR", Path(__file__).resolve().parents[2] / "build")) / "bin" / "bfly-opt"
+pytestmark = pytest.mark.skipif(not OPT.exists(), reason="there is no bfly-opt")
+LENGTHS = (1, 2, 3, 4, 7, 8, 12, 13)
+
+
+def backward(text, *options, before=()):
+    """The module with the backward function of each of its functions."""
+    passes = [*before, f"-bfly-differentiate={' '.join(options)}"]
+    done = subprocess.run([OPT, *passes], input=text, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def differentiate(text, name, plan="cpu", fuse=True, options=()):
+    return compile(backward(text, *options), plan=plan, fuse=fuse, function=f"{name}_backward")
+
+
+def check(results, wanted, tolerance, floor=0.0):
+    results = results if isinstance(results, tuple) else (results,)
+    wanted = [gradient for gradient in wanted if gradient is not None]
+    assert len(results) == len(wanted)
+    for result, exact in zip(results, wanted):
+        assert result.shape == exact.shape
+        size = max(np.linalg.norm(exact), floor)
+        assert np.linalg.norm(reference.load(result) - exact) <= tolerance * size
+
+
+def tolerance(dtype, forward):
+    """docs/derivatives.md: of f32 20 times the forward's bound."""
+    return 1e-12 if dtype == "f64" else 20 * forward
+
+
+@on_every_target
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("rows", [(1,), (5,), (2, 3), (3, 7)])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_linear(rng, rows, relu, plan, dtype):
+    inner, outer = (int(size) for size in rng.integers(1, 20, 2))
+    arrays = [normal(rng, dtype, *rows, inner), normal(rng, dtype, outer, inner), normal(rng, dtype, outer)]
+    g = normal(rng, dtype, *rows, outer)
+    wanted = reference.linear_vjp(g, *arrays, relu=relu)
+    for leading in (rows, (None, *rows[1:])):
+        text = linear_text(leading, inner, outer, dtype, True, relu)
+        check(run(differentiate(text, "linear", plan), *arrays, g), wanted, tolerance(dtype, 1e-6), 1e-6)
+
+
+@on_every_target
+@pytest.mark.parametrize("shape", [(1, 2), (3, 4, 7), (2, 5, 16), (4, 1)])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+def test_layer_norm(rng, shape, plan, dtype):
+    d = shape[-1]
+    x, weight, bias = normal(rng, dtype, *shape), normal(rng, dtype, d), normal(rng, dtype, d)
+    g = normal(rng, dtype, *shape)
+    # What gx is a difference of: of one channel, and of two, next to nothing is left.
+    floor = np.linalg.norm(reference.load(g)) / np.sqrt(reference.load(x).var(axis=-1).min() + 1e-5)
+    for with_weight in (True, False):
+        given = [x, weight, bias] if with_weight else [x]
+        kernel = differentiate(norm_text(shape, dtype, with_weight, with_weight), "norm", plan)
+        check(run(kernel, *given, g), reference.layer_norm_vjp(g, *given), tolerance(dtype, 1e-6), floor)
+
+
+@on_every_target
+def test_mean(rng, plan):
+    g = normal(rng, "f32", 3, 5)
+    for batch in (3, None):
+        kernel = differentiate(mean_text(batch, 7, 5, "f32"), "mean", plan)
+        check(run(kernel, normal(rng, "f32", 3, 7, 5), g), [reference.mean_vjp(g, 7)], 1e-6)
+
+
+@on_every_target
+def test_tensors(rng, plan):
+    """Every way in which the dialect lets a tensor be moved, and arithmetic on what was moved."""
+    text = """
+ml_program.global private @w(#ml_program.extern<tensor<2x6xf64>>) : tensor<2x6xf64>
+func.func @f(%x: tensor<2x6xf64>, %y: tensor<2x6xf64>) -> tensor<2x7xf64> {
+  %w = ml_program.global_load_const @w : tensor<2x6xf64>
+  %zero = arith.constant 0.0 : f64
+  %e = tensor.expand_shape %x [[0], [1, 2]] output_shape [2, 3, 2] : tensor<2x6xf64> into tensor<2x3x2xf64>
+  %empty = tensor.empty() : tensor<2x2x3xf64>
+  %t = linalg.transpose ins(%e : tensor<2x3x2xf64>) outs(%empty : tensor<2x2x3xf64>) permutation = [0, 2, 1]
+  %c = tensor.collapse_shape %t [[0], [1, 2]] : tensor<2x2x3xf64> into tensor<2x6xf64>
+  %s = tensor.extract_slice %c[0, 1] [2, 4] [1, 1] : tensor<2x6xf64> to tensor<2x4xf64>
+  %u = tensor.extract_slice %w[0, 3] [2, 2] [1, 2] : tensor<2x6xf64> to tensor<2x2xf64>
+  %k = tensor.concat dim(1) %s, %u : (tensor<2x4xf64>, tensor<2x2xf64>) -> tensor<2x6xf64>
+  %i = tensor.insert_slice %u into %k[0, 2] [2, 2] [1, 1] : tensor<2x2xf64> into tensor<2x6xf64>
+  %m = arith.mulf %i, %y : tensor<2x6xf64>
+  %a = math.tanh %m : tensor<2x6xf64>
+  %d = arith.divf %a, %x : tensor<2x6xf64>
+  %n = arith.subf %d, %k : tensor<2x6xf64>
+  %o = arith.addf %n, %n : tensor<2x6xf64>
+  %p = tensor.pad %o low[0, 1] high[0, 0] {
+  ^bb0(%row: index, %column: index):
+    tensor.yield %zero : f64
+  } : tensor<2x6xf64> to tensor<2x7xf64>
+  return %p : tensor<2x7xf64>
+}
+"""
+
+    def forward(x, y, w):
+        c = x.reshape(2, 3, 2).transpose(0, 2, 1).reshape(2, 6)
+        u = w[:, 3:7:2]
+        k = np.concatenate([c[:, 1:5], u], axis=1)
+        i = k.copy()
+        i[:, 2:4] = u
+        return np.pad(2 * (np.tanh(i * y) / x - k), ((0, 0), (1, 0)))
+
+    x, y, w = (rng.uniform(0.3, 1.0, (2, 6)) for _ in range(3))
+    g = rng.standard_normal((2, 7))
+    check(run(differentiate(text, "f", plan), x, y, g, parameters={"w": w}), central(forward, g, x, y, w), 1e-7)
+    # What is chosen comes in the inputs' order, then the parameters'.
+    some = run(differentiate(text, "f", plan, options=("of=w,0",)), x, y, g, parameters={"w": w})
+    check(some, [gradient for i, gradient in enumerate(central(forward, g, x, y, w)) if i != 1], 1e-7)
+
+
+def central(f, g, *arrays, step=1e-5):
+    """The gradients of <g, f>, by central differences in float64: of complex arrays d/dRe + i d/dIm."""
+    gradients = []
+    for position, array in enumerate(arrays):
+        gradient = np.zeros(array.shape, array.dtype)
+        for index in np.ndindex(array.shape):
+            for part in (1, 1j) if np.iscomplexobj(array) else (1,):
+                ends = []
+                for sign in (step, -step):
+                    moved = array.copy()
+                    moved[index] += sign * part
+                    ends.append(np.vdot(g, f(*arrays[:position], moved, *arrays[position + 1 :])).real)
+                gradient[index] += part * (ends[0] - ends[1]) / (2 * step)
+        gradients.append(gradient)
+    return gradients
+
+
+@on_every_target
+@pytest.mark.parametrize("n", LENGTHS)
+def test_spectral_filter(rng, n, plan):
+    batch, d, hidden = (int(size) for size in rng.integers(1, [4, 6, 4]))
+    for dtype in ("f64", "f32"):
+        problem = fftnet_problem(rng, batch, n, d, hidden, dtype)
+        g = normal(rng, dtype, batch, n, d)
+        kernel = differentiate(fftnet_text(batch, n, d, hidden, dtype), "fftnet", plan)
+        bound = tolerance(dtype, 3e-7 * max(1, np.log2(n)))
+        check(run(kernel, *problem, g), reference.spectral_filter_vjp(g, *problem), bound, 1e-3)
+
+
+REGION = """
+    %n = arith.index_cast %k : index to i64
+    %kf = arith.sitofp %n : i64 to REAL
+    %one = arith.constant 1.0 : REAL
+    %k1 = arith.addf %kf, %one : REAL
+    %size = complex.abs %bin : COMPLEX
+    %kept = arith.addf %size, %q : REAL
+    %root = math.sqrt %k1 : REAL
+    %gain = arith.divf %kept, %root : REAL
+    %gz = complex.create %gain, %q : COMPLEX
+    %turned = complex.mul %bin, %h : COMPLEX
+    %a0 = complex.mul %turned, %gz : COMPLEX
+    %c = complex.conj %bin : COMPLEX
+    %e = complex.div %c, %h : COMPLEX
+    %a = complex.add %a0, %e : COMPLEX
+"""
+
+
+@on_every_target
+@pytest.mark.parametrize("n", LENGTHS)
+@pytest.mark.parametrize("kinds", [("f64", "f64"), ("complex<f64>", "complex<f64>"), ("f64", "complex<f64>")])
+def test_any_region(rng, n, kinds, plan):
+    """One that treats k and N - k differently, with complex parameters and some of every combination of dimensions."""
+    dtype, out = kinds
+    batch, d = (int(size) for size in rng.integers(1, [3, 4]))
+    parameters = [("h", ("bin", "channel"), "complex<f64>"), ("q", ("batch", "channel"), "f64")]
+    text = filter_text(batch, n, d, dtype, parameters, REGION, out=out)
+    x = normal(rng, dtype, batch, n, d)
+    h, q = normal(rng, "complex<f64>", n, d), normal(rng, "f64", batch, d)
+    g = normal(rng, out, batch, n, d)
+
+    def region(f, k, h, q):
+        q = q[:, None]
+        return f * h * ((np.abs(f) + q) / np.sqrt(k + 1) + 1j * q) + np.conj(f) / h
+
+    def forward(x, h, q):
+        y = np.fft.ifft(region(np.fft.fft(x, axis=1), np.arange(n)[:, None], h, q), axis=1)
+        return y if "complex" in out else y.real
+
+    check(run(differentiate(text, "filter", plan), x, h, q, g), central(forward, g, x, h, q), 1e-6)
+
+
+@on_every_target
+@pytest.mark.parametrize("n", LENGTHS)
+def test_transforms(rng, n, plan):
+    for half in (False, True):
+        x, f = tensor(2, n, 3, of="f64"), tensor(2, n // 2 + 1 if half else n, 3, of="complex<f64>")
+        text = f"""func.func @there(%x: {x}) -> {f} {{
+  %f = bfly.fft %x : {x} -> {f}
+  return %f : {f}
+}}
+func.func @back(%f: {f}) -> {x} {{
+  %x = bfly.ifft %f : {f} -> {x}
+  return %x : {x}
+}}
+"""
+        signal, other = rng.standard_normal((2, 2, n, 3))
+        spectrum = np.fft.fft(rng.standard_normal((2, n, 3)), axis=1)
+        if half:
+            spectrum = np.ascontiguousarray(spectrum[:, : n // 2 + 1])
+        there = run(compile(backward(text), plan=plan, function="there_backward"), signal, spectrum)
+        check(there, [reference.fft_vjp(spectrum, n)], 1e-12)
+        back = run(compile(backward(text), plan=plan, function="back_backward"), spectrum, other)
+        check(back, [reference.ifft_vjp(other, spectrum.shape[1])], 1e-12)
+
+
+@on_every_target
+@pytest.mark.parametrize("form", ["dense", "per_head", "one_head"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_butterfly_attention(rng, form, shared, plan):
+    for n in (2, 3, 4, 7, 8, 13):
+        heads, dh, batch = (int(size) for size in rng.integers(1, [4, 5, 4]))
+        for dtype in ("f64", "f32"):
+            if dtype == "f64" and (plan != "cpu" or on_gpu()):
+                continue  # a CPU's
+            problem = butterfly_problem(rng, batch, n, heads * dh, heads, form, shared, dtype)
+            g = normal(rng, dtype, *problem[0].shape)
+            text = attention_text(batch, n, heads * dh, heads, problem[1].shape, dtype, scale=0.7)
+            wanted = reference.butterfly_attention_vjp(
+                g, *problem, heads, weights="dense" if form == "dense" else "per_head", scale=0.7
+            )[:3]
+            results = run(differentiate(text, "attention", plan), *problem, g)
+            check(results, wanted, tolerance(dtype, 1e-6 * reference.stages(n)), 1e-6)
