@@ -158,12 +158,24 @@ def central(f, g, *arrays, step=1e-5):
     return gradients
 
 
+def well_conditioned(*problem):
+    """Whether f32 has the derivative's digits. modReLU's gain across a bin is about bias over its size, and cancels in the
+    gradient of w: where w is small, NumPy's float32 is off by more than the bound too. f64 takes whatever is drawn."""
+    x, w_base, w1, b1, w2, b2, bias = map(reference.load, problem)
+    h = reference.linear(reference.mean(x), w1, b1, relu=True)
+    w = w_base + reference.linear(h, w2, b2)
+    size = np.abs(np.fft.rfft(x, axis=1) * w[:, None])
+    return np.abs(w).min() > 0.1 and size.min() > 0.05 and np.abs(size + bias).min() > 0.01
+
+
 @on_every_target
 @pytest.mark.parametrize("n", LENGTHS)
 def test_spectral_filter(rng, n, plan):
-    batch, d, hidden = (int(size) for size in rng.integers(1, [4, 6, 4]))
+    batch, d, hidden = (int(size) for size in rng.integers(1, [3, 4, 4]))
     for dtype in ("f64", "f32"):
         problem = fftnet_problem(rng, batch, n, d, hidden, dtype)
+        while dtype == "f32" and not well_conditioned(*problem):
+            problem = fftnet_problem(rng, batch, n, d, hidden, dtype)
         g = normal(rng, dtype, batch, n, d)
         kernel = differentiate(fftnet_text(batch, n, d, hidden, dtype), "fftnet", plan)
         bound = tolerance(dtype, 3e-7 * max(1, np.log2(n)))
