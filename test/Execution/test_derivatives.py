@@ -1,6 +1,6 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Backward functions that -bfly-differentiate makes, on every target and with `fuse=false`, against the oracle's derivatives."""
+"""Backward functions that -bfly-differentiate makes, on every target, against the oracle's derivatives."""
 
 import os
 import subprocess
@@ -32,16 +32,16 @@ pytestmark = pytest.mark.skipif(not OPT.exists(), reason="there is no bfly-opt")
 LENGTHS = (1, 2, 3, 4, 7, 8, 12, 13)
 
 
-def backward(text, *options, before=()):
+def backward(text, *options):
     """The module with the backward function of each of its functions."""
-    passes = [*before, f"-bfly-differentiate={' '.join(options)}"]
+    passes = [f"-bfly-differentiate={' '.join(options)}"]
     done = subprocess.run([OPT, *passes], input=text, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def differentiate(text, name, plan="cpu", fuse=True, options=()):
-    return compile(backward(text, *options), plan=plan, fuse=fuse, function=f"{name}_backward")
+def differentiate(text, name, plan="cpu", options=()):
+    return compile(backward(text, *options), plan=plan, function=f"{name}_backward")
 
 
 def check(results, wanted, tolerance, floor=0.0):
