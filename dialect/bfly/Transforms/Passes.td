@@ -95,7 +95,9 @@ def DifferentiatePass : Pass<"bfly-differentiate", "::mlir::ModuleOp"> {
     returns the gradient of each floating-point input and then of each
     floating-point parameter (external `ml_program.global`) that @f loads, in
     the order of their declaration. `of` chooses among them. Nothing else is
-    saved: what the rules need of the forward's values is computed again.
+    saved: what the rules need of the forward's values is computed again, and a
+    parameter that they do not need is not read, so that a compiled backward
+    function does not take it.
     Gradients of complex numbers are dL/dRe + i dL/dIm. Where nothing of an input
     reaches a result its gradient is zeros.
 

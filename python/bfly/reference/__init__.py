@@ -45,6 +45,7 @@ from ._filters import (
     spectral_filter_floor,
     spectral_filter_vjp,
     spectral_filter_vjp_apart,
+    spectral_filter_vjp_rounded,
 )
 from ._hadamard import hadamard, hadamard_vjp
 from ._pullback import pullback
@@ -110,6 +111,7 @@ __all__ = [
     "spectral_filter_floor",
     "spectral_filter_vjp",
     "spectral_filter_vjp_apart",
+    "spectral_filter_vjp_rounded",
     "spectrum_bin",
     "spectrum_bin_vjp",
     "spectrum_map",

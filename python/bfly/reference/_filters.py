@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from ._arguments import as_float64, as_gradient, as_tokens
 from ._dense import linear, linear_vjp, mean, mean_vjp
-from ._spectra import fft, mod_relu, mod_relu_vjp, pull_map, twice
+from ._errors import rounding
+from ._spectra import EPSILON, fft, mod_relu, mod_relu_vjp, pull_map, twice
 
 
 def fourier_filter(
@@ -167,6 +168,62 @@ def spectral_filter_vjp_apart(
     gm, gw1, gb1 = linear_vjp(ghidden, context, w1, b1, relu=True)
     gx = np.fft.irfft(w[:, None] * p / count, n=n, axis=1)
     return gx, gm, gw.sum(axis=0), gw1, gb1, gw2, gb2, gbias / n
+
+
+def spectral_filter_vjp_rounded(
+    g: ArrayLike,
+    x: ArrayLike,
+    w_base: ArrayLike,
+    w1: ArrayLike,
+    b1: ArrayLike,
+    w2: ArrayLike,
+    b2: ArrayLike,
+    bias: ArrayLike,
+    dtype: str,
+    unit: float = 1.0,
+) -> tuple[np.ndarray, ...]:
+    """`spectral_filter_vjp` as a framework evaluates it eagerly in a type: the context and its layers, and what is made of
+    their gradients, rounded to `dtype` after each operation; spectra in f32, in f64 for that.
+
+    Its error is what `bound` multiplies by 1.25. g, x and the parameters are rounded to `dtype` first. Where |w| is
+    small, the terms of modReLU's derivative cancel in gw, and no evaluation in a type has its digits.
+
+    unit     the same of g in another unit, times this number (which is not rounded), and the gradients over it: other
+             roundings of the same function.
+    """
+    number = np.float64 if dtype == "f64" else np.float32
+    to_type = rounding(dtype)
+
+    def rounded(values):
+        return to_type(values).astype(number)
+
+    x, w_base, w1, b1, w2, b2, bias = (rounded(values) for values in (x, w_base, w1, b1, w2, b2, bias))
+    g = (unit * to_type(g)).astype(number)
+    n = x.shape[1]
+    context = rounded(x.mean(axis=1))
+    before = rounded(context @ w1.T + b1)
+    hidden = np.maximum(before, 0)
+    w = rounded(w_base + rounded(hidden @ w2.T + b2))
+    # The forward, operation by operation, and what automatic differentiation makes of each.
+    count = twice(n)[:, None].astype(number)
+    bins = np.fft.rfft(x, axis=1)
+    z = bins * w[:, None]
+    size = np.abs(z)
+    kept, below = np.maximum(size + bias, 0), size + number(EPSILON)
+    gain = kept / below
+    ga = np.fft.rfft(g, axis=1) * (count / number(n))
+    ggain = (np.conj(ga) * z).real
+    gkept = np.where(size + bias <= 0, 0, ggain / below)
+    gsize = gkept - ggain * gain / below
+    gz = gain * ga + gsize * np.where(size == 0, 0, z / np.where(size == 0, 1, size))
+    gw, gbias = rounded((np.conj(bins) * gz).real.sum(axis=1)), rounded(gkept.sum(axis=(0, 1)))
+    gsum, ghidden = rounded(gw.sum(axis=0)), rounded(gw @ w2)
+    gbefore = np.where(before <= 0, 0, ghidden)
+    gm = rounded(gbefore @ w1)
+    gx = rounded(np.fft.irfft(gz * w[:, None] / count, n=n, axis=1) * number(n)) + rounded(gm / number(n))[:, None]
+    of_layers = rounded(gbefore.T @ context), rounded(gbefore.sum(axis=0)), rounded(gw.T @ hidden), gsum
+    gradients = rounded(gx), gsum, *of_layers, gbias
+    return tuple(gradient.astype(np.float64) / unit for gradient in gradients)
 
 
 def fnet_mixing_vjp(g: ArrayLike) -> np.ndarray:
