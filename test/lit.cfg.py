@@ -14,6 +14,8 @@ config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.bfly_build_dir, "test")
 path = os.pathsep.join([os.path.join(config.bfly_build_dir, "bin"), config.llvm_tools_dir, config.environment["PATH"]])
 config.environment["PATH"] = path
+# What tests compile is no use to anybody; tests of the cache have folders of their own.
+config.environment["BFLY_CACHE"] = "off"
 config.substitutions.append(("%bad", os.path.join(config.test_exec_root, "bad")))
 config.substitutions.append(("%bfly_libs", os.path.join(config.bfly_build_dir, "lib")))
 config.substitutions.append(("%bfly_build", config.bfly_build_dir))

@@ -6,6 +6,7 @@
 #include "CAPIArrays.h"
 #include "InFlight.h"
 #include "bfly/Arrays/FileIO.h"
+#include "bfly/Engine/Compilation.h"
 #include "bfly/Engine/CrashGuard.h"
 #include "bfly/Engine/Tuning.h"
 #include "llvm/ADT/StringExtras.h"
@@ -19,21 +20,18 @@ using namespace mlir::bfly;
 using llvm::Twine;
 
 struct bfly_kernel {
-  std::unique_ptr<Program> program;
-  std::unique_ptr<Lowering> lowering;
+  std::unique_ptr<Compilation> compilation;
   std::unique_ptr<Executable> executable;
   /// The header's shapes, which have -1 for dynamic sizes.
   Shapes shapes[3];
-  /// Held while the program is lowered further.
+  /// Held while the program is parsed or lowered further.
   std::mutex mutex;
   /// The compiler crashed on the program, which must not be touched again.
   bool isBroken = false;
 
   ~bfly_kernel() {
-    if (!isBroken)
-      return;
-    (void)lowering.release();
-    (void)program.release();
+    if (isBroken)
+      (void)compilation.release();
   }
 
   ArrayRef<ValueInfo> values(int32_t kind) const {
@@ -77,10 +75,10 @@ static SourceOptions sourceOptions(const bfly_compile_options &options) {
 }
 
 static llvm::Expected<bfly_kernel *>
-compile(llvm::Expected<std::unique_ptr<Program>> program,
+compile(llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> source,
         const bfly_compile_options &options) {
-  if (!program)
-    return program.takeError();
+  if (!source)
+    return source.takeError();
   CompileSettings settings;
   auto device = Device::parse(options.device ? options.device : "cpu");
   if (!device)
@@ -92,18 +90,15 @@ compile(llvm::Expected<std::unique_ptr<Program>> program,
   settings.threads = options.threads;
   if (options.options)
     settings.pipelineOptions = options.options;
-  auto function =
-      (*program)->function(options.function ? options.function : "");
-  if (!function)
-    return function.takeError();
-  auto lowering = std::make_unique<Lowering>(**program, **function, settings);
-  auto executable = Executable::create(*lowering);
+  auto kernel = std::make_unique<bfly_kernel>();
+  kernel->compilation = std::make_unique<Compilation>(
+      std::move(*source), sourceOptions(options),
+      options.function ? options.function : "", std::move(settings));
+  if (!options.no_cache)
+    kernel->compilation->find();
+  auto executable = kernel->compilation->compile();
   if (!executable)
     return executable.takeError();
-
-  auto kernel = std::make_unique<bfly_kernel>();
-  kernel->program = std::move(*program);
-  kernel->lowering = std::move(lowering);
   kernel->executable = std::move(*executable);
   for (auto kind : {BFLY_INPUT, BFLY_PARAMETER, BFLY_RESULT}) {
     for (const ValueInfo &info : kernel->values(kind)) {
@@ -112,6 +107,23 @@ compile(llvm::Expected<std::unique_ptr<Program>> program,
     }
   }
   return kernel.release();
+}
+
+/// A source's own bytes, which nobody changes any more.
+static llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+copySource(StringRef text, StringRef name) {
+  uint64_t most = SourceOptions().maxBytes;
+  if (text.size() > most)
+    return makeError(name + ": larger than " + formatBytes(most));
+  return llvm::MemoryBuffer::getMemBufferCopy(text, name);
+}
+
+static llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>>
+readSource(StringRef path) {
+  auto file = openRegularFile(path);
+  if (!file)
+    return file.takeError();
+  return copySource((*file)->getBuffer(), path);
 }
 
 /// The compiler under guard: `body` makes a kernel or says why not.
@@ -218,9 +230,7 @@ bfly_kernel *bfly_compile(const char *text, size_t length, const char *name,
   bfly_compile_options defaults = {};
   const bfly_compile_options &chosen = options ? *options : defaults;
   return guarded([&] {
-    return compile(Program::parseText(StringRef(text, length),
-                                      name ? name : "<text>",
-                                      sourceOptions(chosen)),
+    return compile(copySource(StringRef(text, length), name ? name : "<text>"),
                    chosen);
   });
 }
@@ -231,9 +241,7 @@ bfly_kernel *bfly_compile_file(const char *path,
     return nullptr;
   bfly_compile_options defaults = {};
   const bfly_compile_options &chosen = options ? *options : defaults;
-  return guarded([&] {
-    return compile(Program::parseFile(path, sourceOptions(chosen)), chosen);
-  });
+  return guarded([&] { return compile(readSource(path), chosen); });
 }
 
 void bfly_kernel_destroy(bfly_kernel *kernel) { delete kernel; }
@@ -242,6 +250,12 @@ const char *bfly_kernel_name(const bfly_kernel *kernel) {
   if (!isGiven(kernel, "kernel"))
     return nullptr;
   return kernel->executable->signature().name.c_str();
+}
+
+int bfly_kernel_is_from_cache(const bfly_kernel *kernel) {
+  if (!isGiven(kernel, "kernel"))
+    return -1;
+  return kernel->compilation->isFromCache();
 }
 
 int64_t bfly_kernel_num_values(const bfly_kernel *kernel, int32_t kind) {
@@ -269,14 +283,22 @@ int bfly_kernel_value(const bfly_kernel *kernel, int32_t kind, int64_t index,
 char *bfly_kernel_ir(const bfly_kernel *kernel, const char *level) {
   if (!isGiven(kernel, "kernel") || !isGiven(level, "level"))
     return nullptr;
-  return guardedText(kernel, [&] { return kernel->lowering->ir(level); });
+  return guardedText(kernel, [&]() -> llvm::Expected<std::string> {
+    auto lowering = kernel->compilation->lowering();
+    if (!lowering)
+      return lowering.takeError();
+    return (*lowering)->ir(level);
+  });
 }
 
 char *bfly_kernel_report(const bfly_kernel *kernel) {
   if (!isGiven(kernel, "kernel"))
     return nullptr;
   return guardedText(kernel, [&]() -> llvm::Expected<std::string> {
-    auto report = kernel->lowering->report();
+    auto lowering = kernel->compilation->lowering();
+    if (!lowering)
+      return lowering.takeError();
+    auto report = (*lowering)->report();
     if (!report)
       return report.takeError();
     kernel->executable->addLaunchesTo(*report);
@@ -348,7 +370,10 @@ char *bfly_kernel_tune(const bfly_kernel *kernel, const bfly_array *inputs,
             borrowAll(parameters, num_parameters,
                       kernel->values(BFLY_PARAMETER), "parameters", arrays[1]))
       return std::move(error);
-    auto tuning = tune(*kernel->lowering, arrays[0], arrays[1],
+    auto lowering = kernel->compilation->lowering();
+    if (!lowering)
+      return lowering.takeError();
+    auto tuning = tune(**lowering, arrays[0], arrays[1],
                        rounds < 0 ? kDefaultTuneRounds : rounds);
     if (!tuning)
       return tuning.takeError();

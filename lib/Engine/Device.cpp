@@ -98,3 +98,11 @@ std::string Device::explainTarget(const Machine &machine) const {
     return "";
   return (describe(*info) + ", and runs the kernels of " + machine.name).str();
 }
+
+std::string Device::describeCode() const {
+  if (kind == Kind::CPU)
+    return "cpu";
+  std::optional<BflyCudaDevice> info = getInfo(*this);
+  return "cuda " + target() + " " +
+         std::to_string(info ? getCapability(*info) : 0);
+}

@@ -3,6 +3,7 @@
 
 #include "bfly/Engine/Executable.h"
 
+#include "CompiledCode.h"
 #include "Diagnostics.h"
 #include "ForeignCode.h"
 #include "Jit.h"
@@ -15,13 +16,9 @@ using namespace mlir;
 using namespace mlir::bfly;
 using llvm::Twine;
 
-llvm::Expected<std::unique_ptr<Executable>>
-Executable::create(Lowering &lowering) {
+llvm::Expected<CompiledCode> Executable::compile(Lowering &lowering) {
   const Program &program = lowering.program();
   const Signature &function = lowering.function();
-  const CompileSettings &settings = lowering.settings();
-  if (llvm::Error error = settings.device.open())
-    return std::move(error);
   auto held = program.lock();
   auto rules = lowering.sizeRules();
   if (!rules)
@@ -37,22 +34,47 @@ Executable::create(Lowering &lowering) {
     return std::move(error);
 
   DiagnosticCollector diagnostics(lowered->getContext());
-  auto jit = Jit::create(*lowered, function.name, allowForeignCalls,
-                         program.usesStack());
-  if (!jit)
+  auto object = Jit::compile(*lowered, function.name, allowForeignCalls,
+                             program.usesStack());
+  if (!object)
     return diagnostics.take(
         (program.sourceName() + ": function '" + function.name +
-         "' cannot be compiled: " + toString(jit.takeError()))
+         "' cannot be compiled: " + toString(object.takeError()))
             .str());
   lowering.forgetCode();
 
+  CompiledCode code;
+  code.signature = function;
+  code.signature.rules = std::move(*rules);
+  code.launches = std::move(*launches);
+  code.object = std::move(*object);
+  return code;
+}
+
+llvm::Expected<std::unique_ptr<Executable>>
+Executable::load(CompiledCode &code, const CompileSettings &settings,
+                 bool allowForeignCalls) {
+  auto jit = Jit::load(std::move(code.object), allowForeignCalls);
+  if (!jit)
+    return makeError("function '" + code.signature.name +
+                     "' cannot be linked: " + toString(jit.takeError()));
   std::unique_ptr<Executable> executable(new Executable());
-  executable->interface = function;
-  executable->interface.rules = std::move(*rules);
+  executable->interface = code.signature;
   executable->compileSettings = settings;
-  executable->kernelLaunches = std::move(*launches);
+  executable->kernelLaunches = code.launches;
   executable->jit = std::move(*jit);
   return executable;
+}
+
+llvm::Expected<std::unique_ptr<Executable>>
+Executable::create(Lowering &lowering) {
+  if (llvm::Error error = lowering.settings().device.open())
+    return std::move(error);
+  auto code = compile(lowering);
+  if (!code)
+    return code.takeError();
+  return load(*code, lowering.settings(),
+              lowering.program().options().allowForeignCalls);
 }
 
 Executable::Executable() = default;

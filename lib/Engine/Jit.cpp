@@ -10,25 +10,31 @@
 #include "bfly/Arrays/FileIO.h"
 #include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/CompileUtils.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/ExecutionEngine/Orc/RTDyldObjectLinkingLayer.h"
+#include "llvm/ExecutionEngine/Orc/SelfExecutorProcessControl.h"
 #include "llvm/ExecutionEngine/SectionMemoryManager.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// The symbol of the function that is called from here.
+/// The symbols that are called from here: the function, and what is run before
+/// the first and after the last call of it.
 static constexpr StringLiteral kEntry("bfly_entry");
+static constexpr StringLiteral kLoad("bfly_load");
+static constexpr StringLiteral kUnload("bfly_unload");
 
-/// A target machine for the processor at hand.
-static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> hostMachine() {
+/// How code for the processor at hand is made.
+static llvm::Expected<llvm::orc::JITTargetMachineBuilder> hostBuilder() {
   static const bool initialized = [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
@@ -41,7 +47,20 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> hostMachine() {
   builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
   // A multiplication and an addition may round once instead of twice.
   builder->getOptions().AllowFPOpFusion = llvm::FPOpFusion::Fast;
-  return builder->createTargetMachine();
+  return builder;
+}
+
+std::string mlir::bfly::describeHost() {
+  static const std::string host = [] {
+    auto builder = hostBuilder();
+    if (!builder) {
+      llvm::consumeError(builder.takeError());
+      return std::string();
+    }
+    return builder->getTargetTriple().str() + " " + builder->getCPU() + " " +
+           builder->getFeatures().getString();
+  }();
+  return host;
 }
 
 /// Nothing of a module is seen from outside, and no name of its own is taken
@@ -78,83 +97,38 @@ static void addEntry(llvm::Function &callee) {
   builder.CreateRetVoid();
 }
 
-namespace {
-
-/// Memory for code whose frames nobody is told of: nothing is thrown through
-/// it, and an unwinder of the process that searches them after they are gone,
-/// for NumPy's sake for example, would end it.
-class CodeMemory : public llvm::SectionMemoryManager {
-public:
-  void registerEHFrames(uint8_t *, uint64_t, size_t) override {}
-  void deregisterEHFrames() override {}
-};
-
-} // namespace
-
-/// No symbol of the process but the runtime's.
-static llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>>
-makeLinker(llvm::TargetMachine &machine, bool allowForeignCalls) {
-  using namespace llvm::orc;
-  auto jit = LLJITBuilder()
-                 .setDataLayout(machine.createDataLayout())
-                 .setJITTargetMachineBuilder(
-                     JITTargetMachineBuilder(machine.getTargetTriple()))
-                 .setCompileFunctionCreator(
-                     [&](JITTargetMachineBuilder)
-                         -> llvm::Expected<
-                             std::unique_ptr<IRCompileLayer::IRCompiler>> {
-                       return std::make_unique<SimpleCompiler>(machine);
-                     })
-                 .setObjectLinkingLayerCreator([](ExecutionSession &session) {
-                   return std::make_unique<RTDyldObjectLinkingLayer>(
-                       session, [](const llvm::MemoryBuffer &) {
-                         return std::make_unique<CodeMemory>();
-                       });
-                 })
-                 // What would be the whole process is empty.
-                 .setProcessSymbolsJITDylibSetup(
-                     [](LLJIT &jit) -> llvm::Expected<JITDylibSP> {
-                       return &jit.getExecutionSession().createBareJITDylib(
-                           "<Process Symbols>");
-                     })
-                 .create();
-  if (!jit)
-    return jit.takeError();
-  JITDylib &library = (*jit)->getMainJITDylib();
-  MangleAndInterner mangle((*jit)->getExecutionSession(),
-                           (*jit)->getDataLayout());
-  SymbolMap symbols;
-  for (const auto &entry : runtimeSymbols())
-    symbols[mangle(entry.getKey())] = {ExecutorAddr::fromPtr(entry.getValue()),
-                                       llvm::JITSymbolFlags::Exported};
-  if (llvm::Error error = library.define(absoluteSymbols(std::move(symbols))))
-    return std::move(error);
-  if (allowForeignCalls) {
-    auto process = DynamicLibrarySearchGenerator::GetForCurrentProcess(
-        (*jit)->getDataLayout().getGlobalPrefix());
-    if (!process)
-      return process.takeError();
-    library.addGenerator(std::move(*process));
-  }
-  return jit;
+/// Adds a function that calls those of LLVM's list of what runs when a program
+/// is loaded or gone, and takes the list away: whoever links an object sees its
+/// symbols alone.
+static void addHook(llvm::Module &module, StringRef list, StringRef name,
+                    llvm::iterator_range<llvm::orc::CtorDtorIterator> entries) {
+  llvm::LLVMContext &context = module.getContext();
+  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
+                                       /*isVarArg=*/false);
+  auto *hook = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
+                                      name, module);
+  std::multimap<unsigned, llvm::Function *> functions;
+  for (auto entry : entries)
+    functions.emplace(entry.Priority, entry.Func);
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "", hook));
+  for (auto [priority, function] : functions)
+    builder.CreateCall(function);
+  builder.CreateRetVoid();
+  if (llvm::GlobalVariable *global = module.getGlobalVariable(list))
+    global->eraseFromParent();
 }
 
-Jit::Jit() = default;
-
-Jit::~Jit() {
-  if (jit)
-    llvm::consumeError(jit->deinitialize(jit->getMainJITDylib()));
-}
-
-llvm::Expected<std::unique_ptr<Jit>> Jit::create(ModuleOp lowered,
-                                                 StringRef function,
-                                                 bool allowForeignCalls,
-                                                 bool freezesLoads) {
-  auto machine = hostMachine();
+llvm::Expected<Jit::Object> Jit::compile(ModuleOp lowered, StringRef function,
+                                         bool allowForeignCalls,
+                                         bool freezesLoads) {
+  auto builder = hostBuilder();
+  if (!builder)
+    return builder.takeError();
+  auto machine = builder->createTargetMachine();
   if (!machine)
     return machine.takeError();
-  auto context = std::make_unique<llvm::LLVMContext>();
-  auto module = translateModuleToLLVMIR(lowered, *context);
+  llvm::LLVMContext context;
+  auto module = translateModuleToLLVMIR(lowered, context);
   if (!module)
     return makeError("function '" + function +
                      "' cannot be translated to LLVM's IR");
@@ -172,27 +146,95 @@ llvm::Expected<std::unique_ptr<Jit>> Jit::create(ModuleOp lowered,
     return makeError("function '" + function + "' has no entry point");
   hideSymbols(*module);
   addEntry(*callee);
+  addHook(*module, "llvm.global_ctors", kLoad,
+          llvm::orc::getConstructors(*module));
+  addHook(*module, "llvm.global_dtors", kUnload,
+          llvm::orc::getDestructors(*module));
   auto optimize = makeOptimizingTransformer(/*optLevel=*/3, /*sizeLevel=*/0,
                                             machine->get());
   if (llvm::Error error = optimize(module.get()))
     return std::move(error);
+  return llvm::orc::SimpleCompiler(**machine)(*module);
+}
 
-  auto linker = makeLinker(**machine, allowForeignCalls);
-  if (!linker)
-    return linker.takeError();
-  std::unique_ptr<Jit> result(new Jit());
-  result->machine = std::move(*machine);
-  result->jit = std::move(*linker);
-  if (llvm::Error error = result->jit->addIRModule(
-          llvm::orc::ThreadSafeModule(std::move(module), std::move(context))))
+namespace {
+
+/// Memory for code whose frames nobody is told of: nothing is thrown through
+/// it, and an unwinder of the process that searches them after they are gone,
+/// for NumPy's sake for example, would end it.
+class CodeMemory : public llvm::SectionMemoryManager {
+public:
+  void registerEHFrames(uint8_t *, uint64_t, size_t) override {}
+  void deregisterEHFrames() override {}
+};
+
+} // namespace
+
+Jit::Jit() = default;
+
+Jit::~Jit() {
+  if (unload)
+    unload();
+  if (session)
+    llvm::consumeError(session->endSession());
+}
+
+llvm::Expected<std::unique_ptr<Jit>> Jit::load(Object object,
+                                               bool allowForeignCalls) {
+  using namespace llvm::orc;
+  auto process = SelfExecutorProcessControl::Create();
+  if (!process)
+    return process.takeError();
+  // What a lookup does not say itself. Outlives the session.
+  std::string details;
+  std::unique_ptr<Jit> jit(new Jit());
+  jit->session = std::make_unique<ExecutionSession>(std::move(*process));
+  ExecutionSession &session = *jit->session;
+  session.setErrorReporter(
+      [&](llvm::Error error) { details += ": " + toString(std::move(error)); });
+  jit->linker = std::make_unique<RTDyldObjectLinkingLayer>(
+      session, [](const llvm::MemoryBuffer &) {
+        return std::make_unique<CodeMemory>();
+      });
+  // No symbol of the process but the runtime's.
+  JITDylib &library = session.createBareJITDylib("bfly");
+  SymbolMap symbols;
+  for (const auto &entry : runtimeSymbols())
+    symbols[session.intern(entry.getKey())] = {
+        ExecutorAddr::fromPtr(entry.getValue()),
+        llvm::JITSymbolFlags::Exported};
+  if (llvm::Error error = library.define(absoluteSymbols(std::move(symbols))))
+    return std::move(error);
+  if (allowForeignCalls) {
+    auto others = DynamicLibrarySearchGenerator::GetForCurrentProcess(
+        /*GlobalPrefix=*/'\0');
+    if (!others)
+      return others.takeError();
+    library.addGenerator(std::move(*others));
+  }
+  if (llvm::Error error = jit->linker->add(library, std::move(object)))
     return std::move(error);
   // Looked up before anything runs: what is missing is an error here.
-  auto entry = result->jit->lookup(kEntry);
+  auto find = [&](StringRef name) -> llvm::Expected<ExecutorAddr> {
+    auto symbol = session.lookup({&library}, name);
+    if (!symbol)
+      return makeError(toString(symbol.takeError()) + details);
+    return symbol->getAddress();
+  };
+  auto entry = find(kEntry);
   if (!entry)
     return entry.takeError();
-  if (llvm::Error error =
-          result->jit->initialize(result->jit->getMainJITDylib()))
-    return std::move(error);
-  result->function = entry->toPtr<Entry>();
-  return result;
+  auto load = find(kLoad);
+  if (!load)
+    return load.takeError();
+  auto unload = find(kUnload);
+  if (!unload)
+    return unload.takeError();
+  load->toPtr<void (*)()>()();
+  jit->unload = unload->toPtr<void (*)()>();
+  jit->function = entry->toPtr<Entry>();
+  // `details` ends here.
+  session.setErrorReporter(
+      [](llvm::Error error) { llvm::consumeError(std::move(error)); });
+  return jit;
 }

@@ -55,6 +55,27 @@ std::optional<SizeExpression> SizeExpression::create(AffineExpr expr,
   return result;
 }
 
+std::optional<SizeExpression> SizeExpression::fromSteps(std::vector<Step> steps,
+                                                        unsigned symbols) {
+  size_t depth = 0;
+  for (const Step &step : steps) {
+    if (step.code > Code::Ceil)
+      return std::nullopt;
+    if (step.code == Code::Symbol &&
+        (step.value < 0 || step.value >= static_cast<int64_t>(symbols)))
+      return std::nullopt;
+    bool isLeaf = step.code == Code::Constant || step.code == Code::Symbol;
+    if (!isLeaf && depth < 2)
+      return std::nullopt;
+    depth = isLeaf ? depth + 1 : depth - 1;
+  }
+  if (depth != 1 || steps.size() > kMaxSteps)
+    return std::nullopt;
+  SizeExpression result;
+  result.steps = std::move(steps);
+  return result;
+}
+
 std::optional<int64_t>
 SizeExpression::evaluate(llvm::ArrayRef<int64_t> symbols) const {
   SmallVector<int64_t, 16> stack;

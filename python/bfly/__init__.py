@@ -18,6 +18,7 @@ cupy stay on it, and the caller's stream is used; those of NumPy are copied ther
 which names the argument. `bfly.reference` has the definitions in NumPy; it works without the compiled library.
 """
 
+from ._cache import CacheInfo, cache_info, clear_cache
 from ._errors import BflyError
 from ._kernel import Kernel, Value, compile, is_available, version
 from ._mixers import butterfly_attention, spectral_filter
@@ -25,11 +26,14 @@ from ._tuning import TriedPlan, Tuning, tune
 
 __all__ = [
     "BflyError",
+    "CacheInfo",
     "Kernel",
     "TriedPlan",
     "Tuning",
     "Value",
     "butterfly_attention",
+    "cache_info",
+    "clear_cache",
     "compile",
     "is_available",
     "spectral_filter",

@@ -55,6 +55,7 @@ def compile(
     name: str | None = None,
     allow_bytecode: bool = False,
     allow_foreign_calls: bool = False,
+    cache: bool = True,
     **options: bool | int | str,
 ) -> Kernel:
     """Compiles one function of a module.
@@ -67,6 +68,7 @@ def compile(
     name          what errors call a text; None: "<text>".
     allow_bytecode, allow_foreign_calls  take MLIR's bytecode, and functions that call code outside of their module. Only
                   for modules from people that one trusts.
+    cache         False: compile anew, and keep nothing of it on disk (`cache_info` says where that is).
     options       of the pipeline -bfly-compile: fuse=False, scoring="definition", target="sm_80", emulate=True. Not to="…":
                   what runs is compiled to the end, and `Kernel.ir` has the levels between.
 
@@ -81,6 +83,7 @@ def compile(
     settings.threads = threads
     settings.allow_bytecode = _truth(allow_bytecode, "allow_bytecode")
     settings.allow_foreign_calls = _truth(allow_foreign_calls, "allow_foreign_calls")
+    settings.no_cache = not _truth(cache, "cache")
 
     is_name = isinstance(text_or_path, str) and not any(mark in text_or_path for mark in "\n{")
     if is_name or isinstance(text_or_path, os.PathLike):
@@ -152,11 +155,13 @@ class Kernel:
     compiles them where it is loaded.
 
     name, device             text
+    is_from_cache            whether the code was compiled before, perhaps by another process (docs/cache.md)
     inputs, parameters, results   tuples of `Value`
     """
 
     name: str
     device: str
+    is_from_cache: bool
     inputs: tuple[Value, ...]
     parameters: tuple[Value, ...]
     results: tuple[Value, ...]
@@ -169,6 +174,7 @@ class Kernel:
         weakref.finalize(self, lib.bfly_kernel_destroy, handle).atexit = False
         self.name = lib.bfly_kernel_name(handle).decode()
         self.device = device
+        self.is_from_cache = bool(lib.bfly_kernel_is_from_cache(handle))
         kind, _, ordinal = device.partition(":")
         self._number = None if kind == "cpu" else int(ordinal or 0)
         self._place = "cpu" if kind == "cpu" else f"{kind}:{self._number}"

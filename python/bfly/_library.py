@@ -38,6 +38,7 @@ class CompileOptions(ctypes.Structure):
         ("threads", c_int32),
         ("allow_bytecode", c_int32),
         ("allow_foreign_calls", c_int32),
+        ("no_cache", c_int32),
     ]
 
 
@@ -65,6 +66,7 @@ _FUNCTIONS = {
     "bfly_compile_file": (c_void_p, [c_char_p, POINTER(CompileOptions)]),
     "bfly_kernel_destroy": (None, [c_void_p]),
     "bfly_kernel_name": (c_char_p, [c_void_p]),
+    "bfly_kernel_is_from_cache": (c_int32, [c_void_p]),
     "bfly_kernel_num_values": (c_int64, [c_void_p, c_int32]),
     "bfly_kernel_value": (c_int32, [c_void_p, c_int32, c_int64, POINTER(ValueInfo)]),
     "bfly_kernel_ir": (c_void_p, [c_void_p, c_char_p]),
@@ -81,6 +83,8 @@ _FUNCTIONS = {
         c_void_p,
         [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, c_int32],
     ),
+    "bfly_cache_info": (c_void_p, []),
+    "bfly_cache_clear": (c_void_p, []),
     "bfly_open_device": (c_int32, [c_char_p]),
     "bfly_measure_device": (
         c_int32,

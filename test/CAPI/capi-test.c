@@ -241,5 +241,14 @@ int main(void) {
   expectError(bfly_compile(text, 100, "layer.mlir", NULL) ? 0 : -1);
   expectError(bfly_compile_file("/nonexistent.mlir", NULL) ? 0 : -1);
   bfly_kernel_destroy(NULL);
+
+  expectError(bfly_kernel_is_from_cache(NULL));
+  setenv("BFLY_CACHE", "off", 1);
+  char *info = bfly_cache_info();
+  printf("cache %s\n", info);
+  bfly_free(info);
+  setenv("BFLY_CACHE", "here", 1);
+  info = bfly_cache_clear();
+  expectError(info ? 0 : -1);
   return 0;
 }

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# What tests compile is no use to anybody.
+os.environ.setdefault("BFLY_CACHE", "off")
 # Read when memory of a GPU is first allocated.
 os.environ.setdefault("BFLY_CUDA_POISON", "1")
 

@@ -28,6 +28,9 @@ import threading
 import time
 from pathlib import Path
 
+# What is compiled here is no use to anybody.
+os.environ.setdefault("BFLY_CACHE", "off")
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 # A program that takes longer than this hangs; sanitized ones take ten times as long.

@@ -2,7 +2,7 @@
 
 // RUN: rm -rf %t && mkdir %t
 // RUN: not bfly-run 2>&1 | FileCheck %s --check-prefix=NO-FILE
-// NO-FILE: error: Not enough positional command line arguments
+// NO-FILE: error: which file? bfly-run needs one, or - for stdin
 // RUN: not bfly-run %s --funktion=f 2>&1 | FileCheck %s --check-prefix=FLAG
 // FLAG: error: Unknown command line argument '--funktion=f'
 // RUN: not bfly-run %t/none.mlir 2>&1 | FileCheck %s --check-prefix=MISSING

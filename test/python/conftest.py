@@ -3,5 +3,9 @@
 """What is collected: the tests of torch only where there is torch, which nothing else needs."""
 
 import importlib.util
+import os
+
+# What tests compile is no use to anybody; those of the cache have folders of their own.
+os.environ.setdefault("BFLY_CACHE", "off")
 
 collect_ignore = [] if importlib.util.find_spec("torch") else ["test_torch.py"]

@@ -10,6 +10,8 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "gtest/gtest.h"
 
+#include <unistd.h>
+
 using namespace mlir;
 using namespace mlir::bfly;
 
@@ -42,8 +44,10 @@ TEST(JitTest, RunsAndTellsNoUnwinderOfItsFrames) {
   MLIRContext context(registry);
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(kStore, &context);
   ASSERT_TRUE(module);
-  auto jit = Jit::create(*module, "store", /*allowForeignCalls=*/false,
-                         /*freezesLoads=*/false);
+  auto object = Jit::compile(*module, "store", /*allowForeignCalls=*/false,
+                             /*freezesLoads=*/false);
+  ASSERT_TRUE(static_cast<bool>(object)) << toString(object.takeError());
+  auto jit = Jit::load(std::move(*object), /*allowForeignCalls=*/false);
   ASSERT_TRUE(static_cast<bool>(jit)) << toString(jit.takeError());
 
   int32_t value = 0;
@@ -58,4 +62,49 @@ TEST(JitTest, RunsAndTellsNoUnwinderOfItsFrames) {
   EXPECT_EQ(_Unwind_Find_FDE(inside, bases), nullptr);
   auto *known = reinterpret_cast<char *>(&_Unwind_Find_FDE) + 1;
   EXPECT_NE(_Unwind_Find_FDE(known, bases), nullptr);
+}
+
+/// The same, but that what it calls is a function of this process that no
+/// program may call.
+static constexpr llvm::StringLiteral kForeign(R"(
+llvm.func @getppid() -> i32
+llvm.func @_mlir_ciface_store(%arg0: !llvm.ptr) {
+  %0 = llvm.call @getppid() : () -> i32
+  llvm.store %0, %arg0 : i32, !llvm.ptr
+  llvm.return
+})");
+
+TEST(JitTest, LinksObjectsWithWhatTheirUserMayCall) {
+  DialectRegistry registry;
+  registry.insert<LLVM::LLVMDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  MLIRContext context(registry);
+  OwningOpRef<ModuleOp> module =
+      parseSourceString<ModuleOp>(kForeign, &context);
+  ASSERT_TRUE(module);
+  auto compile = [&](bool allowForeignCalls) {
+    return Jit::compile(*module, "store", allowForeignCalls,
+                        /*freezesLoads=*/false);
+  };
+  // Refused before there is an object, and where one comes from elsewhere.
+  EXPECT_EQ(toString(compile(false).takeError()),
+            "compiled code has a call of 'getppid', which is not allowed");
+  auto object = cantFail(compile(true));
+  auto copy = llvm::MemoryBuffer::getMemBufferCopy(object->getBuffer());
+  std::string problem = toString(Jit::load(std::move(copy), false).takeError());
+  EXPECT_NE(problem.find("getppid"), std::string::npos) << problem;
+  auto jit = Jit::load(std::move(object), true);
+  ASSERT_TRUE(static_cast<bool>(jit)) << toString(jit.takeError());
+  int32_t value = 0;
+  void *pointer = &value;
+  void *arguments[] = {&pointer};
+  (*jit)->entry()(arguments);
+  EXPECT_EQ(value, getppid());
+}
+
+TEST(JitTest, RefusesWhatIsNoObject) {
+  auto garbage = llvm::MemoryBuffer::getMemBufferCopy("no object at all");
+  EXPECT_FALSE(static_cast<bool>(
+      !llvm::errorToBool(Jit::load(std::move(garbage), false).takeError())));
 }

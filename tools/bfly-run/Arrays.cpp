@@ -100,14 +100,14 @@ static Expected<HostArray> fit(HostArray &array, const ValueInfo &info,
 }
 
 Expected<Parameters> Parameters::read(ArrayRef<std::string> paths,
-                                      const Program &program,
+                                      ArrayRef<std::string> declared,
                                       const Signature &signature,
                                       ParameterTypes types,
                                       bool ignoreUnknown) {
   Parameters parameters;
   StringMap<std::string> owner;
   StringSet<> known;
-  for (const std::string &name : program.parameterNames())
+  for (const std::string &name : declared)
     known.insert(name);
   for (const ValueInfo &info : signature.parameters)
     known.insert(info.name);

@@ -23,11 +23,12 @@ readInputs(llvm::ArrayRef<std::string> texts, const Signature &signature);
 /// The parameters of a function, out of the files of --parameters.
 class Parameters {
 public:
-  /// Errors name what is missing, what the module does not know, and what is
+  /// `declared` are all of the module. Errors name what is missing, what the
+  /// module does not know, and what is
   /// in two files. Ones at the front of a shape do not count: (1, 1, 8) is
   /// taken for (8), and the other way round.
   static llvm::Expected<Parameters>
-  read(llvm::ArrayRef<std::string> paths, const Program &program,
+  read(llvm::ArrayRef<std::string> paths, llvm::ArrayRef<std::string> declared,
        const Signature &signature, ParameterTypes types, bool ignoreUnknown);
 
   /// In the order of the signature.

@@ -55,7 +55,8 @@ void mlir::bfly::parseFlags(int argc, char **argv) {
         f.ignoreUnknownParameters.getParser().problem,
         f.tolerance.getParser().problem, f.format.getParser().problem,
         f.threads.getParser().problem, f.allowBytecode.getParser().problem,
-        f.allowForeignCalls.getParser().problem})
+        f.allowForeignCalls.getParser().problem, f.cache.getParser().problem,
+        f.clearCache.getParser().problem})
     if (!kept.empty())
       fail("--" + kept);
   // Its first line says it all, after the tool's name.
@@ -65,6 +66,8 @@ void mlir::bfly::parseFlags(int argc, char **argv) {
 }
 
 Error mlir::bfly::checkFlags() {
+  if (flags().source.empty() && !flags().clearCache)
+    return makeError("which file? bfly-run needs one, or - for stdin");
   // With an infinite one, a NaN alone would not match.
   if (!std::isfinite(flags().tolerance) || flags().tolerance < 0)
     return makeError("--tolerance has to be a finite number from 0");

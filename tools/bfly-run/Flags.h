@@ -19,13 +19,16 @@ enum class BenchmarkFormat { Console, JSON };
 /// What may be done to a parameter of another type than the module's.
 enum class ParameterTypes { Exact, Widen, Round };
 
+/// Whether compiled code is kept on disk.
+enum class CacheUse { On, Off };
+
 struct Flags {
   template <typename T>
   using Value = llvm::cl::opt<T, /*ExternalStorage=*/false, QuietParser<T>>;
 
   llvm::cl::OptionCategory category{"Options"};
   llvm::cl::opt<std::string> source{
-      llvm::cl::cat(category), llvm::cl::Positional, llvm::cl::Required,
+      llvm::cl::cat(category), llvm::cl::Positional,
       llvm::cl::desc("<model.mlir>, or - for stdin")};
   llvm::cl::opt<std::string> function{
       llvm::cl::cat(category), "function", llvm::cl::value_desc("name"),
@@ -109,6 +112,15 @@ struct Flags {
   Value<int> threads{llvm::cl::cat(category), "threads", llvm::cl::init(0),
                      llvm::cl::value_desc("n"),
                      llvm::cl::desc("threads (default: all)")};
+  Value<CacheUse> cache{
+      llvm::cl::cat(category), "cache", llvm::cl::init(CacheUse::On),
+      llvm::cl::desc("compiled code on disk, in BFLY_CACHE or ~/.cache/bfly:"),
+      llvm::cl::values(
+          clEnumValN(CacheUse::On, "on", "is used and kept (default)"),
+          clEnumValN(CacheUse::Off, "off", "is neither"))};
+  Value<bool> clearCache{
+      llvm::cl::cat(category), "clear-cache",
+      llvm::cl::desc("remove all of it first, and say how much there was")};
   Value<bool> allowBytecode{
       llvm::cl::cat(category), "allow-bytecode",
       llvm::cl::desc("take MLIR bytecode too; only for files that you trust")};

@@ -13,8 +13,9 @@
 #include "bfly/Arrays/ArrayLiteral.h"
 #include "bfly/Arrays/FileIO.h"
 #include "bfly/Arrays/Npy.h"
+#include "bfly/Engine/Cache.h"
+#include "bfly/Engine/Compilation.h"
 #include "bfly/Engine/CrashGuard.h"
-#include "bfly/Engine/Executable.h"
 #include "bfly/Engine/Tuning.h"
 #include "bfly/Target/Launches.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -50,14 +51,25 @@ static Error guarded(function_ref<Error()> body,
 }
 
 /// The source: a file, or standard input for "-".
-static Expected<std::unique_ptr<Program>>
-readProgram(const SourceOptions &options) {
-  if (flags().source != "-")
-    return Program::parseFile(flags().source, options);
-  auto text = readStandardInput(options.maxBytes);
-  if (!text)
-    return text.takeError();
-  return Program::parseText((*text)->getBuffer(), "<stdin>", options);
+static Expected<std::unique_ptr<MemoryBuffer>>
+readSource(const SourceOptions &options) {
+  return flags().source == "-" ? readStandardInput(options.maxBytes)
+                               : openRegularFile(flags().source);
+}
+
+/// The function, parsed if it was not.
+static Expected<Lowering *> parse(Compilation &compilation) {
+  Lowering *lowering = nullptr;
+  auto body = [&]() -> Error {
+    auto made = compilation.lowering();
+    if (!made)
+      return made.takeError();
+    lowering = *made;
+    return Error::success();
+  };
+  if (Error error = guarded(body, "the parser"))
+    return std::move(error);
+  return lowering;
 }
 
 /// Prints IR, at the levels that were asked for.
@@ -76,11 +88,11 @@ static Error printLevels(Lowering &lowering) {
 }
 
 /// Compiles; `seconds` is how long that took.
-static Expected<std::unique_ptr<Executable>> compile(Lowering &lowering,
+static Expected<std::unique_ptr<Executable>> compile(Compilation &compilation,
                                                      double &seconds) {
-  Progress progress("compiling " + lowering.program().sourceName().str());
+  Progress progress("compiling " + flags().source);
   auto begin = std::chrono::steady_clock::now();
-  auto executable = Executable::create(lowering);
+  auto executable = compilation.compile();
   seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
           .count();
@@ -220,9 +232,25 @@ static Error reportWithoutRun(Lowering &lowering) {
   return writeOutputs({}, {}, *report);
 }
 
+/// Empties the cache, and says of what.
+static Error clear() {
+  auto gone = clearCache();
+  if (!gone)
+    return gone.takeError();
+  outs() << "removed " << gone->entries << " entries, "
+         << formatBytes(gone->bytes)
+         << (gone->folder.empty() ? "" : ", from " + gone->folder) << "\n";
+  return Error::success();
+}
+
 static Error run() {
   if (Error error = checkFlags())
     return error;
+  if (flags().clearCache) {
+    Error error = clear();
+    if (error || flags().source.empty())
+      return error;
+  }
   CompileSettings settings;
   auto device = Device::parse(flags().device);
   if (!device)
@@ -234,28 +262,39 @@ static Error run() {
   SourceOptions options;
   options.allowBytecode = flags().allowBytecode;
   options.allowForeignCalls = flags().allowForeignCalls;
-  std::unique_ptr<Program> program;
-  auto parse = [&]() -> Error {
-    auto parsed = readProgram(options);
-    if (!parsed)
-      return parsed.takeError();
-    program = std::move(*parsed);
+  auto source = readSource(options);
+  if (!source)
+    return source.takeError();
+  Compilation compilation(std::move(*source), options, flags().function,
+                          settings);
+  const Signature *signature = nullptr;
+  ArrayRef<std::string> parameterNames;
+  auto describe = [&]() -> Error {
+    if (flags().cache == CacheUse::On)
+      compilation.find();
+    auto found = compilation.signature();
+    if (!found)
+      return found.takeError();
+    auto names = compilation.parameterNames();
+    if (!names)
+      return names.takeError();
+    signature = *found;
+    parameterNames = *names;
     return Error::success();
   };
-  if (Error error = guarded(parse, "the parser"))
+  if (Error error = guarded(describe, "the parser"))
     return error;
-  auto selected = program->function(flags().function);
-  if (!selected)
-    return selected.takeError();
-  const Signature &function = **selected;
-  Lowering lowering(*program, function, settings);
+  const Signature &function = *signature;
 
   if (!flags().printLevels.empty()) {
+    auto lowering = parse(compilation);
+    if (!lowering)
+      return lowering.takeError();
     bool isAll = flags().inputs.empty();
     Error error = guarded([&]() -> Error {
-      if (Error error = printLevels(lowering))
+      if (Error error = printLevels(**lowering))
         return error;
-      return isAll ? reportWithoutRun(lowering) : Error::success();
+      return isAll ? reportWithoutRun(**lowering) : Error::success();
     });
     if (error || isAll)
       return error;
@@ -271,7 +310,7 @@ static Error run() {
   if (!inputs)
     return inputs.takeError();
   auto parameters =
-      Parameters::read(flags().parameters, *program, function,
+      Parameters::read(flags().parameters, parameterNames, function,
                        flags().parameterTypes, flags().ignoreUnknownParameters);
   if (!parameters)
     return parameters.takeError();
@@ -288,7 +327,7 @@ static Error run() {
   std::unique_ptr<Executable> executable;
   double compileSeconds = 0;
   auto compileAll = [&]() -> Error {
-    auto compiled = compile(lowering, compileSeconds);
+    auto compiled = compile(compilation, compileSeconds);
     if (!compiled)
       return compiled.takeError();
     executable = std::move(*compiled);
@@ -344,15 +383,24 @@ static Error run() {
        {ArrayRef(*inputs), parameters->arrays(), ArrayRef(*results)})
     for (const HostArray &array : arrays)
       bytes += array.sizeInBytes();
-  if (measured || flags().report.getNumOccurrences())
-    if (Error error = makeReport(lowering, *executable, *call, bind, bytes,
+  bool tuned = flags().tune.getNumOccurrences();
+  bool reported = measured || flags().report.getNumOccurrences();
+  Lowering *lowering = nullptr;
+  if (tuned || reported) {
+    auto parsed = parse(compilation);
+    if (!parsed)
+      return parsed.takeError();
+    lowering = *parsed;
+  }
+  if (reported)
+    if (Error error = makeReport(*lowering, *executable, *call, bind, bytes,
                                  batch, report))
       return error;
   report["compile_seconds"] = compileSeconds;
-  bool tuned = flags().tune.getNumOccurrences();
+  report["from_cache"] = compilation.isFromCache();
   std::string tunedIR;
   auto tuneAll = [&] {
-    return tuneFunction(lowering, *inputs, parameters->arrays(), report,
+    return tuneFunction(*lowering, *inputs, parameters->arrays(), report,
                         tunedIR);
   };
   if (tuned)

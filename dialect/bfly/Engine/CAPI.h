@@ -79,6 +79,7 @@ typedef struct bfly_compile_options {
   int32_t threads;      /* to run with; 0: all */
   int32_t allow_bytecode;
   int32_t allow_foreign_calls;
+  int32_t no_cache; /* 1: compile, whatever the cache on disk has */
 } bfly_compile_options;
 
 /* A compiled function. */
@@ -94,6 +95,9 @@ BFLY_API bfly_kernel *bfly_compile_file(const char *path,
                                         const bfly_compile_options *options);
 /* Not while it runs; NULL is fine. */
 BFLY_API void bfly_kernel_destroy(bfly_kernel *kernel);
+
+/* 1 if the code came out of the cache on disk, 0 if it was compiled. */
+BFLY_API int bfly_kernel_is_from_cache(const bfly_kernel *kernel);
 
 /* The function's name. */
 BFLY_API const char *bfly_kernel_name(const bfly_kernel *kernel);
@@ -175,6 +179,13 @@ BFLY_API int bfly_measure_device(const char *device, double seconds,
                                  double *bytes_per_second,
                                  double *flops_per_second,
                                  double *matrix_flops_per_second);
+
+/* The cache of compiled code on disk (docs/cache.md), as JSON: "folder" (empty:
+ * there is none), "problem" (why it is not used, or empty), "entries", "bytes",
+ * "limit", and of this process "hits", "misses" and "stores". */
+BFLY_API char *bfly_cache_info(void);
+/* Removes all of its entries; JSON of the same form says what was removed. */
+BFLY_API char *bfly_cache_clear(void);
 
 /* 0 if this machine has the device and kernels can be compiled for it, else -1
  * and a reason. */

@@ -14,6 +14,7 @@
 
 namespace mlir::bfly {
 
+struct CompiledCode;
 class Executable;
 class Jit;
 class StagedArrays;
@@ -72,6 +73,12 @@ class Executable {
 public:
   /// Compiles what a lowering ends in, and takes its levels below schedule.
   static llvm::Expected<std::unique_ptr<Executable>> create(Lowering &lowering);
+  /// The two halves of `create`: what is made, which another process may have
+  /// made as well, and its way into this one, which takes the object code.
+  static llvm::Expected<CompiledCode> compile(Lowering &lowering);
+  static llvm::Expected<std::unique_ptr<Executable>>
+  load(CompiledCode &code, const CompileSettings &settings,
+       bool allowForeignCalls);
   ~Executable();
 
   const Signature &signature() const { return interface; }

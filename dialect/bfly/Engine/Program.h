@@ -70,6 +70,9 @@ struct Device {
   /// What to say of a GPU that runs code for a machine which is not its own;
   /// empty where it is.
   std::string explainTarget(const Machine &machine) const;
+  /// What code for this device depends on: "cpu", or of a GPU the target and
+  /// what it can run, whichever its number is.
+  std::string describeCode() const;
 };
 
 struct SourceOptions {

@@ -39,16 +39,22 @@ public:
   /// The symbol that this is and nothing else.
   std::optional<unsigned> getSymbol() const;
 
-private:
   enum class Code : uint8_t { Constant, Symbol, Add, Mul, Mod, Floor, Ceil };
   struct Step {
     Code code;
     int64_t value; ///< of a constant; the number of a symbol
   };
+  /// How `evaluate` goes: operands before what is done with them.
+  llvm::ArrayRef<Step> getSteps() const { return steps; }
+  /// The expression of these steps; none if they are those of no expression of
+  /// `symbols` symbols.
+  static std::optional<SizeExpression> fromSteps(std::vector<Step> steps,
+                                                 unsigned symbols);
+
+private:
   static bool append(AffineExpr expr, unsigned symbols,
                      std::vector<Step> &steps);
 
-  /// Operands before what is done with them.
   std::vector<Step> steps;
 };
 
