@@ -21,11 +21,20 @@ namespace mlir::bfly {
 using namespace mlir;
 using namespace mlir::bfly;
 
-/// Operations that an unrolled body may have. Beyond some eight loads of a
-/// matrix under way at once a thread waits for more of them before it adds the
-/// first: of a filter of (2, 16384, 1024), whose context's layers read 32 MB of
-/// weights, 1024 took 3 % longer than 256.
-static constexpr uint64_t kLargestBody = 256;
+/// Operations that an unrolled body may have: code beyond the instruction cache
+/// gains nothing.
+static constexpr uint64_t kLargestBody = 1024;
+
+/// So many of `trips` iterations at once, `most` at most: the most that leave
+/// none over, unless these are less than half of `most`.
+static uint64_t chooseFactor(uint64_t trips, uint64_t most) {
+  if (trips <= most)
+    return trips;
+  for (uint64_t times = most; 2 * times >= most && times > 1; --times)
+    if (trips % times == 0)
+      return times;
+  return most;
+}
 
 namespace {
 
@@ -49,8 +58,9 @@ struct UnrollThreadLoopsPass
       if (!trips || trips->ult(2))
         continue;
       uint64_t ops = llvm::range_size(loop.getBody()->without_terminator());
-      uint64_t times =
+      uint64_t most =
           std::min<uint64_t>(factor, kLargestBody / std::max<uint64_t>(ops, 1));
+      uint64_t times = chooseFactor(trips->getZExtValue(), most);
       if (times < 2)
         continue;
       if (trips->ule(times) ? failed(loopUnrollFull(loop))

@@ -1,7 +1,8 @@
 // RUN: bfly-opt %s -bfly-unroll-thread-loops | FileCheck %s
 
-// Short loops of a thread wholly, longer ones eight iterations at a time; loops
-// around threads, and those of a phase's threads, stay.
+// Short loops of a thread wholly, longer ones so many iterations at a time, six at
+// most, that none are left over; loops around threads, and those of a phase's
+// threads, stay.
 // CHECK-LABEL: func.func @f
 // CHECK:         scf.for
 // CHECK:           bfly.grid
@@ -10,7 +11,8 @@
 // CHECK-NOT:           scf.for
 // CHECK:             bfly.threads
 // CHECK:               scf.for
-// CHECK-COUNT-8:         memref.load
+// CHECK-COUNT-4:         memref.load
+// CHECK-NOT:             memref.load
 // CHECK:         bfly.threads
 // CHECK:           scf.for
 // CHECK-COUNT-1:     memref.load

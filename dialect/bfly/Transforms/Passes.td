@@ -441,7 +441,11 @@ def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::Func
     A thread that waits for one load before it starts the next waits most of the
     time. The innermost serial loops of a known count in `bfly.threads` of a
     unit are unrolled, so that the loads of several iterations are under way together; the
-    order of the arithmetic is unchanged.
+    order of the arithmetic is unchanged. A loop of more than `factor` iterations is
+    unrolled by the largest number up to it that leaves none over, if that is at
+    least half of `factor`, else by `factor`: of 8 iterations 4 at a time. More under
+    way gain nothing: a filter of (2, 16384, 1024), whose context's layers have
+    8 iterations of 4 loads of weights a thread, takes 3 % longer with all 8.
 
     Before:
     ```mlir
@@ -483,8 +487,8 @@ def UnrollThreadLoopsPass : Pass<"bfly-unroll-thread-loops", "::mlir::func::Func
     ```
   }];
   let options = [
-    Option<"factor", "factor", "uint64_t", /*default=*/"8",
-           "iterations at a time">,
+    Option<"factor", "factor", "uint64_t", /*default=*/"6",
+           "iterations at a time, at most">,
   ];
 }
 
