@@ -322,7 +322,7 @@ def filter_oracle(x, w_base, w1, b1, w2, b2, bias):
 
 
 def bench_filter(options, clock, notes):
-    from torch_mixers import spectral_filter
+    from bfly.examples.plain import spectral_filter
 
     rows = []
     for dtype in options.dtypes:
@@ -343,10 +343,9 @@ def bench_filter(options, clock, notes):
             limit = reference.bound("spectral_filter", dtype, n)
             shape.ours("bfly", text, sets, oracle, limit, floor)
             shape.add("copy", copy_of(sets))
-            function = spectral_filter(n, None if dtype == "f32" else torch.float32)
-            shape.rival("torch eager", function, sets, oracle, floor)
+            shape.rival("torch eager", spectral_filter, sets, oracle, floor)
             if dtype == "f32" or options.all_rivals:
-                shape.rival("torch.compile", function, sets, oracle, floor, compiled=True)
+                shape.rival("torch.compile", spectral_filter, sets, oracle, floor, compiled=True)
             del oracle
             rows += shape.measure()
             options.save(rows)
@@ -361,7 +360,7 @@ def wide_oracle(function, x, *weights):
 
 
 def bench_butterfly(options, clock, notes):
-    from torch_mixers import attention, butterfly
+    from bfly.examples.plain import attention, butterfly_attention
 
     rows = []
     for batch, n, d, heads in SMALL_BUTTERFLY_SHAPES if options.small else BUTTERFLY_SHAPES:
@@ -369,7 +368,10 @@ def bench_butterfly(options, clock, notes):
         shape = Shape(
             options, clock, notes, op="butterfly", dtype=dtype, batch=batch, tokens=n, channels=d, heads=heads
         )
-        function = butterfly(n, heads)
+
+        def function(x, wq, wk, heads=heads):
+            return butterfly_attention(x, wq, wk, heads)
+
         forms = {"dense": (stages, d, d), "per head": (stages, heads, dh, dh)}
         sets = oracle = None
         for form, weight_shape in forms.items():
@@ -387,13 +389,17 @@ def bench_butterfly(options, clock, notes):
         shape.add("copy", copy_of(sets))
         w_in, w_out = (normal(options, dtype, of, d, scale=d**-0.5) for of in (3 * d, d))
         sets = [(x, w_in, w_out, out) for x, *_, out in sets]
+
+        def attended(backend, heads=heads):
+            return lambda x, w_in, w_out: attention(x, w_in, w_out, heads, backend)
+
         if options.device.startswith("cuda"):
             from torch.nn.attention import SDPBackend
 
-            shape.rival("attention, flash", attention(heads, SDPBackend.FLASH_ATTENTION), sets)
-            shape.rival("attention, cuDNN", attention(heads, SDPBackend.CUDNN_ATTENTION), sets)
+            shape.rival("attention, flash", attended(SDPBackend.FLASH_ATTENTION), sets)
+            shape.rival("attention, cuDNN", attended(SDPBackend.CUDNN_ATTENTION), sets)
         else:
-            shape.rival("attention", attention(heads), sets)
+            shape.rival("attention", attended(None), sets)
         del oracle
         rows += shape.measure()
         options.save(rows)

@@ -133,16 +133,19 @@ def rival_spectral_filter_torch(x, w_base, w1, b1, w2, b2, bias, compiled=False)
 
     Its threads are torch.get_num_threads().
     """
-    from torch_mixers import spectral_filter
+    from bfly.examples.plain import spectral_filter
 
-    return _in_torch(spectral_filter(x.shape[1]), (x, w_base, w1, b1, w2, b2, bias), compiled)
+    return _in_torch(spectral_filter, (x, w_base, w1, b1, w2, b2, bias), compiled)
 
 
 def rival_butterfly_torch(x, wq, wk, heads, scale=None, compiled=False):
     """Dense butterfly attention in torch (ImportError without it), eager or by torch.compile, as it is defined."""
-    from torch_mixers import butterfly
+    from bfly.examples.plain import butterfly_attention
 
-    return _in_torch(butterfly(x.shape[1], heads, scale), (x, wq, wk), compiled)
+    def attend(x, wq, wk):
+        return butterfly_attention(x, wq, wk, heads, scale)
+
+    return _in_torch(attend, (x, wq, wk), compiled)
 
 
 def make_problem(batch, n, d, hidden, seed=0):

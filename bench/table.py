@@ -1,6 +1,6 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Turns the results of bench_cuda.py, profile_cuda.py and bench_cpu.py into tables.
+"""Turns the results of bench_cuda.py, profile_cuda.py, scaling.py and bench_cpu.py into tables.
 
 python bench/table.py                        the newest of each in bench/results as bench/RESULTS.md
 python bench/table.py FILE... --output -     these files, to standard output
@@ -258,6 +258,43 @@ def of_profile(result):
     ]
 
 
+def scaling(rows):
+    """A table of the rows of one direction."""
+    lines = []
+    for row in rows:
+        over = f"{row['over_attention']:.3f}" if "over_attention" in row else "–"
+        moved = f"{row['peak_bytes'] / 2**20:,.0f}" if "peak_bytes" in row else "–"
+        error = f"{row['error']:.1e}" if "error" in row else ""
+        lines.append(
+            [
+                f"{row['tokens']} × {row['batch']}, {row['contender']}",
+                f"{row['flops'] / 1e9:.4g}",
+                f"{row['median_ms']:.4g}",
+                over,
+                *([moved, error] if row["backward"] else []),
+            ]
+        )
+    header = ["N × batch, contender", "Gflop of the definition", "ms", "of attention's time"]
+    return table(header + (["MiB at most", "error"] if rows and rows[0]["backward"] else []), lines)
+
+
+def of_scaling(result):
+    """The section of scaling.py's results."""
+    shape, machine = result["shape"], result["machine"]
+    parts = [
+        "## Over the number of tokens",
+        f"{result['date']}, commit {result['commit']}, `{result['command']}`, {machine['card']}, PyTorch {machine['torch']}.",
+        f"{shape['total']} tokens in all, {shape['channels']} channels, {shape['heads']} heads, {shape['dtype']}. Attention is QKV "
+        "projection, scaled dot products, output projection; the error is the largest of the result's and the gradients', of one "
+        "sequence, beside float64.",
+    ]
+    for title, backward in (("Forward", False), ("Forward and backward", True)):
+        parts += [f"### {title}", scaling([row for row in result["scaling"] if row["backward"] == backward])]
+    if result["notes"]:
+        parts.append("\n".join(f"- {note}" for note in result["notes"]))
+    return parts
+
+
 # ---------------------------------------------------------------------- a CPU
 
 
@@ -288,7 +325,7 @@ def of_cpu(result):
 
 def document(results):
     sections = ["# What bfly takes, beside what users have", "Made by `bench/table.py`; do not edit."]
-    kinds = (("ceilings", of_gpu), ("counters", of_profile), ("mixers", of_cpu))
+    kinds = (("ceilings", of_gpu), ("counters", of_profile), ("scaling", of_scaling), ("mixers", of_cpu))
     for key, section in kinds:
         for result in results:
             sections += section(result) if key in result else []
@@ -300,7 +337,9 @@ def main():
     parser.add_argument("files", nargs="*", type=Path, help="the newest of each kind in bench/results unless given")
     parser.add_argument("--output", default=str(HERE / "RESULTS.md"), help="- for standard output")
     options = parser.parse_args()
-    newest = (max((HERE / "results").glob(f"{kind}-*.json"), default=None) for kind in ("cuda", "profile", "cpu"))
+    newest = (
+        max((HERE / "results").glob(f"{kind}-*.json"), default=None) for kind in ("cuda", "profile", "scaling", "cpu")
+    )
     paths = options.files or [path for path in newest if path]
     if not paths:
         sys.exit("there are no results: run bench/bench_cuda.py or bench/bench_cpu.py first")
