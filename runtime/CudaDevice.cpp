@@ -173,6 +173,8 @@ int bflyCudaCall(void (*function)(void **), void **arguments, int ordinal,
     frame.stream = static_cast<Stream>(stream);
     frame.outer = call;
     call = &frame;
+    // What is made when it is first needed may be needed first in a capture.
+    OutsideCapture outside;
     result = bflyRuntimeCall(function, arguments, 0, nullptr, failure);
     call = frame.outer;
     finish(frame);

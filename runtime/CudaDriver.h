@@ -23,12 +23,16 @@ struct FunctionObject;
 struct StreamObject;
 struct EventObject;
 struct PoolObject;
+struct GraphObject;
+struct UserObjectHandle;
 using Context = ContextObject *;
 using ModuleHandle = ModuleObject *;
 using FunctionHandle = FunctionObject *;
 using Stream = StreamObject *;
 using Event = EventObject *;
 using Pool = PoolObject *;
+using Graph = GraphObject *;
+using UserObject = UserObjectHandle *;
 
 enum : Result {
   kErrorInvalidValue = 1,
@@ -76,6 +80,11 @@ inline constexpr int kMemoryTypeHost = 1;
 inline constexpr unsigned kEventDefault = 0;
 inline constexpr unsigned kStreamNonBlocking = 1;
 inline constexpr int kPoolReleaseThreshold = 4;
+inline constexpr int kCaptureStatusNone = 0;
+inline constexpr int kCaptureStatusActive = 1;
+inline constexpr int kCaptureModeRelaxed = 2;
+inline constexpr unsigned kUserObjectNoDestructorSync = 1;
+inline constexpr unsigned kGraphUserObjectMove = 1;
 inline constexpr int kJitErrorLogBuffer = 5;
 inline constexpr int kJitErrorLogBufferSizeBytes = 6;
 
@@ -153,6 +162,15 @@ struct alignas(128) TensorMap {
   X(cuStreamSynchronize, cuStreamSynchronize, (Stream))                        \
   X(cuStreamGetCtx, cuStreamGetCtx, (Stream, Context *))                       \
   X(cuStreamGetId, cuStreamGetId, (Stream, unsigned long long *))              \
+  X(cuStreamGetCaptureInfo, cuStreamGetCaptureInfo_v2,                         \
+    (Stream, int *, uint64_t *, Graph *, const void **, size_t *))             \
+  X(cuThreadExchangeStreamCaptureMode, cuThreadExchangeStreamCaptureMode,      \
+    (int *))                                                                   \
+  X(cuUserObjectCreate, cuUserObjectCreate,                                    \
+    (UserObject *, void *, void (*)(void *), unsigned, unsigned))              \
+  X(cuUserObjectRelease, cuUserObjectRelease, (UserObject, unsigned))          \
+  X(cuGraphRetainUserObject, cuGraphRetainUserObject,                          \
+    (Graph, UserObject, unsigned, unsigned))                                   \
   X(cuEventCreate, cuEventCreate, (Event *, unsigned))                         \
   X(cuEventDestroy, cuEventDestroy_v2, (Event))                                \
   X(cuEventRecord, cuEventRecord, (Event, Stream))                             \

@@ -223,8 +223,13 @@ static bool launch(void *module, const char *kernel, Shape shape,
     const char *value = std::getenv("BFLY_CUDA_SYNC");
     return value && std::strcmp(value, "1") == 0;
   }();
-  return !synchronous ||
-         check(cuda.cuStreamSynchronize(call->stream), "cuStreamSynchronize");
+  if (!synchronous)
+    return true;
+  // What is captured does not run now.
+  Graph graph = nullptr;
+  return captureOf(call->stream, graph) &&
+         (graph ||
+          check(cuda.cuStreamSynchronize(call->stream), "cuStreamSynchronize"));
 }
 
 extern "C" {

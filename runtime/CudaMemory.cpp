@@ -101,33 +101,6 @@ bool bfly::cuda::release(Device &device, Stream stream, void *pointer) {
   return check(cuda.cuMemFree(address(pointer)), "cuMemFree");
 }
 
-/// Zeroed memory that compiled code on this stream shares. Null with a recorded
-/// error.
-static void *countersOf(Call &call) {
-  constexpr size_t kMaxStreams = 256;
-  const Driver &cuda = *driver();
-  Device &device = *call.device;
-  unsigned long long stream = 0;
-  if (!check(cuda.cuStreamGetId(call.stream, &stream), "cuStreamGetId"))
-    return nullptr;
-  std::lock_guard<std::mutex> held(device.mutex);
-  for (const Device::Counters &known : device.counters)
-    if (known.stream == stream)
-      return known.words;
-  void *words = nullptr;
-  if (!allocate(device, call.stream, BFLY_CUDA_COUNTERS * 4, &words))
-    return nullptr;
-  bool zeroed = check(
-      cuda.cuMemsetD32Async(address(words), 0, BFLY_CUDA_COUNTERS, call.stream),
-      "cuMemsetD32Async");
-  // Kept as long as the process, unless there are very many streams.
-  if (zeroed && device.counters.size() < kMaxStreams)
-    device.counters.push_back({stream, words});
-  else
-    call.memory.push_back(words);
-  return zeroed ? words : nullptr;
-}
-
 extern "C" {
 
 // For callers.
@@ -211,20 +184,6 @@ void bflyCudaRelease(void *pointer) {
     call->memory.erase(std::next(made).base());
     return true;
   });
-}
-
-void *bflyCudaCounters(int64_t words) {
-  void *counters = nullptr;
-  orLeave([&] {
-    Call *call = currentCall();
-    if (!call)
-      return false;
-    if (words < 0 || words > BFLY_CUDA_COUNTERS)
-      return fail("there are no %lld counters", static_cast<long long>(words));
-    counters = countersOf(*call);
-    return counters != nullptr;
-  });
-  return counters;
 }
 
 } // extern "C"

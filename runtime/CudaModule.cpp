@@ -74,6 +74,12 @@ bool Module::load(Device &device, ModuleHandle &handle) {
   return true;
 }
 
+bool Module::loadOn(Device &device) {
+  std::lock_guard<std::mutex> held(mutex);
+  ModuleHandle handle;
+  return load(device, handle);
+}
+
 Function *Module::find(Device &device, const char *name) {
   std::lock_guard<std::mutex> held(mutex);
   for (const std::unique_ptr<Function> &function : functions)
@@ -122,11 +128,29 @@ Module::~Module() {
   }
 }
 
+/// Where bflyCudaLoadModules loads, and whether it could so far.
+static thread_local Device *loadingOn = nullptr;
+static thread_local bool loadedAll = true;
+
 extern "C" {
 
-// Nothing is loaded here: this runs when a program starts, GPU or not.
+// This also runs when a program starts, GPU or not: nothing is loaded then.
 void *bflyCudaLoadModule(const void *code, int32_t isPTX) {
-  return new Module(code, isPTX != 0);
+  auto *module = new Module(code, isPTX != 0);
+  if (loadingOn && loadedAll)
+    loadedAll = module->loadOn(*loadingOn);
+  return module;
+}
+
+int bflyCudaLoadModules(int ordinal, void (*load)(void)) {
+  return onDevice(ordinal, [&](Device &device) {
+    OutsideCapture outside;
+    loadingOn = &device;
+    loadedAll = true;
+    load();
+    loadingOn = nullptr;
+    return loadedAll;
+  });
 }
 
 void bflyCudaUnloadModule(void *module) {

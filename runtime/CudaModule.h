@@ -37,6 +37,10 @@ public:
   Module(const void *data, bool isPTX) : data(data), isPTX(isPTX) {}
   ~Module();
 
+  /// Loads it now, in the device's context, which is current. False with a
+  /// recorded error.
+  bool loadOn(Device &device);
+
   /// A kernel, in the device's context, which is current. Null with a recorded
   /// error.
   Function *find(Device &device, const char *name);

@@ -42,6 +42,13 @@ struct Device {
   };
   std::mutex mutex; ///< for these
   std::vector<Counters> counters;
+  /// For launches in graphs; of nobody now, and zero.
+  struct FreeCounters {
+    uint64_t count;
+    void *words;
+  };
+  std::mutex freeMutex; ///< for these; nothing of CUDA's is called under it
+  std::vector<FreeCounters> freeCounters;
 };
 
 /// A started device; null with a recorded error if it is not there. Lives as
@@ -72,6 +79,22 @@ template <typename Body> int onDevice(int ordinal, Body body) {
 inline DevicePointer address(const void *pointer) {
   return reinterpret_cast<DevicePointer>(pointer);
 }
+
+/// The graph that a stream's work is captured into; null where it runs as it
+/// comes. False with a recorded error if a capture has failed.
+bool captureOf(Stream stream, Graph &graph);
+
+/// While it lives, this thread may call what has no place in a graph although
+/// it captures one: memory that stays, modules, plans, on no captured stream.
+class OutsideCapture {
+public:
+  OutsideCapture() { driver()->cuThreadExchangeStreamCaptureMode(&mode); }
+  ~OutsideCapture() { driver()->cuThreadExchangeStreamCaptureMode(&mode); }
+  OutsideCapture(const OutsideCapture &) = delete;
+
+private:
+  int mode = kCaptureModeRelaxed;
+};
 
 /// Memory of the device in its context.
 bool allocate(Device &device, Stream stream, uint64_t bytes, void **pointer);

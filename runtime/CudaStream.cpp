@@ -7,7 +7,31 @@
 
 using namespace bfly::cuda;
 
+bool bfly::cuda::captureOf(Stream stream, Graph &graph) {
+  int status = kCaptureStatusNone;
+  graph = nullptr;
+  if (!check(driver()->cuStreamGetCaptureInfo(stream, &status, nullptr, &graph,
+                                              nullptr, nullptr),
+             "cuStreamGetCaptureInfo"))
+    return false;
+  if (status == kCaptureStatusActive)
+    return true;
+  graph = nullptr;
+  return status == kCaptureStatusNone ||
+         fail("the capture of this stream into a graph has failed before");
+}
+
 extern "C" {
+
+int bflyCudaIsCapturing(int ordinal, void *stream, int *isCapturing) {
+  return onDevice(ordinal, [&](Device &) {
+    Graph graph = nullptr;
+    if (!captureOf(static_cast<Stream>(stream), graph))
+      return false;
+    *isCapturing = graph != nullptr;
+    return true;
+  });
+}
 
 int bflyCudaCheckStream(int ordinal, void *stream) {
   Device *device = getDevice(ordinal);

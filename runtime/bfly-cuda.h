@@ -64,8 +64,14 @@ int bflyCudaMemoryInfo(int ordinal, uint64_t *freeBytes, uint64_t *totalBytes);
 int bflyCudaCall(void (*function)(void **), void **arguments, int ordinal,
                  void *stream, BflyRuntimeFailure *failure);
 
+/* Calls load(), and loads the modules that it makes (bflyCudaLoadModule) on a
+ * device at once, before anything is launched. */
+int bflyCudaLoadModules(int ordinal, void (*load)(void));
+
 /* ------------------------------------------- memory, streams, for callers */
 
+/* Whether what goes to `stream` is captured into a graph, and does not run. */
+int bflyCudaIsCapturing(int ordinal, void *stream, int *isCapturing);
 /* An error unless `stream` is one of the device's. */
 int bflyCudaCheckStream(int ordinal, void *stream);
 /* Where memory is: `ordinal` is the device's number, or one of these. An error
@@ -143,7 +149,8 @@ int64_t bflyCudaMultiprocessors(void);
 /* At least `words` words of the device's memory (up to BFLY_CUDA_COUNTERS) that
  * are zero, for counting the arrivals at barriers. They are the stream's, and
  * the next kernel on it will get the same: each has to leave them zero. Costs
- * nothing but the first time. */
+ * nothing but the first time. Where the stream is captured into a graph, each
+ * call gives others, which are the graph's alone as long as it is there. */
 #define BFLY_CUDA_COUNTERS 4096
 void *bflyCudaCounters(int64_t words);
 

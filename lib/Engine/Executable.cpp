@@ -54,10 +54,12 @@ llvm::Expected<CompiledCode> Executable::compile(Lowering &lowering) {
 llvm::Expected<std::unique_ptr<Executable>>
 Executable::load(CompiledCode &code, const CompileSettings &settings,
                  bool allowForeignCalls) {
-  auto jit = Jit::load(std::move(code.object), allowForeignCalls);
+  auto jit =
+      Jit::load(std::move(code.object), allowForeignCalls, settings.device);
   if (!jit)
     return makeError("function '" + code.signature.name +
-                     "' cannot be linked: " + toString(jit.takeError()));
+                     "' cannot be loaded on " + settings.device.str() + ": " +
+                     toString(jit.takeError()));
   std::unique_ptr<Executable> executable(new Executable());
   executable->interface = code.signature;
   executable->compileSettings = settings;
@@ -334,6 +336,16 @@ Invocation::~Invocation() = default;
 llvm::Error Invocation::run(void *stream) {
   if (!staged || staged->empty())
     return launch(stream);
+  // A graph would copy from and to memory that is long gone.
+  int isCapturing = 0;
+  if (bflyCudaIsCapturing(executable->settings().device.ordinal, stream,
+                          &isCapturing))
+    return makeError(bflyCudaLastError());
+  if (isCapturing)
+    return makeError(staged->firstName() +
+                     " is in the memory of the host, and the stream is "
+                     "captured into a graph, which takes arrays of the GPU "
+                     "alone");
   if (llvm::Error error = staged->upload(stream))
     return error;
   if (llvm::Error error = launch(stream))

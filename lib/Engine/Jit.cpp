@@ -7,6 +7,7 @@
 #include "Jit.h"
 
 #include "ForeignCode.h"
+#include "bfly-cuda.h"
 #include "bfly/Arrays/FileIO.h"
 #include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -179,8 +180,8 @@ Jit::~Jit() {
     llvm::consumeError(session->endSession());
 }
 
-llvm::Expected<std::unique_ptr<Jit>> Jit::load(Object object,
-                                               bool allowForeignCalls) {
+llvm::Expected<std::unique_ptr<Jit>>
+Jit::load(Object object, bool allowForeignCalls, Device device) {
   using namespace llvm::orc;
   auto process = SelfExecutorProcessControl::Create();
   if (!process)
@@ -230,8 +231,12 @@ llvm::Expected<std::unique_ptr<Jit>> Jit::load(Object object,
   auto unload = find(kUnload);
   if (!unload)
     return unload.takeError();
-  load->toPtr<void (*)()>()();
   jit->unload = unload->toPtr<void (*)()>();
+  auto *run = load->toPtr<void (*)()>();
+  if (device.kind == Device::Kind::CPU)
+    run();
+  else if (bflyCudaLoadModules(device.ordinal, run))
+    return makeError(bflyCudaLastError());
   jit->function = entry->toPtr<Entry>();
   // `details` ends here.
   session.setErrorReporter(

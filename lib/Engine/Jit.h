@@ -7,6 +7,7 @@
 #ifndef BFLY_LIB_ENGINE_JIT_H
 #define BFLY_LIB_ENGINE_JIT_H
 
+#include "bfly/Engine/Program.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -40,9 +41,9 @@ public:
   /// Links what `compile` made, here or in another process. The code finds the
   /// runtime and the mathematical library (runtimeSymbols), and nothing else of
   /// this process unless foreign calls are allowed: whatever its object asks
-  /// for.
-  static llvm::Expected<std::unique_ptr<Jit>> load(Object object,
-                                                   bool allowForeignCalls);
+  /// for. A GPU's kernels are loaded on `device` now.
+  static llvm::Expected<std::unique_ptr<Jit>>
+  load(Object object, bool allowForeignCalls, Device device = {});
   ~Jit();
 
   /// Calls the function with each argument given by its address.

@@ -25,6 +25,8 @@ public:
   /// to stay where they are. `name` is what errors call it.
   void add(std::string name, void *host, uint64_t bytes, bool isResult,
            int64_t *words);
+  /// What messages call the first of them.
+  const std::string &firstName() const { return arrays.front().name; }
   bool empty() const { return arrays.empty(); }
 
   /// Allocates, where that was not done yet, and copies what the call reads.

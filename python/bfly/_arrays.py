@@ -81,8 +81,8 @@ class _Versioned(ctypes.Structure):
 _READ_ONLY = 1
 _capsule_is = ctypes.pythonapi.PyCapsule_IsValid
 _capsule_is.restype, _capsule_is.argtypes = ctypes.c_int, [ctypes.py_object, ctypes.c_char_p]
-_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_capsule_pointer.restype, _capsule_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+capsule_pointer.restype, capsule_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
 
 
 class View:
@@ -182,12 +182,12 @@ def _view_dlpack(array, name, stream=None):
         raise BflyError(f"{name}: {_kind(array)} cannot be shared: {error}") from error
     writable = True
     if _capsule_is(capsule, b"dltensor_versioned"):
-        versioned = _Versioned.from_address(_capsule_pointer(capsule, b"dltensor_versioned"))
+        versioned = _Versioned.from_address(capsule_pointer(capsule, b"dltensor_versioned"))
         if versioned.major != 1:
             raise BflyError(f"{name}: DLPack of version {versioned.major}, expected 1")
         tensor, writable = versioned.tensor, not versioned.flags & _READ_ONLY
     elif _capsule_is(capsule, b"dltensor"):
-        tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
+        tensor = _DLTensor.from_address(capsule_pointer(capsule, b"dltensor"))
     else:
         raise BflyError(f"{name}: {_kind(array)}.__dlpack__ gives no DLPack capsule")
     number = _NUMBER_OF_DLPACK.get((tensor.code, tensor.bits)) if tensor.lanes == 1 else None
@@ -297,16 +297,21 @@ def describe(views):
 _ALIGNMENT = 64  # a cache line, and the widest vector
 
 
-def allocate(shape, dtype):
-    """A new NumPy array, aligned to cache lines; bf16 as its bits (int16), which needs no package."""
-    numpy_type = np.dtype(np.int16) if dtype == BF16 else numpy_dtype(dtype)
-    size = math.prod(shape) * numpy_type.itemsize
+def allocate(shape, numpy_type):
+    """A new NumPy array, aligned to cache lines, and its address."""
     try:
-        memory = np.empty(size + _ALIGNMENT, np.uint8)
+        memory = np.empty(math.prod(shape) * numpy_type.itemsize + _ALIGNMENT, np.uint8)
     except (MemoryError, ValueError) as error:
-        raise BflyError(f"no memory for a result {type_string(shape, dtype)}: {error}") from None
-    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
-    return memory[start : start + size].view(numpy_type).reshape(shape)
+        kind = type_string(shape, _number_of_numpy(numpy_type))
+        raise BflyError(f"no memory for a result {kind}: {error}") from None
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    start = -address % _ALIGNMENT
+    return np.ndarray(shape, numpy_type, memory, start), address + start
+
+
+def result_dtype(number):
+    """NumPy's type for the memory of a result; bf16 as its bits (int16), which needs no package."""
+    return np.dtype(np.int16) if number == BF16 else numpy_dtype(number)
 
 
 def is_on_gpu(array):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from . import _arrays, _library
 from ._errors import BflyError
 from ._library import failure, library
+from ._numpy_calls import NumpyCalls
 from ._result_shapes import result_shapes
 from ._torch_calls import TorchCalls
 
@@ -187,7 +188,9 @@ class Kernel:
             for infos in self._infos
         )
         self._report = None
-        self._torch_calls = None if self._number is None else TorchCalls(handle, self._infos, self._number)
+        self._fast_calls = (
+            NumpyCalls(handle, self._infos) if self._number is None else TorchCalls(handle, self._infos, self._number)
+        )
 
     def _values(self, kind):
         lib = library()
@@ -272,10 +275,9 @@ class Kernel:
 
     def _run(self, arrays, parameters, out, names, stream=None, types="exact"):
         """__call__, with what messages call the inputs (None: as the engine does)."""
-        if self._torch_calls is not None:
-            result = self._torch_calls.run(arrays, parameters, out, stream)
-            if result is not None:
-                return result
+        result = self._fast_calls.run(arrays, parameters, out, stream)
+        if result is not None:
+            return result
         results = self._infos[_library.RESULT]
         stream = self._stream(arrays, parameters, out, stream)
         views, weights = self._views(arrays, parameters, names, stream, types)
@@ -293,10 +295,11 @@ class Kernel:
             ]
             result_views = [_arrays.view(array, info[0], stream) for array, info in zip(made, results)]
         elif out is None:
-            made = [_arrays.allocate(shape, info[2]) for shape, info in zip(shapes, results)]
+            places = [_arrays.allocate(shape, _arrays.result_dtype(info[2])) for shape, info in zip(shapes, results)]
+            made = [array for array, _ in places]
             result_views = [
-                _arrays.View(shape, info[2], array.__array_interface__["data"][0], (1, 0), True, array)
-                for shape, info, array in zip(shapes, results, made)
+                _arrays.View(shape, info[2], address, (1, 0), True, array)
+                for shape, info, (array, address) in zip(shapes, results, places)
             ]
         else:
             given = (out,) if len(results) == 1 and not isinstance(out, (tuple, list)) else tuple(out)

@@ -37,8 +37,18 @@ typedef struct Function {
   char name[128];
   int dynamicShared, largeClusters;
 } Function;
+typedef struct UserObject {
+  void *data;
+  void (*destroy)(void *);
+} UserObject;
+typedef struct Graph {
+  UserObject *objects[64];
+  int numObjects;
+} Graph;
 typedef struct Stream {
   Context *context;
+  Graph *graph;      /* that it is captured into */
+  int captureStatus; /* 0: none, 1: active, 2: invalidated */
 } Stream;
 typedef struct Block {
   Pointer begin;
@@ -50,6 +60,9 @@ enum { MAX_DEVICES = 8, MAX_BLOCKS = 4096, MAX_LOG = 1 << 20 };
 static Context contexts[MAX_DEVICES] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
 static Block blocks[MAX_BLOCKS];
 static Stream streams[64];
+static int numCaptures;
+/* 0: global, as threads begin; 2: relaxed. */
+static __thread int captureMode;
 static int numStreams;
 static size_t used[MAX_DEVICES];
 static int live[4]; /* blocks, events, modules, plans */
@@ -92,6 +105,31 @@ void fakeCudaClearLog(void) {
   text[0] = '\0';
 }
 int fakeCudaLive(int kind) { return live[kind]; }
+
+/* Work of this stream goes into a graph, which the caller destroys. */
+void *fakeCudaBeginCapture(Stream *stream) {
+  ++numCaptures;
+  stream->captureStatus = 1;
+  return stream->graph = calloc(1, sizeof(Graph));
+}
+/* 0 if nothing has spoiled it. */
+int fakeCudaEndCapture(Stream *stream) {
+  int status = stream->captureStatus;
+  --numCaptures;
+  stream->captureStatus = 0;
+  stream->graph = NULL;
+  return status - 1;
+}
+void fakeCudaDestroyGraph(Graph *graph) {
+  for (int i = 0; i < graph->numObjects; ++i) {
+    graph->objects[i]->destroy(graph->objects[i]->data);
+    free(graph->objects[i]);
+  }
+  free(graph);
+}
+static int isCaptured(const Stream *stream) {
+  return (uintptr_t)stream > 2 && stream->captureStatus;
+}
 
 /* Logs a call, and says whether it is to fail. */
 static Result enter(const char *call, int needsContext, const char *format,
@@ -139,6 +177,14 @@ static Result enter(const char *call, int needsContext, const char *format,
       return status;                                                           \
   } while (0)
 
+/* What CUDA refuses on a thread while there are captures, unless it was told to
+ * be relaxed: what a graph cannot hold. */
+#define NOT_IN_A_CAPTURE()                                                     \
+  do {                                                                         \
+    if (numCaptures && captureMode != 2)                                       \
+      return 900;                                                              \
+  } while (0)
+
 static Context *current(void) { return depth ? stack[depth - 1] : NULL; }
 
 static Block *blockOf(Pointer pointer) {
@@ -181,6 +227,8 @@ static const struct {
      "part or all of the requested memory range is already mapped"},
     {720, "CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE",
      "too many blocks in cooperative launch"},
+    {900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
+     "operation not permitted when stream is capturing"},
 };
 Result cuGetErrorName(Result result, const char **name) {
   for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); ++i)
@@ -270,6 +318,7 @@ Result cuCtxSynchronize(void) {
 Result cuModuleLoadDataEx(Module **module, const void *data, unsigned count,
                           int *options, void **values) {
   ENTER("cuModuleLoadDataEx", 1, "device %d", current()->ordinal);
+  NOT_IN_A_CAPTURE();
   if (strncmp(data, "bad", 3) == 0) {
     for (unsigned i = 0; i < count; ++i)
       if (options[i] == 5)
@@ -410,7 +459,7 @@ Result cuLaunchKernelEx(const struct Config *config, Function *function,
     return 1;
   if (cooperative && (long)config->grid[0] * config->grid[1] > 132L * 16)
     return 720;
-  for (int i = 0; i < numKernels; ++i)
+  for (int i = 0; i < numKernels && !isCaptured(config->stream); ++i)
     if (strcmp(kernels[i].name, function->name) == 0)
       kernels[i].run(parameters, config->grid, config->block);
   return 0;
@@ -428,6 +477,9 @@ Result cuStreamDestroy_v2(Stream *stream) {
 }
 Result cuStreamSynchronize(Stream *stream) {
   ENTER("cuStreamSynchronize", 1, "%s", stream ? "stream" : "default");
+  NOT_IN_A_CAPTURE();
+  if (isCaptured(stream))
+    return stream->captureStatus = 2, 900;
   return 0;
 }
 
@@ -440,6 +492,41 @@ Result cuStreamGetCtx(Stream *stream, Context **context) {
 }
 Result cuStreamGetId(Stream *stream, unsigned long long *number) {
   *number = stream ? stream - streams + 1 : 0;
+  return 0;
+}
+Result cuStreamGetCaptureInfo_v2(Stream *stream, int *status, uint64_t *number,
+                                 Graph **graph, const void **dependencies,
+                                 size_t *numDependencies) {
+  (void)number, (void)dependencies, (void)numDependencies;
+  *status = isCaptured(stream) ? stream->captureStatus : 0;
+  if (graph)
+    *graph = isCaptured(stream) ? stream->graph : NULL;
+  return 0;
+}
+Result cuThreadExchangeStreamCaptureMode(int *mode) {
+  int before = captureMode;
+  captureMode = *mode;
+  *mode = before;
+  return 0;
+}
+Result cuUserObjectCreate(UserObject **object, void *data,
+                          void (*destroy)(void *), unsigned count,
+                          unsigned flags) {
+  ENTER("cuUserObjectCreate", 0, "%u, %u", count, flags);
+  *object = malloc(sizeof(UserObject));
+  **object = (UserObject){data, destroy};
+  return 0;
+}
+Result cuUserObjectRelease(UserObject *object, unsigned count) {
+  ENTER("cuUserObjectRelease", 0, "%u", count);
+  object->destroy(object->data);
+  free(object);
+  return 0;
+}
+Result cuGraphRetainUserObject(Graph *graph, UserObject *object, unsigned count,
+                               unsigned flags) {
+  ENTER("cuGraphRetainUserObject", 0, "%u, %u", count, flags);
+  graph->objects[graph->numObjects++] = object;
   return 0;
 }
 Result cuEventCreate(void **event, unsigned flags) {
@@ -508,6 +595,7 @@ static Result freeBlock(Pointer pointer) {
 }
 Result cuMemAlloc_v2(Pointer *pointer, size_t bytes) {
   ENTER("cuMemAlloc", 1, "%zu", bytes);
+  NOT_IN_A_CAPTURE();
   return makeBlock(pointer, bytes);
 }
 
@@ -518,6 +606,7 @@ Result cuMemFree_v2(Pointer pointer) {
 Result cuMemPoolCreate(void **pool, const void *properties) {
   (void)properties;
   ENTER("cuMemPoolCreate", 1, "");
+  NOT_IN_A_CAPTURE();
   *pool = &contexts[0];
   return 0;
 }
@@ -551,17 +640,15 @@ Result cuMemcpyAsync(Pointer target, Pointer source, size_t bytes,
 }
 Result cuMemsetD32Async(Pointer target, unsigned value, size_t count,
                         Stream *stream) {
-  (void)stream;
   ENTER("cuMemsetD32Async", 1, "%u, %zu", value, count);
-  for (size_t i = 0; i < count; ++i)
+  for (size_t i = 0; i < count && !isCaptured(stream); ++i)
     ((unsigned *)(uintptr_t)target)[i] = value;
   return 0;
 }
 Result cuMemsetD16Async(Pointer target, unsigned short value, size_t count,
                         Stream *stream) {
-  (void)stream;
   ENTER("cuMemsetD16Async", 1, "%u, %zu", value, count);
-  for (size_t i = 0; i < count; ++i)
+  for (size_t i = 0; i < count && !isCaptured(stream); ++i)
     ((unsigned short *)(uintptr_t)target)[i] = value;
   return 0;
 }

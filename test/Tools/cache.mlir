@@ -5,7 +5,7 @@
 // RUN: env BFLY_CACHE=%t/cache BFLY_CACHE_VERBOSE=1 bfly-run %s --function=twice --input=2x4xf32=1 2>&1 | FileCheck %s --check-prefixes=NEW,TWICE
 // RUN: env BFLY_CACHE=%t/cache BFLY_CACHE_VERBOSE=1 bfly-run %s --function=twice --input=2x4xf32=1 2>&1 | FileCheck %s --check-prefixes=OLD,TWICE
 // NEW:      bfly: cache: miss [[KEY:[0-9a-f]+]]
-// NEW-NEXT: bfly: cache: stored [[KEY]]
+// NEW:      bfly: cache: stored [[KEY]]
 // OLD-NOT:  miss
 // OLD:      bfly: cache: hit {{[0-9a-f]+$}}
 // TWICE:    EXEC @twice

@@ -11,7 +11,7 @@
 // RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuLaunchKernelEx:1:701 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=LAUNCH
 // LAUNCH: error: function 'attention' failed on cuda:0: cuLaunchKernelEx failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (too many resources requested for launch): kernel 'attention_butterfly_attention_0', grid {{[0-9]+}}x1x1, block 256x1x1, {{[0-9]+}} bytes of dynamic shared memory, cooperative (attention(2x64x64xbf16,
 // RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuModuleLoadDataEx:1:209 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=LOAD
-// LOAD: error: function 'attention' failed on cuda:0: cuModuleLoadData failed: CUDA_ERROR_NO_BINARY_FOR_GPU {{.*}}: on Fake GPU 0 (sm_90)
+// LOAD: error: function 'attention' cannot be loaded on cuda:0: cuModuleLoadData failed: CUDA_ERROR_NO_BINARY_FOR_GPU {{.*}}: on Fake GPU 0 (sm_90)
 // RUN: env BFLY_LIBCUDA=%fake_cuda FAKE_CUDA_FAIL=cuStreamSynchronize:1:700 not bfly-run %s --device=cuda --function=attention --input=2x64x64xbf16=1 --input=6x64x64xbf16=1 --input=6x64x64xbf16=1 2>&1 | FileCheck %s --check-prefix=LATER
 // LATER: error: cuStreamSynchronize failed: CUDA_ERROR_ILLEGAL_ADDRESS {{.*}}; launched last was kernel 'attention_butterfly_attention_0', grid {{[0-9]+}}x1x1, block 256x1x1
 

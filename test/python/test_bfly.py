@@ -639,3 +639,61 @@ def test_type_numbers_are_the_headers():
         assert f"BFLY_{name} = {number}" in header
     assert len(_arrays.TYPE_NAMES) == len(names)
     assert ctypes.sizeof(ctypes.c_int32) == 4 and _arrays.ITEM_SIZES[_arrays.BF16] == 2
+
+
+def test_the_quick_way_is_the_same(norm, monkeypatch):
+    """Arrays of NumPy that fit are called without another look; what does not fit goes the way of all arrays."""
+    layer = bfly.compile(WITH_PARAMETERS)
+    both = bfly.compile(TWO_RESULTS)
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 8), (3, 8), 3))
+    weights = {"layer.weight": w, "layer.bias": b}
+    tokens = rng.standard_normal((2, 4, 8)).astype(np.float32)
+    frozen = tokens.copy()
+    frozen.flags.writeable = False
+
+    def results():
+        out = np.full((2, 3), np.nan, np.float32)
+        pair = [np.full((2, 8), np.nan, np.float32), np.full((2, 4, 8), np.nan, np.float32)]
+        assert layer(x, parameters=weights, out=out) is out
+        assert both(tokens, out=pair) is pair
+        first, second = both(frozen)
+        return [
+            layer(x, parameters=weights),
+            out,
+            first,
+            second,
+            *pair,
+            *(norm(np.resize(tokens, (n, 4, 8))) for n in (1, 3)),
+        ]
+
+    quick = [layer._fast_calls.run((x,), weights, None, None), *both._fast_calls.run((tokens,), None, None, None)]
+    assert all(array.ctypes.data % 64 == 0 for array in quick)
+    all_quick = results()
+    for kernel in (layer, both, norm):
+        monkeypatch.setattr(kernel, "_fast_calls", type("None", (), {"run": lambda *arguments: None})())
+    for array, other in zip(all_quick, results()):
+        assert type(array) is np.ndarray and array.dtype == other.dtype
+        np.testing.assert_array_equal(array, other)
+    np.testing.assert_array_equal(quick[0], layer(x, parameters=weights))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: x[:, ::2],
+        lambda x: np.asfortranarray(x),
+        lambda x: x.astype(">f4"),
+        lambda x: np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape),
+        lambda x: x[:0],
+        lambda x: x.astype(np.float64),
+        lambda x: x[0],
+        lambda x: np.ma.masked_array(x),
+        lambda x: x.tolist(),
+    ],
+)
+def test_the_quick_way_leaves_the_rest(norm, make):
+    array = make(np.ones((2, 4, 8), np.float32))
+    assert norm._fast_calls.run((array,), None, None, None) is None
+    assert norm._fast_calls.run((), None, None, None) is None
+    assert norm._fast_calls.run((np.ones((2, 4, 8), np.float32),), {"w": 1}, None, None) is None

@@ -78,6 +78,7 @@ def kernel(monkeypatch):
     """A kernel that notes in `calls` what it is run with."""
     kernel = bfly.compile(TEXT)
     kernel._number, kernel._place, kernel.device = 0, "cuda:0", "cuda:0"
+    kernel._fast_calls = types.SimpleNamespace(run=lambda *arguments: None)
     kernel.calls = []
 
     def run(handle, inputs, num_inputs, weights, num_weights, results, num_results, stream):
@@ -207,7 +208,7 @@ def test_names_what_is_wrong(kernel, torch):
     assert not kernel.calls
 
 
-def test_cpu_kernels_take_none_of_it():
+def test_cpu_kernels_take_none_of_it(torch):
     kernel = bfly.compile(TEXT)
     x, w = arrays()
     with pytest.raises(bfly.BflyError, match=r"^input 0: on cuda:0, but the kernel runs on cpu$"):

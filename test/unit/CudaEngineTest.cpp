@@ -141,6 +141,31 @@ TEST_F(CudaEngine, LeavesArraysOfTheGPUThere) {
   bflyCudaStreamDestroy(1, other);
 }
 
+TEST_F(CudaEngine, CapturesCallsWithArraysOfTheGPU) {
+  Memory in(0, 32), out(0, 32), flags(0, 2);
+  void *stream = nullptr;
+  ASSERT_EQ(bflyCudaStreamCreate(0, &stream), 0);
+  void *graph = fake().beginCapture(stream);
+  EXPECT_EQ(run(view(in.data, gpu), view(out.data, gpu), stream),
+            "input 2 is in the memory of the host, and the stream is captured "
+            "into a graph, which takes arrays of the GPU alone");
+  float s = 1;
+  int64_t batch = 2;
+  ArrayView number, onGPU;
+  number.data = &s;
+  onGPU.type = ElementType::I1;
+  onGPU.shape = batch;
+  onGPU.data = flags.data;
+  onGPU.device = gpu;
+  auto call = executable->bind({view(in.data, gpu), number, onGPU}, {},
+                               view(out.data, gpu));
+  ASSERT_TRUE(static_cast<bool>(call)) << toString(call.takeError());
+  EXPECT_FALSE(static_cast<bool>(call->run(stream)));
+  EXPECT_EQ(fake().endCapture(stream), 0);
+  fake().destroyGraph(graph);
+  bflyCudaStreamDestroy(0, stream);
+}
+
 TEST_F(CudaEngine, MeasuresWithoutCopies) {
   float s = 1;
   bool b[2] = {true, false};

@@ -383,6 +383,115 @@ TEST_F(Cuda, KeepsCountersForStreams) {
   blocksBefore += 2;
 }
 
+TEST_F(Cuda, GivesEachLaunchInAGraphCountersOfItsOwn) {
+  void *stream = nullptr, *other = nullptr, *words[6] = {};
+  ASSERT_EQ(bflyCudaStreamCreate(0, &stream), 0);
+  ASSERT_EQ(bflyCudaStreamCreate(0, &other), 0);
+  auto get = [&](int i, void *on, int64_t count = 2) {
+    return run([&, i, count] { words[i] = bflyCudaCounters(count); }, 0, on);
+  };
+  EXPECT_EQ(get(0, stream), "");
+  void *graph = fake().beginCapture(stream);
+  EXPECT_EQ(get(1, stream), "");
+  EXPECT_EQ(get(2, stream), "");
+  // Beside a capture, and of another size.
+  EXPECT_EQ(get(3, other), "");
+  EXPECT_EQ(get(4, stream, BFLY_CUDA_COUNTERS), "");
+  EXPECT_EQ(fake().endCapture(stream), 0);
+  EXPECT_EQ(get(5, stream), "");
+  EXPECT_EQ(words[0], words[5]);
+  std::vector<void *> distinct(words, words + 5);
+  std::sort(distinct.begin(), distinct.end());
+  EXPECT_EQ(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  // They are zero now, not when the graph runs, and not the graph's memory.
+  for (void *counters : words)
+    EXPECT_EQ(static_cast<uint32_t *>(counters)[1], 0u);
+  EXPECT_EQ(static_cast<uint32_t *>(words[4])[BFLY_CUDA_COUNTERS - 1], 0u);
+  EXPECT_EQ(fake().count("cuMemAlloc("), 2);
+
+  // Another graph has others until the first is gone, and then no new ones.
+  void *second = fake().beginCapture(stream);
+  void *before[] = {words[1], words[2]};
+  EXPECT_EQ(get(1, stream), "");
+  EXPECT_NE(words[1], before[0]);
+  EXPECT_NE(words[1], before[1]);
+  fake().destroyGraph(graph);
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(get(2 + i, stream), "");
+  EXPECT_NE(words[2], words[3]);
+  EXPECT_EQ(fake().count("cuMemAlloc("), 2);
+
+  // What fails leaves the words to others.
+  fake().fail("cuGraphRetainUserObject", 1, 1);
+  EXPECT_NE(get(2, stream).find("cuGraphRetainUserObject failed"),
+            std::string::npos);
+  fake().fail("cuUserObjectCreate", 1, 1);
+  EXPECT_NE(get(2, stream).find("cuUserObjectCreate failed"),
+            std::string::npos);
+  EXPECT_EQ(get(2, stream), "");
+  EXPECT_EQ(fake().count("cuMemAlloc("), 2);
+  EXPECT_EQ(fake().endCapture(stream), 0);
+  fake().destroyGraph(second);
+  EXPECT_EQ(bflyCudaStreamDestroy(0, stream), 0);
+  EXPECT_EQ(bflyCudaStreamDestroy(0, other), 0);
+  blocksBefore = fake().live(Blocks);
+}
+
+TEST_F(Cuda, LoadsAndAllocatesInACapture) {
+  void *stream = nullptr;
+  ASSERT_EQ(bflyCudaStreamCreate(0, &stream), 0);
+  int isCapturing = 2;
+  EXPECT_EQ(bflyCudaIsCapturing(0, stream, &isCapturing), 0);
+  EXPECT_EQ(isCapturing, 0);
+  void *graph = fake().beginCapture(stream);
+  EXPECT_EQ(bflyCudaIsCapturing(0, stream, &isCapturing), 0);
+  EXPECT_EQ(isCapturing, 1);
+  // Neither was loaded or made before.
+  EXPECT_EQ(launch("a", 2, 32, 1, 100000, BFLY_CUDA_COOPERATIVE, 0, stream),
+            "");
+  EXPECT_EQ(run([] { bflyCudaRelease(bflyCudaMalloc(100)); }, 0, stream), "");
+  EXPECT_EQ(fake().count("cuModuleLoadDataEx"), 1);
+  // A thread's mode is its own again: this would have to be refused.
+  EXPECT_EQ(bflyCudaSynchronize(0, nullptr), -1);
+  EXPECT_EQ(fake().endCapture(stream), 0);
+  fake().destroyGraph(graph);
+  // Somebody else's fault: nothing is launched into what is no graph any more.
+  graph = fake().beginCapture(stream);
+  EXPECT_EQ(run([&] { bflyCudaSynchronize(0, stream); }, 0, stream), "");
+  EXPECT_EQ(run([] { bflyCudaCounters(1); }, 0, stream),
+            "the capture of this stream into a graph has failed before");
+  EXPECT_EQ(fake().endCapture(stream), 1);
+  fake().destroyGraph(graph);
+  EXPECT_EQ(bflyCudaStreamDestroy(0, stream), 0);
+}
+
+TEST_F(Cuda, LoadsModulesAtOnceWhereThatIsAsked) {
+  static void *made[2];
+  static const char *code[2];
+  auto load = [] {
+    for (int i = 0; i < 2; ++i)
+      made[i] = bflyCudaLoadModule(code[i], 0);
+  };
+  code[0] = code[1] = "image";
+  EXPECT_EQ(bflyCudaLoadModules(1, load), 0);
+  EXPECT_EQ(fake().count("cuModuleLoadDataEx(device 1)"), 2);
+  for (void *one : made)
+    bflyCudaUnloadModule(one);
+  code[1] = "other";
+  EXPECT_EQ(bflyCudaLoadModules(0, load), -1);
+  EXPECT_NE(std::string(bflyCudaLastError()).find("NO_BINARY_FOR_GPU"),
+            std::string::npos);
+  for (void *one : made)
+    bflyCudaUnloadModule(one);
+  EXPECT_EQ(bflyCudaLoadModules(7, load), -1);
+  // And not otherwise.
+  fake().clearLog();
+  load();
+  EXPECT_EQ(fake().count("cuModuleLoadDataEx"), 0);
+  for (void *one : made)
+    bflyCudaUnloadModule(one);
+}
+
 TEST_F(Cuda, MakesTensorMaps) {
   EXPECT_EQ(run([] {
               alignas(64) char map[128] = {};

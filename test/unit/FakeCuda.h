@@ -21,6 +21,9 @@ struct Fake {
   void (*clearLog)();
   int (*live)(int);
   int (*depth)();
+  void *(*beginCapture)(void *);
+  int (*endCapture)(void *);
+  void (*destroyGraph)(void *);
 
   Fake() {
     setenv("BFLY_LIBCUDA", BFLY_FAKE_CUDA, 1);
@@ -38,6 +41,9 @@ struct Fake {
     load(clearLog, "fakeCudaClearLog");
     load(live, "fakeCudaLive");
     load(depth, "fakeCudaDepth");
+    load(beginCapture, "fakeCudaBeginCapture");
+    load(endCapture, "fakeCudaEndCapture");
+    load(destroyGraph, "fakeCudaDestroyGraph");
   }
 
   int count(const std::string &part) const {
