@@ -1,298 +1,17 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The derivative of butterfly attention, stage by stage from the last to the
-// first, on the pairs of each: (docs/derivatives.md, pair_difference).
-//
-//   out_a = V_a + alpha_a delta, out_b = V_b - alpha_b delta,
-//   delta = V_b - V_a, kappa = Wk delta, Q = Wq V,
-//   alpha_a = sigma(scale Q_a . kappa), alpha_b = sigma(-scale Q_b . kappa).
+// The derivatives of butterfly attention, stage by stage from the last to the
+// first, and of a stage alone.
 
-#include "bfly/IR/Gradients.h"
+#include "StageGradients.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <cmath>
 
 using namespace mlir;
 using namespace mlir::bfly;
-
-namespace {
-
-/// A value for each token of a pair.
-struct Pair {
-  Value a, b;
-};
-
-/// One stage's weights: matrices (1, ...), and a head for all channels of dense
-/// ones.
-struct Weights {
-  Value query, key;
-  int64_t heads;
-};
-
-class StageBuilder {
-public:
-  StageBuilder(OpBuilder &builder, Location loc, int64_t heads, double scale)
-      : builder(builder), loc(loc), heads(heads), scale(scale) {}
-
-  /// The tokens of (B, N, D) that are first and second of a pair, in order:
-  /// (B, N/2, D) each.
-  Pair split(Value state, int64_t stride);
-  /// The inverse of `split`.
-  Value join(Pair pair, int64_t stride);
-  /// From the gradient of the stage's result that of its state; those of its
-  /// weights, without the dimension of stages, are put in `weightGradients`.
-  /// `rank` is 2 of dense ones, 3 of a matrix a head, 1 of one for all heads.
-  Pair differentiate(Pair state, Pair g, Weights weights, int64_t rank,
-                     bool wantsWeights, Pair &weightGradients);
-
-private:
-  using Numbers = ValueRange;
-  using Body = function_ref<Value(OpBuilder &, Numbers)>;
-  RankedTensorType typeOf(Value value) {
-    return cast<RankedTensorType>(value.getType());
-  }
-  Value add(Value a, Value b) {
-    return arith::AddFOp::create(builder, loc, a, b);
-  }
-  Value sub(Value a, Value b) {
-    return arith::SubFOp::create(builder, loc, a, b);
-  }
-  Value project(Value tokens, Value matrix, int64_t ofHeads) {
-    return ProjectOp::create(builder, loc, tokens, matrix, ofHeads);
-  }
-  /// (B, P, D) as (B, P, H, dh), and back.
-  Value byHead(Value tokens);
-  Value byChannel(Value tokens);
-  /// Per pair and head: the dot product of two tokens.
-  Value dot(Value a, Value b);
-  /// Element by element of (B, P, H, dh), of factors (B, P, H) too.
-  Value map(ArrayRef<Value> factors, Body body);
-  /// Sum over tokens of g (outer product) v, as a matrix of the weights.
-  Value outer(Value g, Value v, int64_t rank);
-
-  OpBuilder &builder;
-  Location loc;
-  int64_t heads;
-  double scale;
-};
-
-} // namespace
-
-Pair StageBuilder::split(Value state, int64_t stride) {
-  RankedTensorType type = typeOf(state);
-  int64_t tokens = type.getDimSize(1), channels = type.getDimSize(2);
-  int64_t groups = tokens / (2 * stride);
-  Type element = type.getElementType();
-  int64_t batch = type.getDimSize(0);
-  OpFoldResult batchSize = tensor::getMixedSize(builder, loc, state, 0);
-  auto size = [&](int64_t value) -> OpFoldResult {
-    return builder.getIndexAttr(value);
-  };
-  SmallVector<ReassociationIndices> groups5{{0}, {1, 2, 3}, {4}};
-  auto split =
-      RankedTensorType::get({batch, groups, 2, stride, channels}, element);
-  Value expanded = tensor::ExpandShapeOp::create(
-      builder, loc, split, state, groups5,
-      {batchSize, size(groups), size(2), size(stride), size(channels)});
-  auto take = [&](int64_t which) -> Value {
-    auto half =
-        RankedTensorType::get({batch, groups, stride, channels}, element);
-    SmallVector<OpFoldResult> offsets(5, size(0)), strides(5, size(1));
-    offsets[2] = size(which);
-    Value slice = tensor::ExtractSliceOp::create(
-        builder, loc, half, expanded, offsets,
-        {batchSize, size(groups), size(1), size(stride), size(channels)},
-        strides);
-    SmallVector<ReassociationIndices> flat{{0}, {1, 2}, {3}};
-    return tensor::CollapseShapeOp::create(builder, loc, slice, flat);
-  };
-  return {take(0), take(1)};
-}
-
-Value StageBuilder::join(Pair pair, int64_t stride) {
-  RankedTensorType type = typeOf(pair.a);
-  int64_t pairs = type.getDimSize(1), channels = type.getDimSize(2);
-  int64_t groups = pairs / stride;
-  OpFoldResult batchSize = tensor::getMixedSize(builder, loc, pair.a, 0);
-  auto size = [&](int64_t value) -> OpFoldResult {
-    return builder.getIndexAttr(value);
-  };
-  SmallVector<ReassociationIndices> groups5{{0}, {1, 2, 3}, {4}};
-  auto one = RankedTensorType::get(
-      {type.getDimSize(0), groups, 1, stride, channels}, type.getElementType());
-  auto expand = [&](Value half) -> Value {
-    return tensor::ExpandShapeOp::create(
-        builder, loc, one, half, groups5,
-        {batchSize, size(groups), size(1), size(stride), size(channels)});
-  };
-  Value first = expand(pair.a);
-  Value both = tensor::ConcatOp::create(builder, loc, /*dim=*/2,
-                                        ValueRange{first, expand(pair.b)});
-  return tensor::CollapseShapeOp::create(builder, loc, both, groups5);
-}
-
-Value StageBuilder::byHead(Value tokens) {
-  RankedTensorType type = typeOf(tokens);
-  int64_t channels = type.getDimSize(2);
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, tokens);
-  sizes.back() = builder.getIndexAttr(heads);
-  sizes.push_back(builder.getIndexAttr(channels / heads));
-  SmallVector<ReassociationIndices> groups{{0}, {1}, {2, 3}};
-  auto expanded = RankedTensorType::get(
-      {type.getDimSize(0), type.getDimSize(1), heads, channels / heads},
-      type.getElementType());
-  return tensor::ExpandShapeOp::create(builder, loc, expanded, tokens, groups,
-                                       sizes);
-}
-
-Value StageBuilder::byChannel(Value tokens) {
-  SmallVector<ReassociationIndices> groups{{0}, {1}, {2, 3}};
-  return tensor::CollapseShapeOp::create(builder, loc, tokens, groups);
-}
-
-Value StageBuilder::dot(Value a, Value b) {
-  SmallVector<int64_t> all{0, 1, 2, 3};
-  return createSum(builder, loc, {}, {{a, all}, {b, all}}, {0, 1, 2},
-                   typeOf(a).getElementType(),
-                   [&](OpBuilder &inner, Numbers numbers) -> Value {
-                     return arith::MulFOp::create(inner, loc, numbers[0],
-                                                  numbers[1]);
-                   });
-}
-
-Value StageBuilder::map(ArrayRef<Value> values, Body body) {
-  SmallVector<Factor> factors;
-  SmallVector<int64_t> all{0, 1, 2, 3}, scores{0, 1, 2};
-  for (Value value : values)
-    factors.push_back({value, typeOf(value).getRank() == 4 ? all : scores});
-  return createSum(builder, loc, {}, factors, factors[0].dims,
-                   typeOf(values[0]).getElementType(), body);
-}
-
-Value StageBuilder::outer(Value g, Value v, int64_t rank) {
-  Type element = typeOf(g).getElementType();
-  if (rank == 2)
-    return createRowProduct(builder, loc, g, v, element);
-  g = byHead(g);
-  v = byHead(v);
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, g);
-  sizes.push_back(sizes.back());
-  SmallVector<int64_t> kept{3, 4};
-  if (rank == 3)
-    kept.insert(kept.begin(), 2);
-  return createSum(
-      builder, loc, sizes, {{g, {0, 1, 2, 3}}, {v, {0, 1, 2, 4}}}, kept,
-      element, [&](OpBuilder &inner, Numbers numbers) -> Value {
-        return arith::MulFOp::create(inner, loc, numbers[0], numbers[1]);
-      });
-}
-
-Pair StageBuilder::differentiate(Pair state, Pair g, Weights weights,
-                                 int64_t rank, bool wantsWeights,
-                                 Pair &weightGradients) {
-  Value delta = sub(state.b, state.a);
-  Value kappa = byHead(project(delta, weights.key, weights.heads));
-  Pair query{byHead(project(state.a, weights.query, weights.heads)),
-             byHead(project(state.b, weights.query, weights.heads))};
-  Value change = byHead(delta);
-  Pair up{byHead(g.a), byHead(g.b)};
-  Pair score{dot(query.a, kappa), dot(query.b, kappa)};
-  Pair along{dot(up.a, change), dot(up.b, change)};
-
-  auto number = [&](OpBuilder &inner, Type type, double value) -> Value {
-    return arith::ConstantOp::create(inner, loc,
-                                     inner.getFloatAttr(type, value));
-  };
-  // sigma(sign scale s). Its complement is that of the other sign, not a
-  // difference, which has no digits where a score has all the weight.
-  auto sigma = [&](OpBuilder &inner, Value s, double sign) -> Value {
-    Type type = s.getType();
-    Value power = arith::MulFOp::create(inner, loc, s,
-                                        number(inner, type, -sign * scale));
-    power = math::ExpOp::create(inner, loc, power);
-    Value one = number(inner, type, 1);
-    return arith::DivFOp::create(inner, loc, one,
-                                 arith::AddFOp::create(inner, loc, one, power));
-  };
-  // dL/dr of the scores r_a = Q_a . kappa and r_b = -Q_b . kappa.
-  auto slope = [&](Value s, Value dot, double sign) {
-    return map({s, dot}, [&](OpBuilder &inner, Numbers numbers) -> Value {
-      Value both =
-          arith::MulFOp::create(inner, loc, sigma(inner, numbers[0], sign),
-                                sigma(inner, numbers[0], -sign));
-      Value scaled = arith::MulFOp::create(
-          inner, loc, numbers[1], number(inner, both.getType(), sign * scale));
-      return arith::MulFOp::create(inner, loc, scaled, both);
-    });
-  };
-  Pair z{slope(score.a, along.a, 1), slope(score.b, along.b, -1)};
-  auto times = [&](Value x, Value s, double sign) {
-    return map({x, s}, [&](OpBuilder &inner, Numbers numbers) -> Value {
-      Value factor = numbers[1];
-      if (sign < 0)
-        factor = arith::NegFOp::create(inner, loc, factor);
-      return arith::MulFOp::create(inner, loc, numbers[0], factor);
-    });
-  };
-  auto difference = [&](ArrayRef<Value> values, bool sigmas) {
-    return map(values, [&](OpBuilder &inner, Numbers numbers) -> Value {
-      Value a = numbers[2], b = numbers[3];
-      if (sigmas) {
-        a = sigma(inner, a, 1);
-        b = sigma(inner, b, -1);
-      }
-      a = arith::MulFOp::create(inner, loc, numbers[0], a);
-      b = arith::MulFOp::create(inner, loc, numbers[1], b);
-      return arith::SubFOp::create(inner, loc, a, b);
-    });
-  };
-  Pair dQuery{byChannel(times(kappa, z.a, 1)),
-              byChannel(times(kappa, z.b, -1))};
-  Value dKappa = byChannel(difference({query.a, query.b, z.a, z.b}, false));
-  Value dDelta = byChannel(difference({up.a, up.b, score.a, score.b}, true));
-  dDelta =
-      add(dDelta, project(dKappa, createTransposed(builder, loc, weights.key),
-                          weights.heads));
-  Value back = createTransposed(builder, loc, weights.query);
-  Pair result{sub(add(g.a, project(dQuery.a, back, weights.heads)), dDelta),
-              add(add(g.b, project(dQuery.b, back, weights.heads)), dDelta)};
-  if (wantsWeights)
-    weightGradients = {
-        add(outer(dQuery.a, state.a, rank), outer(dQuery.b, state.b, rank)),
-        outer(dKappa, delta, rank)};
-  return result;
-}
-
-/// (1, ...) of the weights of all stages.
-static Value takeStage(OpBuilder &builder, Location loc, Value weights,
-                       int64_t stage) {
-  auto type = cast<RankedTensorType>(weights.getType());
-  if (type.getDimSize(0) == 1)
-    return weights;
-  SmallVector<int64_t> shape(type.getShape());
-  shape[0] = 1;
-  SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(type.getRank(), builder.getIndexAttr(1));
-  SmallVector<OpFoldResult> sizes =
-      getAsIndexOpFoldResult(builder.getContext(), ArrayRef<int64_t>(shape));
-  offsets[0] = builder.getIndexAttr(stage);
-  return tensor::ExtractSliceOp::create(builder, loc, type.clone(shape),
-                                        weights, offsets, sizes, strides);
-}
-
-static Value addStageDim(OpBuilder &builder, Location loc, Value matrix) {
-  auto type = cast<RankedTensorType>(matrix.getType());
-  SmallVector<int64_t> shape(type.getShape());
-  shape.insert(shape.begin(), 1);
-  SmallVector<ReassociationIndices> groups{{0, 1}};
-  for (int64_t dim = 2; dim <= type.getRank(); ++dim)
-    groups.push_back({dim});
-  return tensor::ExpandShapeOp::create(builder, loc, type.clone(shape), matrix,
-                                       groups);
-}
 
 static Value convertTo(OpBuilder &builder, Location loc, Value value,
                        Type elementType) {
@@ -318,10 +37,6 @@ LogicalResult ButterflyAttentionOp::differentiate(OpBuilder &builder,
   }
   FloatType compute = getComputeType(input);
   auto weights = cast<RankedTensorType>(getQuery().getType());
-  int64_t rank = weights.getRank() - 1;
-  bool dense = rank == 2 && weights.getDimSize(1) == channels;
-  if (!dense && rank == 2)
-    rank = 1;
   int64_t heads = getHeads();
   double scale = getScale() ? getScale()->convertToDouble()
                             : 1 / std::sqrt(double(channels) / double(heads));
@@ -354,22 +69,15 @@ LogicalResult ButterflyAttentionOp::differentiate(OpBuilder &builder,
                          Scoring::Definition)
                          .getResult());
 
-  StageBuilder rules(builder, loc, heads, scale);
   Value g = pad(results[0]);
   SmallVector<Value> queries, keys;
   for (int64_t stage = stages - 1; stage >= 0; --stage) {
-    int64_t stride = int64_t(1) << stage;
-    Weights of{takeStage(builder, loc, query, stage),
-               takeStage(builder, loc, key, stage), dense ? 1 : heads};
-    Pair matrices;
-    Pair down = rules.differentiate(rules.split(states[stage], stride),
-                                    rules.split(g, stride), of, rank,
-                                    wantsWeights, matrices);
-    g = rules.join(down, stride);
-    if (wantsWeights) {
-      queries.push_back(addStageDim(builder, loc, matrices.a));
-      keys.push_back(addStageDim(builder, loc, matrices.b));
-    }
+    StageGradients of =
+        differentiateStage(builder, loc, states[stage], g, query, key, stage,
+                           heads, scale, wantsWeights);
+    g = of.state;
+    queries.push_back(of.query);
+    keys.push_back(of.key);
   }
   auto gather = [&](Value to, MutableArrayRef<Value> each) {
     if (!gradients.wants(to))
@@ -395,5 +103,120 @@ LogicalResult ButterflyAttentionOp::differentiate(OpBuilder &builder,
         tensor::getMixedSizes(builder, loc, getInput()), ones);
   gradients.add(builder, getInput(),
                 convertTo(builder, loc, g, input.getElementType()));
+  return success();
+}
+
+LogicalResult AttentionStageOp::differentiate(OpBuilder &builder,
+                                              ArrayRef<Value> results,
+                                              Gradients &gradients) {
+  Location loc = getLoc();
+  RankedTensorType type = getState().getType();
+  FloatType compute = getComputeType(type);
+  double scale = getScale().convertToDouble();
+  int64_t stage = getStage(), heads = getHeads();
+  auto widen = [&](Value value) {
+    return convertTo(builder, loc, value, compute);
+  };
+  auto addTo = [&](Value value, Value gradient) {
+    gradients.add(builder, value,
+                  convertTo(builder, loc, gradient, type.getElementType()));
+  };
+  auto constant = [&](ArrayRef<int64_t> shape,
+                      function_ref<bool(int64_t, int64_t)> isOne) -> Value {
+    int64_t size = shape.back();
+    auto matrices = RankedTensorType::get(shape, compute);
+    SmallVector<APFloat> numbers;
+    APFloat zero(compute.getFloatSemantics(), 0), one(zero.getSemantics(), 1);
+    for (int64_t i = 0; i < matrices.getNumElements(); ++i)
+      numbers.push_back(isOne(i / size % size, i % size) ? one : zero);
+    return arith::ConstantOp::create(builder, loc,
+                                     DenseElementsAttr::get(matrices, numbers));
+  };
+  if (getScoring() == Scoring::Carried) {
+    // One head's state and image, mixed by the same weight, are one state of
+    // twice the channels, of whose matrices Q takes the state and K the image.
+    int64_t channels = type.getDimSize(2), part = channels / heads;
+    SmallVector<ReassociationIndices> groups{{0}, {1}, {2, 3}};
+    auto join = [&](Value state, Value image) -> Value {
+      state = splitHeads(builder, loc, widen(state), heads);
+      image = splitHeads(builder, loc, widen(image), heads);
+      Value both = tensor::ConcatOp::create(builder, loc, /*dim=*/3,
+                                            ValueRange{state, image});
+      return tensor::CollapseShapeOp::create(builder, loc, both, groups);
+    };
+    auto given = [&](unsigned result, Value like) {
+      return results[result] ? results[result]
+                             : createZeroLike(builder, loc, like);
+    };
+    SmallVector<int64_t> shape{1, 2 * part, 2 * part};
+    Value ofState = constant(shape, [&](int64_t row, int64_t column) {
+      return row < part && column == row;
+    });
+    Value ofImage = constant(shape, [&](int64_t row, int64_t column) {
+      return row < part && column == row + part;
+    });
+    Value g = differentiateStage(
+                  builder, loc, join(getState(), getImage()),
+                  join(given(0, getState()), given(1, getImage())), ofState,
+                  ofImage, stage, heads, scale, /*wantsWeights=*/false)
+                  .state;
+    g = splitHeads(builder, loc, g, heads);
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, g);
+    SmallVector<OpFoldResult> offsets(4, builder.getIndexAttr(0));
+    SmallVector<OpFoldResult> strides(4, builder.getIndexAttr(1));
+    sizes[3] = builder.getIndexAttr(part);
+    auto half = RankedTensorType::get(
+        {type.getDimSize(0), type.getDimSize(1), heads, part}, compute);
+    for (Value operand : {Value(getState()), Value(getImage())}) {
+      Value slice = tensor::ExtractSliceOp::create(builder, loc, half, g,
+                                                   offsets, sizes, strides);
+      addTo(operand,
+            tensor::CollapseShapeOp::create(builder, loc, slice, groups));
+      offsets[3] = builder.getIndexAttr(part);
+    }
+    return success();
+  }
+
+  SmallVector<Value> own;
+  bool wantsWeights = false;
+  for (Value weights : getWeights()) {
+    own.push_back(takeStage(builder, loc, weights, stage));
+    wantsWeights |= gradients.wants(weights);
+  }
+  // Folded scores V . (M delta) are those of Wq = 1 and Wk = M.
+  if (getScoring() == Scoring::Folded) {
+    auto matrices = cast<RankedTensorType>(own[0].getType());
+    own.insert(own.begin(),
+               constant(matrices.getShape(), [](int64_t row, int64_t column) {
+                 return row == column;
+               }));
+  }
+  StageGradients of =
+      differentiateStage(builder, loc, widen(getState()), widen(results[0]),
+                         own[0], own[1], stage, heads, scale, wantsWeights);
+  addTo(getState(), of.state);
+  auto addWeights = [&](Value weights, Value gradient) {
+    if (!gradients.wants(weights))
+      return;
+    auto all = cast<RankedTensorType>(weights.getType());
+    if (all.getDimSize(0) > 1) {
+      SmallVector<int64_t> shape(all.getShape());
+      shape[0] = 1;
+      SmallVector<OpFoldResult> offsets(all.getRank(), builder.getIndexAttr(0));
+      SmallVector<OpFoldResult> strides(all.getRank(), builder.getIndexAttr(1));
+      offsets[0] = builder.getIndexAttr(stage);
+      gradient = tensor::InsertSliceOp::create(
+          builder, loc, gradient, createZeroLike(builder, loc, weights),
+          offsets, getAsIndexOpFoldResult(builder.getContext(), shape),
+          strides);
+    }
+    gradients.add(builder, weights, gradient);
+  };
+  if (getScoring() == Scoring::Folded) {
+    addWeights(getWeights()[0], of.key);
+  } else {
+    addWeights(getWeights()[0], of.query);
+    addWeights(getWeights()[1], of.key);
+  }
   return success();
 }

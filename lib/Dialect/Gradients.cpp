@@ -5,6 +5,9 @@
 
 #include "bfly/IR/Gradients.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/CallInterfaces.h"
+
 using namespace mlir;
 using namespace mlir::bfly;
 
@@ -37,13 +40,16 @@ void Gradients::follow(ArrayRef<Operation *> operations) {
 void Gradients::add(OpBuilder &builder, Value value, Value gradient) {
   if (!wants(value))
     return;
+  Location loc = value.getLoc();
+  Type type = value.getType();
+  // What is static of one and dynamic of the other.
+  if (gradient.getType() != type)
+    gradient = tensor::CastOp::create(builder, loc, type, gradient);
   Value &sum = sums[value];
   if (!sum) {
     sum = gradient;
     return;
   }
-  Location loc = value.getLoc();
-  Type type = value.getType();
   auto tensor = dyn_cast<RankedTensorType>(type);
   bool complex = isa<ComplexType>(tensor ? tensor.getElementType() : type);
   if (!complex) {
@@ -74,7 +80,8 @@ LogicalResult Gradients::propagate(OpBuilder &builder,
       continue;
     auto rule = dyn_cast<DifferentiableOpInterface>(op);
     if (!rule)
-      return op->emitOpError("has no derivative");
+      return op->emitOpError("has no derivative")
+             << (isa<CallOpInterface>(op) ? ": inline the call first" : "");
     if (failed(rule.differentiate(builder, results, *this)))
       return failure();
   }

@@ -3,8 +3,8 @@
 
 // The derivatives of transforms, maps of spectra and filters.
 
+#include "MapGradients.h"
 #include "bfly/IR/Conjugation.h"
-#include "bfly/IR/Gradients.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -12,20 +12,6 @@
 
 using namespace mlir;
 using namespace mlir::bfly;
-
-namespace {
-
-/// A map to differentiate: what is asked of its bins and of where they go.
-struct Map {
-  Location loc;
-  Block &body;
-  Value bins;
-  ValueRange params;
-  ArrayAttr dims;
-  int64_t tokens;
-};
-
-} // namespace
 
 static bool isComplex(Value value) {
   return isa<ComplexType>(getElementTypeOrSelf(value.getType()));
@@ -88,11 +74,9 @@ static Value scaleBins(OpBuilder &builder, Location loc, Value spectrum,
   return map.getResult();
 }
 
-/// The map whose region gives, from the bin, the index, the parameters and the
-/// gradient of what the region yields, the gradient of its argument `number`,
-/// times own / tokens and pair / tokens as above where it is summed over bins.
-static FailureOr<Value> createGradientMap(OpBuilder &builder, const Map &map,
-                                          Value g, unsigned number, bool half) {
+FailureOr<Value> mlir::bfly::createGradientMap(OpBuilder &builder,
+                                               const Map &map, Value g,
+                                               unsigned number, bool half) {
   Location loc = map.loc;
   Type argument = map.body.getArgument(number).getType();
   auto bins = cast<RankedTensorType>(map.bins.getType());
@@ -110,6 +94,16 @@ static FailureOr<Value> createGradientMap(OpBuilder &builder, const Map &map,
                                     SmallVector<Location>(types.size(), loc));
   IRMapping mapping;
   mapping.map(map.body.getArguments(), body->getArguments().drop_back());
+  if (map.mirrored) {
+    Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+    Value all = arith::ConstantIndexOp::create(builder, loc, map.tokens);
+    Value k = body->getArgument(1);
+    Value first =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, k, zero);
+    Value other = arith::SubIOp::create(builder, loc, all, k);
+    mapping.map(map.body.getArgument(1),
+                arith::SelectOp::create(builder, loc, first, zero, other));
+  }
   SmallVector<Operation *> operations;
   for (Operation &op : map.body.without_terminator())
     operations.push_back(builder.clone(op, mapping));
@@ -161,7 +155,8 @@ static LogicalResult addParams(OpBuilder &builder, const Map &map, Value g,
                     return scale(inner, map.loc, numbers[0],
                                  createNumber(inner, map.loc, real, factor));
                   });
-    gradients.add(builder, param, sum);
+    gradients.add(builder, param,
+                  extendBins(builder, map.loc, sum, param, kept));
   }
   return success();
 }
@@ -195,16 +190,7 @@ LogicalResult SpectrumMapOp::differentiate(OpBuilder &builder,
                                            ArrayRef<Value> results,
                                            Gradients &gradients) {
   if (getHermitian())
-    return emitOpError("has no derivative where it is hermitian");
-  // A bin parameter for all N bins is more than a map of half of them reads.
-  for (auto [param, dims] : llvm::zip_equal(getParams(), getParamDims()))
-    for (auto [i, dim] :
-         llvm::enumerate(cast<DenseI64ArrayAttr>(dims).asArrayRef()))
-      if (dim == kBin && gradients.wants(param) &&
-          cast<RankedTensorType>(param.getType()).getDimSize(i) !=
-              getInput().getType().getDimSize(1))
-        return emitOpError("has no derivative of a parameter with values for "
-                           "bins that it does not have");
+    return differentiateHermitian(*this, builder, results[0], gradients);
   Map map{getLoc(),    getBody().front(), getInput(),
           getParams(), getParamDims(),    int64_t(getTokens())};
   if (gradients.wants(getInput())) {

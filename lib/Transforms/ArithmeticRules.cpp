@@ -297,6 +297,22 @@ Value tanhOf(RuleBuilder &r, Value y, Value) {
   return r.complement(square(r, y));
 }
 
+struct SincosModel
+    : DifferentiableOpInterface::ExternalModel<SincosModel, math::SincosOp> {
+  LogicalResult differentiate(Operation *op, OpBuilder &builder,
+                              ArrayRef<Value> results,
+                              Gradients &gradients) const {
+    auto both = cast<math::SincosOp>(op);
+    RuleBuilder rule(builder, op);
+    Value a = both.getOperand();
+    if (results[0])
+      gradients.add(builder, a, rule.mul(results[0], both.getCos()));
+    if (results[1])
+      gradients.add(builder, a, rule.neg(rule.mul(results[1], both.getSin())));
+    return success();
+  }
+};
+
 template <typename OpTy, auto rule> void attach(MLIRContext *context) {
   OpTy::template attachInterface<DerivativeModel<OpTy, rule>>(*context);
 }
@@ -330,6 +346,7 @@ void mlir::bfly::registerArithmeticRules(DialectRegistry &registry) {
         context);
   });
   registry.addExtension(+[](MLIRContext *context, math::MathDialect *) {
+    math::SincosOp::attachInterface<SincosModel>(*context);
     attach<math::FmaOp, fmaRule>(context);
     attach<math::ClampFOp, clampRule>(context);
     attach<math::CopySignOp, copySignRule>(context);

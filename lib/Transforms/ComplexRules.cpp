@@ -167,6 +167,23 @@ LogicalResult powRule(complex::PowOp op, OpBuilder &builder, Value g,
   return success();
 }
 
+LogicalResult powiRule(complex::PowiOp op, OpBuilder &builder, Value g,
+                       Gradients &gradients) {
+  RuleBuilder rule(builder, op);
+  Value z = op.getLhs(), n = op.getRhs();
+  Value none = arith::CmpIOp::create(
+      builder, op.getLoc(), arith::CmpIPredicate::eq, n, rule.number(n, 0));
+  Value less =
+      arith::SubIOp::create(builder, op.getLoc(), n, rule.number(n, 1));
+  Value power = complex::PowiOp::create(builder, op.getLoc(), z, less,
+                                        op.getFastmathAttr());
+  Value factor = arith::SIToFPOp::create(
+      builder, op.getLoc(), cast<ComplexType>(z.getType()).getElementType(), n);
+  Value slope = rule.mul(g, rule.conj(scale(rule, power, factor)));
+  gradients.add(builder, z, rule.select(none, rule.number(g, 0), slope));
+  return success();
+}
+
 /// A holomorphic function of one number by its derivative.
 template <typename OpTy, Value (*derivative)(RuleBuilder &, Value, Value)>
 LogicalResult functionRule(OpTy op, OpBuilder &builder, Value g,
@@ -226,6 +243,7 @@ void mlir::bfly::registerComplexRules(DialectRegistry &registry) {
     attach<complex::SignOp, signRule>(context);
     attach<complex::Atan2Op, atan2Rule>(context);
     attach<complex::PowOp, powRule>(context);
+    attach<complex::PowiOp, powiRule>(context);
     attachFunction<complex::CosOp, cosOf>(context);
     attachFunction<complex::ExpOp, expOf>(context);
     attachFunction<complex::Expm1Op, expm1Of>(context);

@@ -29,6 +29,8 @@ void registerArithmeticRules(DialectRegistry &registry);
 void registerComplexRules(DialectRegistry &registry);
 /// What moves tensors: of tensor and linalg.
 void registerTensorRules(DialectRegistry &registry);
+/// linalg's operations with a body, and softmax.
+void registerStructuredRules(DialectRegistry &registry);
 
 } // namespace mlir::bfly
 

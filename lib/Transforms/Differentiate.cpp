@@ -31,6 +31,12 @@ bool isLoad(Operation &op) {
   return isa<ml_program::GlobalLoadConstOp, ml_program::GlobalLoadOp>(op);
 }
 
+/// The type that a gradient is returned in: of a number a tensor of rank 0, as
+/// functions return tensors.
+Type getReturnedType(Type type) {
+  return isa<RankedTensorType>(type) ? type : RankedTensorType::get({}, type);
+}
+
 /// What a function has a gradient of.
 struct Wanted {
   SmallVector<unsigned> inputs;
@@ -48,6 +54,7 @@ struct DifferentiatePass
     registerArithmeticRules(registry);
     registerComplexRules(registry);
     registerTensorRules(registry);
+    registerStructuredRules(registry);
   }
 
   void runOnOperation() override;
@@ -142,7 +149,7 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
     return failure();
   SmallVector<Type> results;
   for (unsigned index : wanted->inputs)
-    results.push_back(function.getArgumentTypes()[index]);
+    results.push_back(getReturnedType(function.getArgumentTypes()[index]));
   SymbolTable symbols(getOperation());
   for (StringAttr parameter : wanted->parameters)
     results.push_back(
@@ -196,8 +203,12 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
   for (unsigned index : wanted->inputs) {
     Value input = body.getArgument(index);
     Value gradient = gradients.get(input);
-    returned.push_back(gradient ? gradient
-                                : createZeroLike(builder, loc, input));
+    if (!gradient)
+      gradient = createZeroLike(builder, loc, input);
+    Type type = getReturnedType(input.getType());
+    if (gradient.getType() != type)
+      gradient = tensor::SplatOp::create(builder, loc, gradient, type);
+    returned.push_back(gradient);
   }
   for (StringAttr parameter : wanted->parameters) {
     Value sum;

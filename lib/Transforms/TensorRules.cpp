@@ -121,6 +121,42 @@ LogicalResult padRule(tensor::PadOp op, OpBuilder &builder, Value g,
   return success();
 }
 
+/// The sum of all elements.
+LogicalResult splatRule(tensor::SplatOp op, OpBuilder &builder, Value g,
+                        Gradients &gradients) {
+  Value sum = createSumOf(builder, op.getLoc(), g, {}, op.getInput().getType());
+  gradients.add(
+      builder, op.getInput(),
+      tensor::ExtractOp::create(builder, op.getLoc(), sum, ValueRange()));
+  return success();
+}
+
+/// Into zeros, where it was taken from.
+LogicalResult elementRule(tensor::ExtractOp op, OpBuilder &builder, Value g,
+                          Gradients &gradients) {
+  Value zeros = createZeroLike(builder, op.getLoc(), op.getTensor());
+  gradients.add(builder, op.getTensor(),
+                tensor::InsertOp::create(builder, op.getLoc(), g, zeros,
+                                         op.getIndices()));
+  return success();
+}
+
+/// The scalar gets its element, the destination the rest.
+LogicalResult putRule(tensor::InsertOp op, OpBuilder &builder, Value g,
+                      Gradients &gradients) {
+  Location loc = op.getLoc();
+  if (gradients.wants(op.getScalar()))
+    gradients.add(builder, op.getScalar(),
+                  tensor::ExtractOp::create(builder, loc, g, op.getIndices()));
+  if (gradients.wants(op.getDest())) {
+    Value zero = createZeroLike(builder, loc, op.getScalar());
+    gradients.add(
+        builder, op.getDest(),
+        tensor::InsertOp::create(builder, loc, zero, g, op.getIndices()));
+  }
+  return success();
+}
+
 LogicalResult transposeRule(linalg::TransposeOp op, OpBuilder &builder, Value g,
                             Gradients &gradients) {
   Location loc = op.getLoc();
@@ -165,6 +201,9 @@ void mlir::bfly::registerTensorRules(DialectRegistry &registry) {
     attach<tensor::InsertSliceOp, insertRule>(context);
     attach<tensor::ConcatOp, concatRule>(context);
     attach<tensor::PadOp, padRule>(context);
+    attach<tensor::SplatOp, splatRule>(context);
+    attach<tensor::ExtractOp, elementRule>(context);
+    attach<tensor::InsertOp, putRule>(context);
   });
   registry.addExtension(+[](MLIRContext *context, linalg::LinalgDialect *) {
     attach<linalg::TransposeOp, transposeRule>(context);

@@ -100,3 +100,21 @@ def filter_evaluations(rng, g, problem, dtype, count=400):
             back.append(np.empty_like(gradient))
             back[-1][place] = gradient
         yield back
+
+
+def attention_evaluations(rng, g, problem, heads, weights, dtype, count=400):
+    """The derivative of butterfly attention evaluated in a type of 16 bits, with g in several units, which changes nothing
+    but the roundings."""
+    for trial in range(count):
+        unit = 2.0 ** -rng.uniform() if trial else 1.0
+        with np.errstate(all="ignore"):
+            evaluated = reference.butterfly_attention_vjp_rounded(g, *problem, heads, dtype, weights=weights, unit=unit)
+        yield evaluated[:3]
+
+
+def rounded_evaluations(rng, wanted, dtype, count=400):
+    """The derivative rounded to a type, in several units."""
+    rounded = reference.rounding(dtype)
+    for _ in range(count):
+        unit = 2.0 ** rng.uniform(-1, 0)
+        yield [None if gradient is None else rounded(gradient * unit) / unit for gradient in wanted]

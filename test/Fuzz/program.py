@@ -49,6 +49,8 @@ class Program:
         self.globals, self.arguments, self.lines = [], [], []
         self.values, self.results = [], []
         self.inputs, self.parameters = [], {}
+        # What an external parameter is loaded as.
+        self.loads = {}
         self.scalars = {}
         # Why the program has to be refused, and needs of what nothing reads, which may be refused.
         self.wrong, self.asides = None, []
@@ -133,7 +135,9 @@ class Program:
             text = type_text(sizes, of)
             self.globals.append(f'ml_program.global private @"{symbol}"(#ml_program.extern<{text}>) : {text}')
             self.parameters[symbol] = (data, of)
-            return self.add(f'ml_program.global_load_const @"{symbol}" : {text}', sizes, sizes, of, lambda: data)
+            load = self.add(f'ml_program.global_load_const @"{symbol}" : {text}', sizes, sizes, of, lambda: data)
+            self.loads[symbol] = load.name
+            return load
         text = type_text(sizes, of)
         if kind == "splat":
             data = np.full(sizes, float(self.stored(np.asarray(self.rng.uniform(-1, 1) * scale), of)))
@@ -172,10 +176,13 @@ class Program:
                 rest += value.arguments
         return found
 
-    def evaluate(self, disturbance=0.0, seed=0):
-        """The results in float64; with a disturbance, each operation's is off by about so much."""
+    def evaluate(self, disturbance=0.0, seed=0, inputs=None):
+        """The results in float64; with a disturbance, each operation's is off by about so much. `inputs` has other
+        arrays for inputs and external parameters, by their names."""
         draw = np.random.default_rng(seed)
         known = {}
+        for name, data in (inputs or {}).items():
+            known[self.loads.get(name, name)] = data
 
         def value_of(value):
             if value.name not in known:

@@ -10,7 +10,8 @@ include "bfly/IR/BflyNetworkOps.td"
 include "bfly/IR/BflyPlans.td"
 
 def Bfly_HadamardOp : Bfly_NetworkLevelOp<"hadamard", [
-    Pure, AllTypesMatch<["input", "result"]>], ["isPieceOfMixer"]> {
+    Pure, AllTypesMatch<["input", "result"]>, Bfly_HasDerivative],
+    ["isPieceOfMixer"]> {
   let summary = "Walsh-Hadamard transform along the tokens";
   let description = [{
         y[b,n,c] = s sum_m (-1)^popcount(n AND m) x[b,m,c]

@@ -156,7 +156,7 @@ def Bfly_SpectrumMapOp : Bfly_NetworkLevelOp<"spectrum_map", [
   }];
 }
 
-def Bfly_SpectrumBinOp : Bfly_NetworkLevelOp<"bin", [Pure]> {
+def Bfly_SpectrumBinOp : Bfly_NetworkLevelOp<"bin", [Pure, Bfly_HasDerivative]> {
   let summary = "The real part of one bin of a spectrum, scaled";
   let description = [{
         m[b,c] = Re F[b,index,c] * factor
@@ -188,7 +188,7 @@ def Bfly_SpectrumBinOp : Bfly_NetworkLevelOp<"bin", [Pure]> {
 }
 
 def Bfly_FoldWeightsOp : Bfly_NetworkLevelOp<"fold_weights", [
-    Pure, AllTypesMatch<["query", "key"]>]> {
+    Pure, AllTypesMatch<["query", "key"]>, Bfly_HasDerivative]> {
   let summary = "M = Wq^T Wk, for every stage and head";
   let description = [{
     With the weights of one head folded ahead of time, a stage's scores are
@@ -219,7 +219,7 @@ def Bfly_FoldWeightsOp : Bfly_NetworkLevelOp<"fold_weights", [
 }
 
 def Bfly_ProjectOp : Bfly_NetworkLevelOp<"project", [
-    Pure, AllTypesMatch<["input", "result"]>]> {
+    Pure, AllTypesMatch<["input", "result"]>, Bfly_HasDerivative]> {
   let summary = "One matrix a head, applied to every token";
   let description = [{
         y[b,n]^h = M^h x[b,n]^h
@@ -255,7 +255,7 @@ def Bfly_ProjectOp : Bfly_NetworkLevelOp<"project", [
 
 def Bfly_AttentionStageOp : Bfly_NetworkLevelOp<"attention_stage", [
     Pure, AttrSizedOperandSegments,
-    AllTypesMatch<["state", "result"]>], ["getMatrixFlops", "isPieceOfMixer"]> {
+    AllTypesMatch<["state", "result"]>, Bfly_HasDerivative], ["getMatrixFlops", "isPieceOfMixer"]> {
   let summary = "One stage of butterfly attention";
   let description = [{
     Pairs token j with p = j XOR 2^stage and replaces both by their softmax mix

@@ -92,9 +92,9 @@ def DifferentiatePass : Pass<"bfly-differentiate", "::mlir::ModuleOp"> {
     reverse mode: each operation brings the rule for its gradients
     (`DifferentiableOpInterface`, docs/derivatives.md). It takes the inputs of
     @f and then the gradient of each floating-point result, in their orders, and
-    returns the gradient of each floating-point input and then of each
-    floating-point parameter (external `ml_program.global`) that @f loads, in
-    the order of their declaration. `of` chooses among them. Nothing else is
+    returns the gradient of each floating-point input (of a number a tensor of
+    rank 0) and then of each floating-point parameter (external
+    `ml_program.global`) that @f loads, in the order of their declaration. `of` chooses among them. Nothing else is
     saved: what the rules need of the forward's values is computed again, and a
     parameter that they do not need is not read, so that a compiled backward
     function does not take it.

@@ -104,21 +104,26 @@ def butterfly_attention_vjp_rounded(
     dtype: str,
     weights: str = "dense",
     scale: float | None = None,
+    unit: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float64]:
     """`butterfly_attention_vjp` as a framework evaluates it eagerly in a type: `butterfly_attention_rounded`'s forward,
     and each operation of its automatic differentiation rounded to `dtype` as those are; sums of gradients too.
 
     Its error is what `bound` multiplies by 1.25. g, x, wq and wk are rounded to `dtype` first.
+
+    unit     16 bits only: the same of g in another unit, times this number (which is not rounded), and the gradients over
+             it: other roundings of the same function.
     """
     narrow = dtype in ("f16", "bf16")
     rounded = rounding(dtype)
-    x, g = as_tokens(rounded(x)), as_float64(rounded(g), "g")
+    x, g = as_tokens(rounded(x)), unit * as_float64(rounded(g), "g")
     options = {"rounded": rounded} if narrow else {"number": storage_type(dtype).type}
     attention = Attention(x.shape, rounded(wq), rounded(wk), heads, weights, scale, eager=True, **options)
     g, v = attention.padded(as_gradient(g, x.shape)), attention.padded(x)
     gv, *gradients = _group_vjp(attention, g, v, 0, attention.count, "definition")
     gradients = [np.asarray(gradient, np.float64) for gradient in gradients]
-    return gv[:, : attention.n].astype(np.float64), *gradients[:2], np.float64(gradients[2])
+    gv = gv[:, : attention.n].astype(np.float64)
+    return gv / unit, gradients[0] / unit, gradients[1] / unit, np.float64(gradients[2]) / unit
 
 
 def fft_inspired_attention_vjp(
