@@ -3,7 +3,10 @@
 """The programs that train need what python/requirements-torch.txt names: without torch nothing is collected here."""
 
 import importlib.util
+import os
 
+# What tests compile is no use to anybody.
+os.environ.setdefault("BFLY_CACHE", "off")
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["test_*.py"]
 
 if not collect_ignore_glob:
