@@ -34,6 +34,7 @@ struct Choice {
   X(cublasLtMatmulDescSetAttribute, (void *, int, const void *, size_t))       \
   X(cublasLtMatrixLayoutCreate, (void **, int, uint64_t, uint64_t, int64_t))   \
   X(cublasLtMatrixLayoutDestroy, (void *))                                     \
+  X(cublasLtMatrixLayoutSetAttribute, (void *, int, const void *, size_t))     \
   X(cublasLtMatmulPreferenceCreate, (void **))                                 \
   X(cublasLtMatmulPreferenceDestroy, (void *))                                 \
   X(cublasLtMatmulPreferenceSetAttribute, (void *, int, const void *, size_t)) \
@@ -63,12 +64,20 @@ enum : int {
   kReal16F = 2,
   kRealBF16 = 14,
   kTransposeA = 3,
+  kTransposeB = 4,
   kEpilogue = 7,
   kBiasPointer = 8,
   kBiasDataType = 26,
+  kBatchCount = 5,
+  kBatchOffset = 6,
   kMaxWorkspaceBytes = 1,
+  kReductionSchemes = 3,
   kMinAlignmentA = 5, // and B, C, D
 };
+
+/// Parts of a sum over a long depth are added up in f32 in a fixed order, or
+/// not split: others round them, or add them as they come.
+constexpr uint32_t kReduceInComputeType = 2;
 
 constexpr size_t kWorkBytes = size_t(32) << 20;
 
@@ -120,41 +129,59 @@ uint32_t alignmentOf(const void *pointer) {
   return static_cast<uint32_t>(address & -address);
 }
 
-} // namespace
+constexpr int kTypes[] = {-1, kReal32F, kRealBF16, kReal16F};
 
-bool bfly::cuda::linear(Device &device, Stream stream, const LinearShape &shape,
-                        const void *x, const void *weight, const void *bias,
-                        void *y) {
-  static constexpr int types[] = {-1, kReal32F, kRealBF16, kReal16F};
-  if (shape.dtype < 1 || shape.dtype > 3 || shape.in < 1)
-    return fail("no matrix product has type %d and %lld columns", shape.dtype,
-                static_cast<long long>(shape.in));
-  if (shape.rows == 0 || shape.out == 0)
-    return true;
+bool isType(int32_t dtype) { return dtype >= 1 && dtype <= 3; }
+
+/// A matrix in cuBLAS' column-major eyes: `pitch` elements from column to
+/// column, `offset` to the matrix of the next product.
+struct Matrix {
+  const void *data;
+  int type;
+  int64_t rows, columns, pitch, offset;
+};
+
+/// y = op(a) op(b) for `count` products, with a bias and relu by epilogue.
+struct Task {
+  Matrix a, b, y;
+  bool transposeA, transposeB;
+  int64_t count;
+  int epilogue;
+  const void *bias;
+};
+
+bool multiply(Device &device, Stream stream, const Task &task) {
   const Library *cublas = library();
   void *handle = cublas ? handleOf(*cublas, device) : nullptr;
   if (!handle)
     return false;
   auto check = [&](int status, const char *call) {
+    auto number = [](int64_t value) { return static_cast<long long>(value); };
     return status == 0 ||
            fail("%s failed: status %d: product of %lldx%lld and %lldx%lld",
-                call, status, static_cast<long long>(shape.rows),
-                static_cast<long long>(shape.in),
-                static_cast<long long>(shape.in),
-                static_cast<long long>(shape.out));
+                call, status, number(task.b.columns), number(task.b.rows),
+                number(task.a.rows), number(task.a.columns));
   };
-  // In cuBLAS' column-major eyes y is (out, rows), W (in, out) to be transposed
-  // and x (in, rows).
   Product product{*cublas};
-  int type = types[shape.dtype];
-  int transpose = 1;
-  int epilogue = (shape.relu ? 2 : 0) | (bias ? 4 : 0);
-  epilogue = epilogue ? epilogue : 1;
   void **layouts = product.layouts;
   auto set = [&](int attribute, const auto &value) {
     return check(cublas->cublasLtMatmulDescSetAttribute(
                      product.operation, attribute, &value, sizeof(value)),
                  "cublasLtMatmulDescSetAttribute");
+  };
+  auto describe = [&](void *&layout, const Matrix &matrix) {
+    auto setLayout = [&](int attribute, const auto &value) {
+      return check(cublas->cublasLtMatrixLayoutSetAttribute(
+                       layout, attribute, &value, sizeof(value)),
+                   "cublasLtMatrixLayoutSetAttribute");
+    };
+    return check(cublas->cublasLtMatrixLayoutCreate(&layout, matrix.type,
+                                                    matrix.rows, matrix.columns,
+                                                    matrix.pitch),
+                 "cublasLtMatrixLayoutCreate") &&
+           (task.count == 1 ||
+            (setLayout(kBatchCount, static_cast<int32_t>(task.count)) &&
+             setLayout(kBatchOffset, matrix.offset)));
   };
   auto prefer = [&](int attribute, const auto &value) {
     return check(cublas->cublasLtMatmulPreferenceSetAttribute(
@@ -164,22 +191,19 @@ bool bfly::cuda::linear(Device &device, Stream stream, const LinearShape &shape,
   if (!check(cublas->cublasLtMatmulDescCreate(&product.operation, kCompute32F,
                                               kReal32F),
              "cublasLtMatmulDescCreate") ||
-      !set(kTransposeA, transpose) || !set(kEpilogue, epilogue) ||
-      (bias && (!set(kBiasPointer, bias) || !set(kBiasDataType, type))) ||
-      !check(cublas->cublasLtMatrixLayoutCreate(&layouts[0], type, shape.in,
-                                                shape.out, shape.in),
-             "cublasLtMatrixLayoutCreate") ||
-      !check(cublas->cublasLtMatrixLayoutCreate(&layouts[1], type, shape.in,
-                                                shape.rows, shape.in),
-             "cublasLtMatrixLayoutCreate") ||
-      !check(cublas->cublasLtMatrixLayoutCreate(&layouts[2], type, shape.out,
-                                                shape.rows, shape.out),
-             "cublasLtMatrixLayoutCreate") ||
+      !set(kTransposeA, int(task.transposeA)) ||
+      !set(kTransposeB, int(task.transposeB)) ||
+      !set(kEpilogue, task.epilogue) ||
+      (task.bias &&
+       (!set(kBiasPointer, task.bias) || !set(kBiasDataType, task.y.type))) ||
+      !describe(layouts[0], task.a) || !describe(layouts[1], task.b) ||
+      !describe(layouts[2], task.y) ||
       !check(cublas->cublasLtMatmulPreferenceCreate(&product.preference),
              "cublasLtMatmulPreferenceCreate") ||
-      !prefer(kMaxWorkspaceBytes, uint64_t(kWorkBytes)))
+      !prefer(kMaxWorkspaceBytes, uint64_t(kWorkBytes)) ||
+      !prefer(kReductionSchemes, kReduceInComputeType))
     return false;
-  const void *operands[] = {weight, x, y, y};
+  const void *operands[] = {task.a.data, task.b.data, task.y.data, task.y.data};
   for (int i = 0; i < 4; ++i)
     if (!prefer(kMinAlignmentA + i, alignmentOf(operands[i])))
       return false;
@@ -195,14 +219,76 @@ bool bfly::cuda::linear(Device &device, Stream stream, const LinearShape &shape,
   if (choice.workBytes && !allocate(device, stream, choice.workBytes, &work))
     return false;
   const float one = 1, zero = 0;
-  bool good = check(cublas->cublasLtMatmul(
-                        handle, product.operation, &one, weight, layouts[0], x,
-                        layouts[1], &zero, y, layouts[2], y, layouts[2],
-                        &choice.algorithm, work, choice.workBytes, stream),
+  void *y = const_cast<void *>(task.y.data);
+  bool good = check(cublas->cublasLtMatmul(handle, product.operation, &one,
+                                           task.a.data, layouts[0], task.b.data,
+                                           layouts[1], &zero, y, layouts[2], y,
+                                           layouts[2], &choice.algorithm, work,
+                                           choice.workBytes, stream),
                     "cublasLtMatmul");
   if (work && !release(device, stream, work))
     return false;
   return good;
+}
+
+} // namespace
+
+bool bfly::cuda::linear(Device &device, Stream stream, const LinearShape &shape,
+                        const void *x, const void *weight, const void *bias,
+                        void *y) {
+  if (!isType(shape.dtype) || shape.in < 1)
+    return fail("no matrix product has type %d and %lld columns", shape.dtype,
+                static_cast<long long>(shape.in));
+  if (shape.rows == 0 || shape.out == 0)
+    return true;
+  // In column-major eyes y is (out, rows), W (in, out) to be transposed and x
+  // (in, rows).
+  int type = kTypes[shape.dtype];
+  int epilogue = (shape.relu ? 2 : 0) | (bias ? 4 : 0);
+  return multiply(device, stream,
+                  {{weight, type, shape.in, shape.out, shape.in, 0},
+                   {x, type, shape.in, shape.rows, shape.in, 0},
+                   {y, type, shape.out, shape.rows, shape.out, 0},
+                   /*transposeA=*/true,
+                   /*transposeB=*/false,
+                   /*count=*/1,
+                   epilogue ? epilogue : 1,
+                   bias});
+}
+
+bool bfly::cuda::rowProduct(Device &device, Stream stream,
+                            const RowProductShape &shape, const void *a,
+                            const void *b, void *y) {
+  bool typed = isType(shape.dtype) &&
+               (shape.resultType == shape.dtype || shape.resultType == 1);
+  if (!typed || shape.heads < 1)
+    return fail("no sum of row products has types %d and %d and %lld heads",
+                shape.dtype, shape.resultType,
+                static_cast<long long>(shape.heads));
+  if (shape.out == 0 || shape.in == 0)
+    return true;
+  // No rows, whose sum is zero.
+  if (shape.rows == 0)
+    return check(driver()->cuMemsetD16Async(address(y), 0,
+                                            uint64_t(shape.heads) * shape.out *
+                                                shape.in *
+                                                (shape.resultType == 1 ? 2 : 1),
+                                            stream),
+                 "cuMemsetD16Async");
+  // In column-major eyes y is (in, out), b (in, rows) and a (out, rows) to be
+  // transposed; of each head from its first channel on.
+  int type = kTypes[shape.dtype];
+  return multiply(
+      device, stream,
+      {{b, type, shape.in, shape.rows, shape.heads * shape.in, shape.in},
+       {a, type, shape.out, shape.rows, shape.heads * shape.out, shape.out},
+       {y, kTypes[shape.resultType], shape.in, shape.out, shape.in,
+        shape.in * shape.out},
+       /*transposeA=*/false,
+       /*transposeB=*/true,
+       shape.heads,
+       /*epilogue=*/1,
+       /*bias=*/nullptr});
 }
 
 extern "C" void bflyCudaLinear(void *x, void *weight, void *bias, void *y,
@@ -213,5 +299,16 @@ extern "C" void bflyCudaLinear(void *x, void *weight, void *bias, void *y,
     return call &&
            linear(*call->device, call->stream,
                   {rows, in, out, dtype, relu != 0}, x, weight, bias, y);
+  });
+}
+
+extern "C" void bflyCudaRowProduct(void *a, void *b, void *y, int64_t rows,
+                                   int64_t out, int64_t in, int64_t heads,
+                                   int32_t dtype, int32_t resultType) {
+  orLeave([&] {
+    Call *call = currentCall();
+    return call &&
+           rowProduct(*call->device, call->stream,
+                      {rows, out, in, heads, dtype, resultType}, a, b, y);
   });
 }

@@ -18,6 +18,15 @@ struct LinearShape {
 bool linear(Device &device, Stream stream, const LinearShape &shape,
             const void *x, const void *weight, const void *bias, void *y);
 
+struct RowProductShape {
+  int64_t rows, out, in, heads;
+  int32_t dtype, resultType; ///< as above
+};
+
+/// bflyCudaRowProduct in the device's context, which is current.
+bool rowProduct(Device &device, Stream stream, const RowProductShape &shape,
+                const void *a, const void *b, void *y);
+
 } // namespace bfly::cuda
 
 #endif // BFLY_RUNTIME_CUDALINEAR_H

@@ -185,6 +185,13 @@ void bflyCudaFft(void *source, void *target, int64_t batch, int64_t n,
 void bflyCudaLinear(void *x, void *weight, void *bias, void *y, int64_t rows,
                     int64_t in, int64_t out, int32_t dtype, int32_t relu);
 
+/* y[h] = sum over rows of a[row, h]ᵀ · b[row, h] with cuBLASLt: a (rows, heads,
+ * out), b (rows, heads, in) of one type, y (heads, out, in) of that or of f32;
+ * sums in f32, the same bits each time. */
+void bflyCudaRowProduct(void *a, void *b, void *y, int64_t rows, int64_t out,
+                        int64_t in, int64_t heads, int32_t dtype,
+                        int32_t resultType);
+
 #ifdef __cplusplus
 }
 #endif

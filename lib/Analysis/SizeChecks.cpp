@@ -91,6 +91,8 @@ void SizeInference::checkBfly(Operation *op) {
     bool hasBatch = number == 0;
     if (auto stage = dyn_cast<AttentionStageOp>(op))
       hasBatch |= operand == stage.getImage();
+    else if (isa<AttentionStageBackwardOp, RowProductOp>(op))
+      hasBatch |= number == 1;
     for (int64_t dim = 0; dim < type.getRank(); ++dim) {
       if (hasBatch && dim == 0)
         requireSize(operand, 0, batch, op);
@@ -98,6 +100,9 @@ void SizeInference::checkBfly(Operation *op) {
         fail(op);
     }
   }
+  // The sum over all rows has no batch.
+  if (isa<RowProductOp>(op))
+    return;
   for (Value result : op->getResults())
     if (auto type = dyn_cast<RankedTensorType>(result.getType()))
       if (type.getRank() && !isStatic(op->getOperand(0)))

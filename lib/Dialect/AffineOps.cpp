@@ -211,20 +211,29 @@ LogicalResult LibraryTransformOp::verify() {
 
 // bfly.library_product -------------------------------------------------------
 
+/// (C1) of a library's product: a whole buffer, static but for its first
+/// dimension where that may be dynamic.
+static LogicalResult verifyWhole(Operation *op, Value buffer,
+                                 bool mayBeDynamic) {
+  auto type = cast<MemRefType>(buffer.getType());
+  ArrayRef<int64_t> fixed =
+      type.getShape().drop_front(mayBeDynamic && type.getRank() ? 1 : 0);
+  if (!type.getLayout().isIdentity() || type.getMemorySpace() ||
+      type.getRank() == 0 ||
+      llvm::any_of(fixed, [](int64_t size) { return size < 1; }))
+    return op->emitOpError("(C1) needs whole buffers of static sizes in the "
+                           "default memory, got ")
+           << type;
+  return success();
+}
+
 LogicalResult LibraryProductOp::verify() {
   SmallVector<MemRefType> types;
   for (Value buffer : getOperands()) {
-    auto type = cast<MemRefType>(buffer.getType());
-    bool mayBeDynamic = buffer == getX() || buffer == getY();
-    ArrayRef<int64_t> fixed =
-        type.getShape().drop_front(mayBeDynamic && type.getRank() ? 1 : 0);
-    if (!type.getLayout().isIdentity() || type.getMemorySpace() ||
-        type.getRank() == 0 ||
-        llvm::any_of(fixed, [](int64_t size) { return size < 1; }))
-      return emitOpError("(C1) needs whole buffers of static sizes in the "
-                         "default memory, got ")
-             << type;
-    types.push_back(type);
+    if (failed(
+            verifyWhole(*this, buffer, buffer == getX() || buffer == getY())))
+      return failure();
+    types.push_back(cast<MemRefType>(buffer.getType()));
   }
   MemRefType x = types.front(), y = types.back();
   auto weight = cast<MemRefType>(getWeight().getType());
@@ -240,6 +249,35 @@ LogicalResult LibraryProductOp::verify() {
   if (llvm::any_of(types, [&](MemRefType type) {
         return type.getElementType() != x.getElementType();
       }))
+    return emitOpError("(C3) element types differ");
+  return success();
+}
+
+LogicalResult LibraryRowProductOp::verify() {
+  if (failed(verifyWhole(*this, getA(), /*mayBeDynamic=*/true)) ||
+      failed(verifyWhole(*this, getB(), /*mayBeDynamic=*/true)) ||
+      failed(verifyWhole(*this, getY(), /*mayBeDynamic=*/false)))
+    return failure();
+  auto a = cast<MemRefType>(getA().getType());
+  auto b = cast<MemRefType>(getB().getType());
+  auto y = cast<MemRefType>(getY().getType());
+  int64_t heads = getHeads();
+  bool fits = heads >= 1 && a.getRank() >= 2 && a.getRank() == b.getRank() &&
+              a.getShape().drop_back() == b.getShape().drop_back() &&
+              a.getShape().back() % heads == 0 &&
+              b.getShape().back() % heads == 0;
+  if (fits) {
+    SmallVector<int64_t> shape{a.getShape().back() / heads,
+                               b.getShape().back() / heads};
+    if (heads > 1)
+      shape.insert(shape.begin(), heads);
+    fits = y.getShape() == ArrayRef<int64_t>(shape);
+  }
+  if (!fits)
+    return emitOpError("(C2) ") << a << " and " << b << " have no product " << y
+                                << " of " << heads << " heads";
+  if (a.getElementType() != b.getElementType() ||
+      (y.getElementType() != a.getElementType() && !y.getElementType().isF32()))
     return emitOpError("(C3) element types differ");
   return success();
 }

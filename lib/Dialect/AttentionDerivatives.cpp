@@ -1,8 +1,10 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The derivatives of butterfly attention, stage by stage from the last to the
-// first, and of a stage alone.
+// The derivative of butterfly attention, stage by stage from the last to the
+// first (docs/derivatives.md, pair_difference): each is an operation, and the
+// gradients of its weights are sums over the rows that it makes. And that of a
+// stage alone, by its operations.
 
 #include "StageGradients.h"
 
@@ -24,85 +26,189 @@ static Value convertTo(OpBuilder &builder, Location loc, Value value,
   return arith::TruncFOp::create(builder, loc, to, value);
 }
 
+/// `value` with `tokens` tokens, those beyond its own zero.
+static Value padTokens(OpBuilder &builder, Location loc, Value value,
+                       int64_t tokens) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getDimSize(1) == tokens)
+    return value;
+  auto padded = RankedTensorType::get(
+      {type.getDimSize(0), tokens, type.getDimSize(2)}, type.getElementType());
+  Value zero = arith::ConstantOp::create(
+      builder, loc, builder.getZeroAttr(type.getElementType()));
+  OpFoldResult none = builder.getIndexAttr(0);
+  OpFoldResult more = builder.getIndexAttr(tokens - type.getDimSize(1));
+  return tensor::PadOp::create(builder, loc, padded, value, {none, none, none},
+                               {none, more, none}, zero);
+}
+
+/// The first tokens of `padded`, as many as `input` has.
+static Value cutTokens(OpBuilder &builder, Location loc, Value padded,
+                       Value input) {
+  auto type = cast<RankedTensorType>(input.getType());
+  if (padded.getType() == type)
+    return padded;
+  SmallVector<OpFoldResult> none(3, builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> ones(3, builder.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(
+      builder, loc, type, padded, none,
+      tensor::getMixedSizes(builder, loc, input), ones);
+}
+
+namespace {
+
+/// What the stages of an attention have in common.
+class AttentionRule {
+public:
+  AttentionRule(OpBuilder &builder, ButterflyAttentionOp op);
+
+  /// The state after a stage, stored as the states are.
+  Value runStage(OpBuilder &forward, Value state, int64_t stage);
+  /// From the gradient of the stage's result that of its state, in a type; the
+  /// gradients of queries and keys, if asked for, give those of the weights.
+  Value differentiate(Value state, Value g, int64_t stage, Type elementType,
+                      SmallVectorImpl<Value> *queries,
+                      SmallVectorImpl<Value> *keys);
+  /// The gradient of weights from those of the stages, the last one first.
+  Value gather(MutableArrayRef<Value> stages);
+
+private:
+  /// The gradient of a stage's matrices, in the compute type where stages share
+  /// them, from that of queries or keys.
+  Value getWeightGradient(Value ofRows, Value state);
+
+  OpBuilder &builder;
+  Location loc;
+  Value query, key;
+  RankedTensorType weights;
+  int64_t heads, channels;
+  double scale;
+  FloatType compute;
+};
+
+} // namespace
+
+AttentionRule::AttentionRule(OpBuilder &builder, ButterflyAttentionOp op)
+    : builder(builder), loc(op.getLoc()), query(op.getQuery()),
+      key(op.getKey()), weights(cast<RankedTensorType>(query.getType())),
+      heads(op.getHeads()), channels(op.getInput().getType().getDimSize(2)),
+      scale(op.getScale() ? op.getScale()->convertToDouble()
+                          : 1 / std::sqrt(double(channels) / double(heads))),
+      compute(getComputeType(op.getInput().getType())) {}
+
+Value AttentionRule::runStage(OpBuilder &forward, Value state, int64_t stage) {
+  auto stored = cast<RankedTensorType>(state.getType());
+  Value wide = convertTo(forward, loc, state, compute);
+  Value next = AttentionStageOp::create(
+                   forward, loc, wide.getType(), /*image_result=*/Type(), wide,
+                   /*image=*/Value(), ValueRange{query, key}, stage, heads,
+                   APFloat(scale), Scoring::Definition)
+                   .getResult();
+  return convertTo(forward, loc, next, stored.getElementType());
+}
+
+Value AttentionRule::getWeightGradient(Value ofRows, Value state) {
+  // Of one matrix for all heads each head's channels are a row.
+  bool isShared =
+      weights.getRank() == 3 && weights.getShape().back() != channels;
+  if (isShared) {
+    ofRows = splitHeads(builder, loc, ofRows, heads);
+    state = splitHeads(builder, loc, state, heads);
+  }
+  auto rows = cast<RankedTensorType>(ofRows.getType());
+  // Rounded once: a sum over stages is in the compute type.
+  Type own = weights.getDimSize(0) == 1 ||
+                     weights.getElementType() != rows.getElementType()
+                 ? compute
+                 : weights.getElementType();
+  SmallVector<int64_t> shape(weights.getShape().drop_front());
+  bool isFlat = shape.size() == 3 && shape[0] == 1;
+  if (isFlat)
+    shape.erase(shape.begin());
+  Value sum =
+      RowProductOp::create(builder, loc, RankedTensorType::get(shape, own),
+                           ofRows, state, weights.getRank() == 4 ? heads : 1);
+  // (1, …), as the weights have it.
+  SmallVector<int64_t> full(weights.getShape());
+  full[0] = 1;
+  int64_t ones = full.size() - shape.size();
+  ReassociationIndices first = llvm::to_vector(llvm::seq<int64_t>(0, ones + 1));
+  SmallVector<ReassociationIndices> groups{first};
+  for (int64_t dim = ones + 1; dim < int64_t(full.size()); ++dim)
+    groups.push_back({dim});
+  return tensor::ExpandShapeOp::create(
+      builder, loc, RankedTensorType::get(full, own), sum, groups);
+}
+
+Value AttentionRule::differentiate(Value state, Value g, int64_t stage,
+                                   Type elementType,
+                                   SmallVectorImpl<Value> *queries,
+                                   SmallVectorImpl<Value> *keys) {
+  auto type = cast<RankedTensorType>(state.getType());
+  auto backward = AttentionStageBackwardOp::create(
+      builder, loc, TypeRange{type.clone(elementType), type, type}, state, g,
+      query, key, stage, heads, APFloat(scale));
+  if (queries)
+    queries->push_back(getWeightGradient(backward.getQueryGradient(), state));
+  if (keys)
+    keys->push_back(getWeightGradient(backward.getKeyGradient(), state));
+  return backward.getStateGradient();
+}
+
+Value AttentionRule::gather(MutableArrayRef<Value> stages) {
+  Value sum = stages[0];
+  if (weights.getDimSize(0) > 1) {
+    std::reverse(stages.begin(), stages.end());
+    if (stages.size() > 1)
+      sum = tensor::ConcatOp::create(builder, loc, /*dim=*/0, stages);
+  } else {
+    for (Value more : stages.drop_front())
+      sum = arith::AddFOp::create(builder, loc, sum, more);
+  }
+  return convertTo(builder, loc, sum, weights.getElementType());
+}
+
 LogicalResult ButterflyAttentionOp::differentiate(OpBuilder &builder,
                                                   ArrayRef<Value> results,
                                                   Gradients &gradients) {
   Location loc = getLoc();
   RankedTensorType input = getInput().getType();
-  int64_t tokens = input.getDimSize(1), channels = input.getDimSize(2);
+  int64_t tokens = input.getDimSize(1);
   int64_t stages = getNumStages(tokens);
   if (stages == 0) {
     gradients.add(builder, getInput(), results[0]);
     return success();
   }
-  FloatType compute = getComputeType(input);
-  auto weights = cast<RankedTensorType>(getQuery().getType());
-  int64_t heads = getHeads();
-  double scale = getScale() ? getScale()->convertToDouble()
-                            : 1 / std::sqrt(double(channels) / double(heads));
-  bool wantsWeights = gradients.wants(getQuery()) || gradients.wants(getKey());
-
-  SmallVector<OpFoldResult> none(3, builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> ones(3, builder.getIndexAttr(1));
+  // The states are the forward's where it saves them: they stand where it does,
+  // and its result is the last one.
+  OpBuilder forward(builder);
+  if (gradients.savesStates())
+    forward.setInsertionPoint(*this);
+  AttentionRule rule(builder, *this);
   int64_t padded = int64_t(1) << stages;
-  auto pad = [&](Value value) -> Value {
-    value = convertTo(builder, loc, value, compute);
-    if (padded == tokens)
-      return value;
-    auto type =
-        RankedTensorType::get({input.getDimSize(0), padded, channels}, compute);
-    Value zero =
-        arith::ConstantOp::create(builder, loc, builder.getZeroAttr(compute));
-    SmallVector<OpFoldResult> more(none);
-    more[1] = builder.getIndexAttr(padded - tokens);
-    return tensor::PadOp::create(builder, loc, type, value, none, more, zero);
-  };
-  Value query = convertTo(builder, loc, getQuery(), compute);
-  Value key = convertTo(builder, loc, getKey(), compute);
-  SmallVector<Value> states{pad(getInput())};
-  Type stateType = states[0].getType();
+  SmallVector<Value> states{padTokens(forward, loc, getInput(), padded)};
   for (int64_t stage = 0; stage + 1 < stages; ++stage)
-    states.push_back(AttentionStageOp::create(
-                         builder, loc, stateType, /*image_result=*/Type(),
-                         states.back(), /*image=*/Value(),
-                         ValueRange{query, key}, stage, heads, APFloat(scale),
-                         Scoring::Definition)
-                         .getResult());
-
-  Value g = pad(results[0]);
-  SmallVector<Value> queries, keys;
-  for (int64_t stage = stages - 1; stage >= 0; --stage) {
-    StageGradients of =
-        differentiateStage(builder, loc, states[stage], g, query, key, stage,
-                           heads, scale, wantsWeights);
-    g = of.state;
-    queries.push_back(of.query);
-    keys.push_back(of.key);
+    states.push_back(rule.runStage(forward, states.back(), stage));
+  if (gradients.savesStates()) {
+    Value last = rule.runStage(forward, states.back(), stages - 1);
+    getResult().replaceAllUsesWith(cutTokens(forward, loc, last, getInput()));
   }
-  auto gather = [&](Value to, MutableArrayRef<Value> each) {
-    if (!gradients.wants(to))
-      return;
-    Value sum = each[0];
-    if (weights.getDimSize(0) > 1) {
-      std::reverse(each.begin(), each.end());
-      sum = tensor::ConcatOp::create(builder, loc, /*dim=*/0, each);
-    } else {
-      for (Value more : each.drop_front())
-        sum = arith::AddFOp::create(builder, loc, sum, more);
-    }
-    gradients.add(builder, to,
-                  convertTo(builder, loc, sum, weights.getElementType()));
-  };
-  gather(getQuery(), queries);
-  gather(getKey(), keys);
+
+  Value g = padTokens(builder, loc, results[0], padded);
+  SmallVector<Value> queries, keys;
+  for (int64_t stage = stages - 1; stage >= 0; --stage)
+    g = rule.differentiate(states[stage], g, stage,
+                           stage ? getComputeType(input)
+                                 : input.getElementType(),
+                           gradients.wants(getQuery()) ? &queries : nullptr,
+                           gradients.wants(getKey()) ? &keys : nullptr);
+  if (!queries.empty())
+    gradients.add(builder, getQuery(), rule.gather(queries));
+  if (!keys.empty())
+    gradients.add(builder, getKey(), rule.gather(keys));
   if (!gradients.wants(getInput()))
     return success();
-  if (padded != tokens)
-    g = tensor::ExtractSliceOp::create(
-        builder, loc, input.clone(compute), g, none,
-        tensor::getMixedSizes(builder, loc, getInput()), ones);
-  gradients.add(builder, getInput(),
-                convertTo(builder, loc, g, input.getElementType()));
+  gradients.add(builder, getInput(), cutTokens(builder, loc, g, getInput()));
   return success();
 }
 

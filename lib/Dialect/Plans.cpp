@@ -134,6 +134,10 @@ LogicalResult GpuDenseAttr::verify(EmitError emitError, int64_t rows,
                  failed(verifyRange(emitError, "P2", "depth", depth, 1, 32)));
 }
 
+LogicalResult GpuRowsAttr::verify(EmitError emitError, int64_t rows) {
+  return verifyRange(emitError, "P1", "rows", rows, 1, kMostItems);
+}
+
 LogicalResult LibraryAttr::verify(EmitError emitError, StringAttr name) {
   if (name == "cuFFT" || name == "cuBLASLt")
     return success();

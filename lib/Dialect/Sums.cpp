@@ -137,34 +137,7 @@ Value mlir::bfly::createRowProduct(OpBuilder &builder, Location loc, Value a,
                                    Value b, Type elementType) {
   auto type = cast<RankedTensorType>(a.getType());
   auto other = cast<RankedTensorType>(b.getType());
-  int64_t rank = type.getRank();
-  bool fits = type.hasStaticShape() && other.hasStaticShape() &&
-              type.getNumElements() > 0 && other.getNumElements() > 0 &&
-              type.getElementType() == elementType;
-  if (!fits) {
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, a);
-    sizes.push_back(tensor::getMixedSize(builder, loc, b, rank - 1));
-    SmallVector<int64_t> first = llvm::to_vector(llvm::seq<int64_t>(0, rank));
-    SmallVector<int64_t> second(first);
-    second.back() = rank;
-    return createSum(
-        builder, loc, sizes, {{a, first}, {b, second}}, {rank - 1, rank},
-        elementType, [&](OpBuilder &inner, ValueRange numbers) -> Value {
-          return arith::MulFOp::create(inner, loc, numbers[0], numbers[1]);
-        });
-  }
-  // A product of what has tokens for its channels.
-  auto getColumns = [&](Value tensor) {
-    if (rank > 2) {
-      ReassociationIndices rows =
-          llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
-      SmallVector<ReassociationIndices> groups{rows, {rank - 1}};
-      tensor = tensor::CollapseShapeOp::create(builder, loc, tensor, groups);
-    }
-    return createTransposed(builder, loc, tensor);
-  };
   auto result = RankedTensorType::get(
       {type.getShape().back(), other.getShape().back()}, elementType);
-  return LinearOp::create(builder, loc, result, getColumns(a), getColumns(b),
-                          /*bias=*/Value(), /*relu=*/false);
+  return RowProductOp::create(builder, loc, result, a, b, /*heads=*/1);
 }

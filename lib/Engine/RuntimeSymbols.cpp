@@ -92,10 +92,11 @@ const llvm::StringMap<void *> &mlir::bfly::runtimeSymbols() {
       ENTRY(bflyCudaTensorMap)
       ENTRY(bflyCudaFft)
       ENTRY(bflyCudaLinear)
+      ENTRY(bflyCudaRowProduct)
     // clang-format on
 #undef ENTRY
-                                {"__truncdfbf2",
-                                 reinterpret_cast<void *>(&truncateToBF16)},
+                                    {"__truncdfbf2",
+                                     reinterpret_cast<void *>(&truncateToBF16)},
         // Regions that can fail.
         {"__kmpc_fork_call", reinterpret_cast<void *>(&bflyRuntimeFork)},
         {"__kmpc_barrier", reinterpret_cast<void *>(&bflyRuntimeBarrier)},

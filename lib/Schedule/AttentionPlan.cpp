@@ -12,17 +12,26 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
+/// That of the kernel's stages.
+static StageForm getForm(const PlanContext &context) {
+  const Network &network = context.network;
+  return network.stages.empty() ? getForm(network.backward.front())
+                                : getForm(network.stages.front());
+}
+
 // Of a CPU -------------------------------------------------------------------
 
 static PlanPart chooseCpuAttention(const PlanContext &context) {
   const Network &network = context.network;
   const Machine &machine = context.machine;
   // Three tiles (difference, its key, its score vector) share the second-level
-  // cache with a matrix of weights that streams by.
-  int64_t rowBytes = 3 * network.getChannels() * network.getElementBytes();
+  // cache with a matrix of weights that streams by; of a derivative eight (both
+  // tokens, difference, queries, key, and what the gradients are made in).
+  int64_t tiles = network.stages.empty() ? 8 : 3;
+  int64_t rowBytes = tiles * network.getChannels() * network.getElementBytes();
   int64_t tile = llvm::bit_floor<uint64_t>(
       std::clamp<int64_t>(machine.l2 / 2 / rowBytes, 8, 64));
-  int64_t pairs = network.getAttentionTokens() / 2;
+  int64_t pairs = getForm(context).tokens / 2;
   // Sequences are spread over the threads where there are enough of them to
   // keep all busy; else the tiles of each, with a barrier after every stage.
   bool enough = !ShapedType::isDynamic(network.getBatch()) &&
@@ -52,6 +61,9 @@ static void varyCpuAttention(CpuAttentionAttr part,
 static void addCpuAttentionStates(const PlanContext &context, CpuAttentionAttr,
                                   States &states) {
   const Network &network = context.network;
+  // Of a derivative a tile alone is on chip.
+  if (network.stages.empty())
+    return;
   bool carried = llvm::any_of(network.stages, [](AttentionStageOp stage) {
     return stage.getImage() != nullptr;
   });
@@ -66,21 +78,20 @@ static void addCpuAttentionStates(const PlanContext &context, CpuAttentionAttr,
 
 /// A stage that has images instead of weights does not run on a GPU, which its
 /// nest says.
-static bool multipliesOnUnits(AttentionStageOp first, const Machine &machine) {
-  return getStoredBytes(first) != 4 && machine.usesMatrixUnits() &&
-         !first.getWeights().empty();
+static bool multipliesOnUnits(const StageForm &form, const Machine &machine) {
+  return form.storedBytes == 2 && form.weights && machine.usesMatrixUnits();
 }
 
 /// Columns of the products of a unit at most, so that all fragments fit in
 /// registers: of three products, of four; loops want registers for rows and
 /// columns too.
-static int64_t getMostColumns(AttentionStageOp first, const Machine &machine) {
-  int64_t most = first.getScoring() == Scoring::PairDifference ? 128 : 64;
-  return multipliesOnUnits(first, machine) ? most : most / 2;
+static int64_t getMostColumns(const StageForm &form, const Machine &machine) {
+  int64_t most = form.scoring == Scoring::PairDifference ? 128 : 64;
+  return multipliesOnUnits(form, machine) ? most : most / 2;
 }
 
-static int64_t getMostDepth(AttentionStageOp first) {
-  return getStoredBytes(first) == 4 ? 16 : 32;
+static int64_t getMostDepth(const StageForm &form) {
+  return form.storedBytes == 2 ? 32 : 16;
 }
 
 /// What a ring may take of a block's shared memory: the rest is for scores.
@@ -88,13 +99,12 @@ static int64_t getRingLimit(const Machine &machine) {
   return machine.sharedBytes / 4 * 3;
 }
 
-GridAttention mlir::bfly::getGridAttention(AttentionStageOp first,
+GridAttention mlir::bfly::getGridAttention(const StageForm &form,
                                            GpuGridAttentionAttr plan) {
   GridAttention grid;
-  int64_t channels = first.getState().getType().getDimSize(2);
-  int64_t heads = first.getHeads(), headChannels = channels / heads;
-  grid.perHead =
-      isPerHead(cast<ShapedType>(first.getWeights()[0].getType()), channels);
+  int64_t channels = form.channels, heads = form.heads;
+  int64_t headChannels = channels / heads;
+  grid.perHead = form.isPerHead();
   grid.headColumns = llvm::alignTo(headChannels, 8);
   grid.chunks = llvm::divideCeil(grid.headColumns, plan.getColumns());
   // Where heads have their own weights, another head's channels would meet
@@ -112,41 +122,42 @@ GridAttention mlir::bfly::getGridAttention(AttentionStageOp first,
   grid.stepDepth =
       std::min<int64_t>(plan.getDepth(), llvm::alignTo(grid.span, 16));
   grid.steps = llvm::divideCeil(grid.span, grid.stepDepth);
-  bool withDifference = first.getScoring() == Scoring::PairDifference &&
-                        getStoredBytes(first) == 4;
+  bool withDifference =
+      form.scoring == Scoring::PairDifference && form.storedBytes != 2;
   grid.parts = withDifference ? 3 : 2;
+  grid.mostParts = form.isBackward ? 3 : grid.parts;
   return grid;
 }
 
 int64_t GridAttention::getSlotBytes(int64_t threads,
                                     int64_t elementBytes) const {
   int64_t pairs = threads / kWarpgroup * 64;
-  return elementBytes * stepDepth * (parts * pairs + 2 * columns);
+  return elementBytes * stepDepth * (mostParts * pairs + 2 * columns);
 }
 
 /// Slots of a ring that steps are copied ahead into: as many as fit, up to six.
 static int64_t chooseSlots(const PlanContext &context,
                            GpuGridAttentionAttr plan) {
-  AttentionStageOp first = context.network.stages.front();
-  int64_t bytes = getGridAttention(first, plan)
-                      .getSlotBytes(kBlockThreads, getStoredBytes(first));
+  StageForm form = getForm(context);
+  int64_t bytes = getGridAttention(form, plan)
+                      .getSlotBytes(kBlockThreads, form.storedBytes);
   return std::clamp<int64_t>(getRingLimit(context.machine) / bytes, 2, 6);
 }
 
 static LogicalResult verifyGpuGridAttention(const PlanContext &context,
                                             GpuGridAttentionAttr part) {
-  AttentionStageOp first = context.network.stages.front();
-  if (part.getColumns() > getMostColumns(first, context.machine))
+  StageForm form = getForm(context);
+  if (part.getColumns() > getMostColumns(form, context.machine))
     return refuse(context, part, "P1")
            << "columns must be at most "
-           << getMostColumns(first, context.machine) << " for scores of "
-           << stringifyScoring(first.getScoring()) << " and a state of "
-           << 8 * getStoredBytes(first) << " bits";
-  if (part.getDepth() > getMostDepth(first))
+           << getMostColumns(form, context.machine) << " for scores of "
+           << stringifyScoring(form.scoring) << " and a state of "
+           << 8 * form.storedBytes << " bits";
+  if (part.getDepth() > getMostDepth(form))
     return refuse(context, part, "P3")
-           << "depth must be at most " << getMostDepth(first)
-           << " for a state of " << 8 * getStoredBytes(first) << " bits";
-  if (!multipliesOnUnits(first, context.machine)) {
+           << "depth must be at most " << getMostDepth(form)
+           << " for a state of " << 8 * form.storedBytes << " bits";
+  if (!multipliesOnUnits(form, context.machine)) {
     if (part.getSlots() != 2)
       return refuse(context, part, "P4")
              << "slots must be 2 where loops multiply, which read memory as it "
@@ -156,8 +167,8 @@ static LogicalResult verifyGpuGridAttention(const PlanContext &context,
   auto block = context.kernel.getPlanPart<GpuBlockAttr>();
   int64_t bytes =
       part.getSlots() *
-      getGridAttention(first, part)
-          .getSlotBytes(block ? block.getThreads() : 0, getStoredBytes(first));
+      getGridAttention(form, part)
+          .getSlotBytes(block ? block.getThreads() : 0, form.storedBytes);
   if (bytes > getRingLimit(context.machine))
     return refuse(context, part, "P4")
            << part.getSlots() << " slots take " << bytes << " bytes of the "
@@ -169,16 +180,16 @@ static LogicalResult verifyGpuGridAttention(const PlanContext &context,
 /// In f32 with the pairs' differences where scores are of those.
 static void addGpuGridStates(const PlanContext &context, GpuGridAttentionAttr,
                              States &states) {
-  const Network &network = context.network;
-  AttentionStageOp first = network.stages.front();
-  int64_t stored = getStoredBytes(first);
+  StageForm form = getForm(context);
+  int64_t stored = form.storedBytes;
   bool storesDifference =
-      first.getScoring() == Scoring::PairDifference && stored == 4;
-  states.push_back(
-      {0, network.numStages() - 1,
-       multiply({network.getAttentionTokens() * network.getChannels(),
-                 storesDifference ? 3 : 2, stored}),
-       "memory", 0});
+      form.scoring == Scoring::PairDifference && stored != 2;
+  // Of a derivative the queries' and keys' gradients too.
+  int64_t copies = (storesDifference ? 3 : 2) + (form.isBackward ? 2 : 0);
+  int64_t last = std::max<int64_t>(context.network.numStages(), 1) - 1;
+  states.push_back({0, last,
+                    multiply({form.tokens * form.channels, copies, stored}),
+                    "memory", 0});
 }
 
 // Of a GPU: groups of stages in a block --------------------------------------
@@ -210,25 +221,60 @@ int64_t LocalAttention::getSharedBytes(int64_t rows,
   return elements * elementBytes + 4 * (8 * (rows / 2 + 8) + rows);
 }
 
-int64_t mlir::bfly::getStoredBytes(AttentionStageOp first) {
-  Value source = first.getState();
+/// What the state is made from, past padding and casts.
+static Type getStoredType(Value source) {
   while (Operation *op = source.getDefiningOp()) {
     if (!isa<arith::ExtFOp, tensor::PadOp>(op))
       break;
     source = op->getOperand(0);
   }
-  auto type = cast<RankedTensorType>(source.getType()).getElementType();
-  if (first.getWeights().empty())
-    return type.getIntOrFloatBitWidth() / 8;
-  auto weights = cast<RankedTensorType>(first.getWeights()[0].getType());
-  return type == weights.getElementType() ? type.getIntOrFloatBitWidth() / 8
-                                          : 4;
+  return cast<RankedTensorType>(source.getType()).getElementType();
+}
+
+/// Bytes of an element where the state is of `type`.
+static int64_t getStoredBytes(Type type, RankedTensorType weights) {
+  int64_t compute = getComputeType(type).getWidth() / 8;
+  return weights && type != weights.getElementType()
+             ? compute
+             : int64_t(type.getIntOrFloatBitWidth()) / 8;
+}
+
+bool StageForm::isPerHead() const {
+  return weights && bfly::isPerHead(weights, channels);
+}
+
+StageForm mlir::bfly::getForm(AttentionStageOp first) {
+  RankedTensorType state = first.getState().getType();
+  RankedTensorType weights;
+  if (!first.getWeights().empty())
+    weights = cast<RankedTensorType>(first.getWeights()[0].getType());
+  return {state.getDimSize(1),
+          state.getDimSize(2),
+          int64_t(first.getHeads()),
+          weights,
+          first.getScoring(),
+          first.getScale().convertToDouble(),
+          getStoredBytes(getStoredType(first.getState()), weights),
+          /*isBackward=*/false};
+}
+
+StageForm mlir::bfly::getForm(AttentionStageBackwardOp op) {
+  RankedTensorType state = op.getState().getType();
+  auto weights = cast<RankedTensorType>(op.getQuery().getType());
+  return {state.getDimSize(1),
+          state.getDimSize(2),
+          int64_t(op.getHeads()),
+          weights,
+          Scoring::PairDifference,
+          op.getScale().convertToDouble(),
+          getStoredBytes(state.getElementType(), weights),
+          /*isBackward=*/true};
 }
 
 /// Whether a block can do all stages of a network: its heads are apart and its
 /// scores what those nests compute.
 static bool isLocalNetwork(const Network &network) {
-  if (!isWholeNetwork(network.stages))
+  if (network.stages.empty() || !isWholeNetwork(network.stages))
     return false;
   // Nobody else reads what is between them.
   for (AttentionStageOp stage : ArrayRef(network.stages).drop_back())
@@ -242,9 +288,9 @@ static bool isLocalNetwork(const Network &network) {
 }
 
 static int64_t getLocalBytes(const Network &network, int64_t tokens) {
-  AttentionStageOp first = network.stages.front();
-  return getLocalAttention(network.getChannels() / int64_t(first.getHeads()))
-      .getSharedBytes(tokens, getStoredBytes(first));
+  StageForm form = getForm(network.stages.front());
+  return getLocalAttention(form.channels / form.heads)
+      .getSharedBytes(tokens, form.storedBytes);
 }
 
 static LogicalResult verifyGpuBlockAttention(const PlanContext &context,
@@ -297,7 +343,7 @@ static GpuBlockAttentionAttr makeGpuBlockAttention(MLIRContext *context,
 static PlanPart chooseGpuAttention(const PlanContext &context) {
   const Network &network = context.network;
   MLIRContext *mlir = context.getContext();
-  AttentionStageOp first = network.stages.front();
+  StageForm form = getForm(context);
   // Tokens in a block's shared memory at most, and the least that are worth it.
   constexpr int64_t kMost = 512, kLeast = 256;
   if (isLocalNetwork(network))
@@ -308,10 +354,10 @@ static PlanPart chooseGpuAttention(const PlanContext &context) {
                                      llvm::Log2_64(tokens));
   auto make = [&](int64_t slots) {
     return GpuGridAttentionAttr::get(mlir,
-                                     getMostColumns(first, context.machine),
-                                     /*heads=*/8, getMostDepth(first), slots);
+                                     getMostColumns(form, context.machine),
+                                     /*heads=*/8, getMostDepth(form), slots);
   };
-  bool onUnits = multipliesOnUnits(first, context.machine);
+  bool onUnits = multipliesOnUnits(form, context.machine);
   return make(onUnits ? chooseSlots(context, make(2)) : 2);
 }
 
@@ -350,7 +396,7 @@ void mlir::bfly::addAttentionDecisions(SmallVectorImpl<Decision> &decisions) {
   decisions.push_back({"the stages of attention",
                        [](const PlanContext &context) {
                          return !context.machine.isGPU() &&
-                                !context.network.stages.empty();
+                                context.network.hasAttention();
                        },
                        chooseCpuAttention,
                        {makeKind<CpuAttentionAttr, acceptAny<CpuAttentionAttr>,
@@ -358,7 +404,7 @@ void mlir::bfly::addAttentionDecisions(SmallVectorImpl<Decision> &decisions) {
   decisions.push_back(
       {"the stages of attention",
        [](const PlanContext &context) {
-         return context.machine.isGPU() && !context.network.stages.empty();
+         return context.machine.isGPU() && context.network.hasAttention();
        },
        chooseGpuAttention,
        {makeKind<GpuGridAttentionAttr, verifyGpuGridAttention,

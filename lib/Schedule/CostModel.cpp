@@ -70,9 +70,11 @@ KernelCost mlir::bfly::getKernelCost(KernelOp kernel) {
     if (part && onUnits)
       cost.matrixFlops += part.getMatrixFlops();
   }
-  if (auto linear = dyn_cast_or_null<LinearOp>(getLibraryOp(kernel)))
-    if (linear.getInput().getType().getElementTypeBitWidth() == 16)
-      cost.matrixFlops += linear.getFlops(length);
+  Operation *product = getLibraryOp(kernel);
+  if (isa_and_nonnull<LinearOp, RowProductOp>(product))
+    if (cast<RankedTensorType>(product->getOperand(0).getType())
+            .getElementTypeBitWidth() == 16)
+      cost.matrixFlops += getFlops(product, length);
   return cost;
 }
 

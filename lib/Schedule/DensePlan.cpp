@@ -24,6 +24,13 @@ static PlanPart chooseCpuPanels(const PlanContext &context) {
 static PlanPart chooseCpuDense(const PlanContext &context) {
   constexpr int64_t most = 64, least = 8;
   int64_t tile = most;
+  // Of a sum over rows a tile is of the result's.
+  for (RowProductOp op : context.network.rowProducts) {
+    auto a = cast<RankedTensorType>(op.getA().getType());
+    uint64_t share = std::max<int64_t>(
+        a.getShape().back() / (2 * context.machine.threads), least);
+    tile = std::min<int64_t>(tile, llvm::bit_floor(share));
+  }
   for (LinearOp op : context.network.products) {
     int64_t rows = 1;
     for (int64_t size : op.getInput().getType().getShape().drop_back())
@@ -72,34 +79,58 @@ static Operation *getLoneOp(KernelOp kernel) {
 /// Bytes that cuBLASLt wants rows to be a multiple of.
 static constexpr int64_t kLibraryAlignment = 16;
 
-/// A product that cuBLASLt can do. With relu it would make a number of a NaN.
-static LinearOp getLoneProduct(KernelOp kernel) {
-  auto linear = dyn_cast_or_null<LinearOp>(getLoneOp(kernel));
-  if (!linear || linear.getRelu())
-    return nullptr;
-  Type element = linear.getInput().getType().getElementType();
-  auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+namespace {
+/// A product that cuBLASLt can do: rows of `in` and `out` elements, and of a
+/// matrix for each of `heads` parts of them.
+struct LoneProduct {
+  RankedTensorType rows;
+  int64_t in, out, heads;
+};
+} // namespace
+
+/// With relu it would make a number of a NaN.
+static std::optional<LoneProduct> getLoneProduct(KernelOp kernel) {
+  LoneProduct product;
+  Operation *only = getLoneOp(kernel);
+  if (auto linear = dyn_cast_or_null<LinearOp>(only)) {
+    if (linear.getRelu())
+      return std::nullopt;
+    auto weight = cast<RankedTensorType>(linear.getWeight().getType());
+    product = {linear.getInput().getType(), weight.getDimSize(1),
+               weight.getDimSize(0), 1};
+  } else if (auto rows = dyn_cast_or_null<RowProductOp>(only)) {
+    auto a = cast<RankedTensorType>(rows.getA().getType());
+    auto b = cast<RankedTensorType>(rows.getB().getType());
+    int64_t heads = rows.getHeads();
+    product = {a, b.getShape().back() / heads, a.getShape().back() / heads,
+               heads};
+  } else {
+    return std::nullopt;
+  }
+  Type element = product.rows.getElementType();
   int64_t bytes = element.getIntOrFloatBitWidth() / 8;
-  bool isAligned = weight.getDimSize(1) * bytes % kLibraryAlignment == 0 &&
-                   weight.getDimSize(0) * bytes % kLibraryAlignment == 0;
-  return element.isF64() || !isAligned ? nullptr : linear;
+  bool isAligned = product.in * bytes % kLibraryAlignment == 0 &&
+                   product.out * bytes % kLibraryAlignment == 0;
+  if (element.isF64() || !isAligned)
+    return std::nullopt;
+  return product;
 }
 
 /// Whether cuBLASLt can do what the kernel holds, and is quick with it.
 static bool isLibraryProduct(const PlanContext &context) {
   // Multiplications from which on a library is worth a call.
   constexpr int64_t kLibraryProduct = 1 << 22;
-  LinearOp linear = getLoneProduct(context.kernel);
-  if (!linear)
+  std::optional<LoneProduct> product = getLoneProduct(context.kernel);
+  if (!product)
     return false;
   // Of a dynamic batch one sequence.
-  auto weight = cast<RankedTensorType>(linear.getWeight().getType());
-  int64_t work = weight.getNumElements();
-  for (int64_t size : linear.getInput().getType().getShape().drop_back())
+  int64_t work = product->in * product->out * product->heads;
+  for (int64_t size : product->rows.getShape().drop_back())
     work = llvm::SaturatingMultiply<uint64_t>(
         work, ShapedType::isDynamic(size) ? 1 : size);
-  return work >= kLibraryProduct && weight.getDimSize(0) >= 64 &&
-         weight.getDimSize(1) >= 64;
+  int64_t least = product->heads > 1 ? 32 : 64;
+  return work >= kLibraryProduct && product->out >= least &&
+         product->in >= least;
 }
 
 static LogicalResult verifyLibrary(const PlanContext &context,
@@ -122,8 +153,8 @@ static LogicalResult verifyLibrary(const PlanContext &context,
   if (getLoneProduct(context.kernel))
     return success();
   return refuse(context, part, "P1")
-         << "name = \"cuBLASLt\": it does one bfly.linear without relu, not of "
-            "f64, with rows of multiples of "
+         << "name = \"cuBLASLt\": it does one bfly.linear without relu, or one "
+            "bfly.row_product, not of f64, with rows of multiples of "
          << kLibraryAlignment << " bytes";
 }
 
@@ -143,6 +174,13 @@ static PlanPart chooseGpuDense(const PlanContext &context) {
   return GpuDenseAttr::get(mlir, /*rows=*/16, /*depth=*/16);
 }
 
+static PlanPart chooseGpuRows(const PlanContext &context) {
+  MLIRContext *mlir = context.getContext();
+  if (isLibraryProduct(context))
+    return LibraryAttr::get(mlir, StringAttr::get(mlir, "cuBLASLt"));
+  return GpuRowsAttr::get(mlir, /*rows=*/256);
+}
+
 // The table ------------------------------------------------------------------
 
 void mlir::bfly::addDenseDecisions(SmallVectorImpl<Decision> &decisions) {
@@ -152,7 +190,8 @@ void mlir::bfly::addDenseDecisions(SmallVectorImpl<Decision> &decisions) {
          return !context.machine.isGPU() &&
                 llvm::any_of(
                     context.network.ops,
-                    llvm::IsaPred<LinearOp, AttentionStageOp, FoldWeightsOp>);
+                    llvm::IsaPred<LinearOp, RowProductOp, AttentionStageOp,
+                                  AttentionStageBackwardOp, FoldWeightsOp>);
        },
        chooseCpuPanels,
        {makeKind<CpuPanelsAttr, acceptAny<CpuPanelsAttr>,
@@ -160,7 +199,9 @@ void mlir::bfly::addDenseDecisions(SmallVectorImpl<Decision> &decisions) {
   decisions.push_back(
       {"the dense layers",
        [](const PlanContext &context) {
-         return !context.machine.isGPU() && !context.network.products.empty();
+         return !context.machine.isGPU() &&
+                (!context.network.products.empty() ||
+                 !context.network.rowProducts.empty());
        },
        chooseCpuDense,
        {makeKind<CpuDenseAttr, acceptAny<CpuDenseAttr>,
@@ -173,5 +214,14 @@ void mlir::bfly::addDenseDecisions(SmallVectorImpl<Decision> &decisions) {
                        chooseGpuDense,
                        {makeKind<GpuDenseAttr, acceptAny<GpuDenseAttr>,
                                  varyNumbers<GpuDenseAttr, 2>>(),
+                        getLibraryKind()}});
+  decisions.push_back({"the sums over rows",
+                       [](const PlanContext &context) {
+                         return context.machine.isGPU() &&
+                                !context.network.rowProducts.empty();
+                       },
+                       chooseGpuRows,
+                       {makeKind<GpuRowsAttr, acceptAny<GpuRowsAttr>,
+                                 varyNumbers<GpuRowsAttr, 1>>(),
                         getLibraryKind()}});
 }

@@ -58,10 +58,15 @@ static LogicalResult verifyKinds(KernelOp kernel, const Network &network) {
            << "holds transforms of " << network.otherTokens << " and of "
            << network.transformTokens
            << " tokens; a plan is of one length, so they must be two kernels";
-  if (network.transforms && !network.stages.empty())
+  if (network.transforms && network.hasAttention())
     return kernel.emitKernelError()
            << "holds a transform and stages of attention; a plan is of one of "
               "them, so they must be two kernels";
+  if (network.backward.size() > 1 ||
+      (!network.backward.empty() && !network.stages.empty()))
+    return kernel.emitKernelError()
+           << "holds the derivative of a stage of attention beside other "
+              "stages; it must be a kernel of its own";
   return success();
 }
 

@@ -297,7 +297,7 @@ static PlanPart chooseGpuBlock(const PlanContext &context) {
 
 static LogicalResult verifyGpuBlock(const PlanContext &context,
                                     GpuBlockAttr part) {
-  if (!context.network.stages.empty() && part.getThreads() % kWarpgroup)
+  if (context.network.hasAttention() && part.getThreads() % kWarpgroup)
     return refuse(context, part, "P2")
            << "stages of attention run in whole warpgroups: threads must be a "
               "multiple of "

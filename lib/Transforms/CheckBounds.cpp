@@ -153,6 +153,8 @@ LogicalResult BoundsChecker::check(Operation *op) {
     return checkEqual(op, transform.getSource(), 0, transform.getTarget(), 0);
   if (auto product = dyn_cast<LibraryProductOp>(op))
     return checkEqual(op, product.getX(), 0, product.getY(), 0);
+  if (auto product = dyn_cast<LibraryRowProductOp>(op))
+    return checkEqual(op, product.getA(), 0, product.getB(), 0);
   return success();
 }
 

@@ -6,9 +6,12 @@
 // Before: functions of the mixer level, straight-line code.
 // After: the same, and beside each that was asked for its backward function,
 // at mixer level too: inputs and gradients of results in, gradients of inputs
-// and then of parameters out. It computes again what it needs of the forward.
+// and then of parameters out. It computes again what it needs of the forward,
+// or with `save` takes what is costly of that, which a forward function beside
+// it returns after the results.
 
 #include "DerivativeRules.h"
+#include "SavedValues.h"
 #include "bfly/Transforms/Passes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -142,6 +145,10 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
   if (getOperation().lookupSymbol(name))
     return function.emitOpError("has a backward function already: '")
            << name << "'";
+  std::string forwardName = function.getSymName().str() + "_forward";
+  if (save && getOperation().lookupSymbol(forwardName))
+    return function.emitOpError("has a forward function already: '")
+           << forwardName << "'";
   if (!function.getBody().hasOneBlock())
     return function.emitOpError("has no derivative: it is not one block");
   FailureOr<Wanted> wanted = choose(function);
@@ -154,11 +161,8 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
   for (StringAttr parameter : wanted->parameters)
     results.push_back(
         symbols.lookup<ml_program::GlobalOp>(parameter).getType());
-  SmallVector<Type> given;
-  for (Type type : function.getResultTypes())
-    if (hasGradient(type))
-      given.push_back(type);
-  if (results.empty() || given.empty())
+  bool hasResult = llvm::any_of(function.getResultTypes(), hasGradient);
+  if (results.empty() || !hasResult)
     return function.emitOpError("has no floating-point ")
            << (results.empty() ? "input" : "result");
 
@@ -176,7 +180,7 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
     (isLoad(op) ? reads : operations).push_back(&op);
   builder.setInsertionPoint(end);
 
-  Gradients gradients;
+  Gradients gradients(/*savesStates=*/save);
   for (unsigned index : wanted->inputs)
     gradients.want(body.getArgument(index));
   llvm::DenseMap<StringAttr, SmallVector<Value>> loads;
@@ -189,10 +193,13 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
   }
   gradients.follow(operations);
 
-  for (Value result : end->getOperands())
-    if (hasGradient(result.getType()))
-      gradients.add(builder, result,
-                    body.addArgument(result.getType(), result.getLoc()));
+  SmallVector<BlockArgument> given;
+  for (Value result : end->getOperands()) {
+    if (!hasGradient(result.getType()))
+      continue;
+    given.push_back(body.addArgument(result.getType(), result.getLoc()));
+    gradients.add(builder, result, given.back());
+  }
   if (failed(gradients.propagate(builder, operations))) {
     backward.erase();
     return failure();
@@ -219,9 +226,11 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
                   : gradient;
     returned.push_back(sum ? sum : createZeroLike(builder, loc, places[0]));
   }
+  SmallVector<Value> forwardResults(end->getOperands());
   end->setOperands(returned);
-  SmallVector<Type> inputs(function.getArgumentTypes());
-  inputs.append(given);
+  if (save)
+    saveForward(backward, given, forwardResults).setSymName(forwardName);
+  SmallVector<Type> inputs(body.getArgumentTypes());
   backward.setFunctionType(builder.getFunctionType(inputs, results));
   // Attributes are the forward's, of what it has; results are others.
   if (ArrayAttr attributes = backward.getArgAttrsAttr()) {
@@ -230,12 +239,7 @@ LogicalResult DifferentiatePass::differentiate(func::FuncOp function) {
     backward.setArgAttrsAttr(builder.getArrayAttr(extended));
   }
   backward.removeResAttrsAttr();
-  SmallVector<Operation *> all;
-  for (Operation &op : body.without_terminator())
-    all.push_back(&op);
-  for (Operation *op : llvm::reverse(all))
-    if (isOpTriviallyDead(op))
-      op->erase();
+  eraseDeadOps(body);
   return success();
 }
 

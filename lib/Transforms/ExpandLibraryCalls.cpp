@@ -3,7 +3,8 @@
 
 // -bfly-expand-library-calls: what a GPU's library does, on a CPU.
 //
-// Before: affine level, `bfly.library_transform`, `bfly.library_product`.
+// Before: affine level, `bfly.library_transform`, `bfly.library_product`,
+// `bfly.library_row_product`.
 // After: none is left. The definition stands for each, of a transform N^2 terms
 // a channel, added up in f64:
 //
@@ -116,6 +117,20 @@ private:
   LibraryProductOp op;
 };
 
+class LibraryRowProductExpansion : Definition {
+public:
+  LibraryRowProductExpansion(LibraryRowProductOp op) : Definition(op), op(op) {}
+
+  void expand();
+
+private:
+  /// The sum over the rows from dimension `dim` on, added to `sum`.
+  Value sumRows(unsigned dim, SmallVectorImpl<Value> &row, Value sum,
+                ValueRange at);
+
+  LibraryRowProductOp op;
+};
+
 } // namespace
 
 std::pair<Value, Value> LibraryTransformExpansion::loadTerm(ValueRange at) {
@@ -218,6 +233,58 @@ void LibraryProductExpansion::expand() {
   op.erase();
 }
 
+Value LibraryRowProductExpansion::sumRows(unsigned dim,
+                                          SmallVectorImpl<Value> &row,
+                                          Value sum, ValueRange at) {
+  auto a = cast<MemRefType>(op.getA().getType());
+  auto b = cast<MemRefType>(op.getB().getType());
+  int64_t heads = op.getHeads();
+  if (dim + 1 == a.getRank()) {
+    auto loadColumn = [&](Value buffer, MemRefType type, Value column) {
+      AffineMap map = AffineMap::get(2, 0,
+                                     builder.getAffineDimExpr(0) *
+                                             (type.getShape().back() / heads) +
+                                         builder.getAffineDimExpr(1));
+      Value head = heads > 1 ? at[0] : index(0);
+      SmallVector<Value> from(row.begin(), row.end());
+      from.push_back(affine::AffineApplyOp::create(builder, loc, map,
+                                                   ValueRange{head, column}));
+      return widen(load(buffer, from));
+    };
+    return add(sum, mul(loadColumn(op.getA(), a, at.drop_back().back()),
+                        loadColumn(op.getB(), b, at.back())));
+  }
+  affine::AffineForOp loop;
+  if (a.isDynamicDim(dim)) {
+    Value size = memref::DimOp::create(builder, loc, op.getA(), dim);
+    loop = affine::AffineForOp::create(
+        builder, loc, ValueRange(), builder.getConstantAffineMap(0), size,
+        builder.getSymbolIdentityMap(), 1, ValueRange(sum));
+  } else {
+    loop = affine::AffineForOp::create(builder, loc, 0, a.getDimSize(dim), 1,
+                                       ValueRange(sum));
+  }
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  row.push_back(loop.getInductionVar());
+  Value total = sumRows(dim + 1, row, loop.getRegionIterArgs().front(), at);
+  row.pop_back();
+  affine::AffineYieldOp::create(builder, loc, total);
+  return loop.getResult(0);
+}
+
+/// parallel h, o, i: for rows: sum += A[rows, h O + o] B[rows, h I + i]
+void LibraryRowProductExpansion::expand() {
+  Value zero = number(0);
+  // A size is a symbol outside of the loop alone.
+  auto outer = createParallel(builder, op.getY());
+  SmallVector<Value> at(outer.getIVs()), row;
+  Value sum = sumRows(0, row, zero, at);
+  Type type = cast<MemRefType>(op.getY().getType()).getElementType();
+  affine::AffineStoreOp::create(builder, loc, narrow(sum, type), op.getY(), at);
+  op.erase();
+}
+
 namespace {
 
 struct ExpandLibraryCallsPass
@@ -228,6 +295,8 @@ struct ExpandLibraryCallsPass
         LibraryTransformExpansion(transform).expand();
       else if (auto product = dyn_cast<LibraryProductOp>(op))
         LibraryProductExpansion(product).expand();
+      else if (auto product = dyn_cast<LibraryRowProductOp>(op))
+        LibraryRowProductExpansion(product).expand();
     });
   }
 };

@@ -989,6 +989,178 @@ func.func @f(%x: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
   return
 }
 
+// bfly.attention_stage_backward -----------------------------------------------
+
+// -----
+
+func.func @f(%v: tensor<2x8x0xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) : tensor<2x8x0xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x4611686018427387904x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) the number of elements of}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) : tensor<2x4611686018427387904x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x6x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) the number of tokens must be a power of two, got 6}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) : tensor<2x6x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x4x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) the gradients must have the shape and the compute type of the state, got 'tensor<2x4x4xf32>'}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) : tensor<2x8x4xf32>, tensor<2x4x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C1) the gradients must have the shape and the compute type of the state, got 'tensor<2x8x4xf64>'}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(0) heads(1) scale(1.0) : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf64>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C2) heads must divide the 4 channels, got 3}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(0) heads(3) scale(1.0) : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C3) 8 tokens have 3 stages, got stage 3}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(3) heads(1) scale(1.0) : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf64>) {
+  // expected-error @+1 {{(C4) weights 'tensor<3x4x4xf64>' do not compute in 'f32'}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf64>) stage(0) heads(1) scale(1.0) : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x3x3xf32>) {
+  // expected-error @+1 {{(C5) weights 'tensor<3x3x3xf32>' are none of (L, 4, 4), (L, 2, 2, 2) and (L, 2, 2)}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x3x3xf32>) stage(0) heads(2) scale(1.0) : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<2x4x4xf32>) {
+  // expected-error @+1 {{(C5) there are weights for 2 stages, but none for stage 2}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<2x4x4xf32>) stage(2) heads(1) scale(1.0) : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%v: tensor<2x8x4xf32>, %g: tensor<2x8x4xf32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{(C6) scale must be finite in 'f32', which it is computed in}}
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x4x4xf32>) stage(0) heads(1) scale(0x7FF0000000000000) : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x8x4xf32>
+  return
+}
+
+// bfly.row_product ------------------------------------------------------------
+
+// -----
+
+func.func @f(%a: tensor<4xf32>, %b: tensor<6xf32>) {
+  // expected-error @+1 {{(C1) a and b must be of one element type and agree in all dimensions but the last of at least 2, got 'tensor<4xf32>' and 'tensor<6xf32>'}}
+  %y = bfly.row_product %a, %b : tensor<4xf32>, tensor<6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x4xf32>, %b: tensor<16x6xf32>) {
+  // expected-error @+1 {{(C1) a and b must be of one element type and agree in all dimensions but the last of at least 2, got 'tensor<2x8x4xf32>' and 'tensor<16x6xf32>'}}
+  %y = bfly.row_product %a, %b : tensor<2x8x4xf32>, tensor<16x6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x4xf32>, %b: tensor<2x8x6xbf16>) {
+  // expected-error @+1 {{(C1) a and b must be of one element type and agree in all dimensions but the last of at least 2, got 'tensor<2x8x4xf32>' and 'tensor<2x8x6xbf16>'}}
+  %y = bfly.row_product %a, %b : tensor<2x8x4xf32>, tensor<2x8x6xbf16> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x4xf32>, %b: tensor<2x7x6xf32>) {
+  // expected-error @+1 {{(C1) a and b must be of one element type and agree in all dimensions but the last of at least 2, got 'tensor<2x8x4xf32>' and 'tensor<2x7x6xf32>'}}
+  %y = bfly.row_product %a, %b : tensor<2x8x4xf32>, tensor<2x7x6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x0xf32>, %b: tensor<2x8x6xf32>) {
+  // expected-error @+1 {{(C1) sizes must be at least 1}}
+  %y = bfly.row_product %a, %b : tensor<2x8x0xf32>, tensor<2x8x6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x4611686018427387904x4xf32>, %b: tensor<2x4611686018427387904x6xf32>) {
+  // expected-error @+1 {{(C4) the number of elements of}}
+  %y = bfly.row_product %a, %b : tensor<2x4611686018427387904x4xf32>, tensor<2x4611686018427387904x6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x4xf32>, %b: tensor<2x8x6xf32>) {
+  // expected-error @+1 {{(C2) heads must divide 4 and 6, got 4}}
+  %y = bfly.row_product %a, %b heads(4) : tensor<2x8x4xf32>, tensor<2x8x6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x4xf32>, %b: tensor<2x8x6xf32>) {
+  // expected-error @+1 {{(C2) heads must divide 4 and 6, got 0}}
+  %y = bfly.row_product %a, %b heads(0) : tensor<2x8x4xf32>, tensor<2x8x6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x4xf32>, %b: tensor<2x8x6xf32>) {
+  // expected-error @+1 {{(C3) the result must be 'tensor<2x2x3xf32>', or of 'f32', got 'tensor<4x6xf32>'}}
+  %y = bfly.row_product %a, %b heads(2) : tensor<2x8x4xf32>, tensor<2x8x6xf32> -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<2x8x4xbf16>, %b: tensor<2x8x6xbf16>) {
+  // expected-error @+1 {{(C3) the result must be 'tensor<4x6xf32>', or of 'bf16', got 'tensor<4x6xf16>'}}
+  %y = bfly.row_product %a, %b : tensor<2x8x4xbf16>, tensor<2x8x6xbf16> -> tensor<4x6xf16>
+  return
+}
+
 // bfly.kernel -----------------------------------------------------------------
 
 // -----
@@ -1172,6 +1344,11 @@ func.func @kernel_in_kernel(%x: tensor<4x8x4xf32>) -> tensor<4x8x4xf32> {
 
 // expected-error @below {{(P2) depth = 0: must be from 1 to 32}}
 #part = #bfly.gpu_dense<rows = 16, depth = 0>
+
+// -----
+
+// expected-error @below {{(P1) rows = 0: must be from 1 to 1048576}}
+#part = #bfly.gpu_rows<rows = 0>
 
 // -----
 
@@ -2021,6 +2198,72 @@ func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xf32>, %b: memref<4xf32>, %y: me
 func.func @f(%x: memref<2x4xf32>, %w: memref<5x4xbf16>, %y: memref<2x5xf32>) {
   // expected-error @+1 {{(C3) element types differ}}
   bfly.library_product %x, %w to %y : memref<2x4xf32>, memref<5x4xbf16> to memref<2x5xf32>
+  return
+}
+
+// bfly.library_row_product ----------------------------------------------------
+
+// -----
+
+func.func @f(%a: memref<2x?x4xf32>, %b: memref<2x6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static sizes in the default memory, got 'memref<2x?x4xf32>'}}
+  bfly.library_row_product %a, %b to %y heads 1 : memref<2x?x4xf32>, memref<2x6xf32> to memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4xf32>, %b: memref<2x6xf32, 3>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static sizes in the default memory, got 'memref<2x6xf32, 3>'}}
+  bfly.library_row_product %a, %b to %y heads 1 : memref<2x4xf32>, memref<2x6xf32, 3> to memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4xf32>, %b: memref<2x6xf32>, %y: memref<?x6xf32>) {
+  // expected-error @+1 {{(C1) needs whole buffers of static sizes in the default memory, got 'memref<?x6xf32>'}}
+  bfly.library_row_product %a, %b to %y heads 1 : memref<2x4xf32>, memref<2x6xf32> to memref<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4xf32>, %b: memref<2x6xf32>, %y: memref<4x5xf32>) {
+  // expected-error @+1 {{(C2) 'memref<2x4xf32>' and 'memref<2x6xf32>' have no product 'memref<4x5xf32>' of 1 heads}}
+  bfly.library_row_product %a, %b to %y heads 1 : memref<2x4xf32>, memref<2x6xf32> to memref<4x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4xf32>, %b: memref<2x6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{(C2) 'memref<2x4xf32>' and 'memref<2x6xf32>' have no product 'memref<4x6xf32>' of 4 heads}}
+  bfly.library_row_product %a, %b to %y heads 4 : memref<2x4xf32>, memref<2x6xf32> to memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4xf32>, %b: memref<3x6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{(C2) 'memref<2x4xf32>' and 'memref<3x6xf32>' have no product 'memref<4x6xf32>' of 1 heads}}
+  bfly.library_row_product %a, %b to %y heads 1 : memref<2x4xf32>, memref<3x6xf32> to memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4xf32>, %b: memref<2x6xbf16>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{(C3) element types differ}}
+  bfly.library_row_product %a, %b to %y heads 1 : memref<2x4xf32>, memref<2x6xbf16> to memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: memref<2x4xf32>, %b: memref<2x6xf32>, %y: memref<4x6xf16>) {
+  // expected-error @+1 {{(C3) element types differ}}
+  bfly.library_row_product %a, %b to %y heads 1 : memref<2x4xf32>, memref<2x6xf32> to memref<4x6xf16>
   return
 }
 

@@ -66,6 +66,17 @@ func.func @network(%x: tensor<?x8x4xf32>, %w: tensor<1x2x2x2xf32>) -> (tensor<?x
   return %y, %t#0, %m : tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x4xf32>
 }
 
+// CHECK-LABEL: func @gradients
+func.func @gradients(%v: tensor<?x8x4xbf16>, %g: tensor<?x8x4xf32>, %w: tensor<3x2x2x2xbf16>) -> (tensor<?x8x4xf32>, tensor<4x4xf32>, tensor<2x2x2xbf16>) {
+  // CHECK: bfly.attention_stage_backward %{{.*}}, %{{.*}} weights(%{{.*}}, %{{.*}} : tensor<3x2x2x2xbf16>) stage(2) heads(2) scale(1.000000e+00) : tensor<?x8x4xbf16>, tensor<?x8x4xf32> -> tensor<?x8x4xf32>
+  %r:3 = bfly.attention_stage_backward %v, %g weights(%w, %w : tensor<3x2x2x2xbf16>) stage(2) heads(2) scale(1.0) : tensor<?x8x4xbf16>, tensor<?x8x4xf32> -> tensor<?x8x4xf32>
+  // CHECK: bfly.row_product %{{.*}}, %{{.*}} : tensor<?x8x4xbf16>, tensor<?x8x4xbf16> -> tensor<4x4xf32>
+  %a = bfly.row_product %r#1, %v : tensor<?x8x4xbf16>, tensor<?x8x4xbf16> -> tensor<4x4xf32>
+  // CHECK: bfly.row_product %{{.*}}, %{{.*}} heads(2) : tensor<?x8x4xbf16>, tensor<?x8x4xbf16> -> tensor<2x2x2xbf16>
+  %b = bfly.row_product %r#2, %v heads(2) : tensor<?x8x4xbf16>, tensor<?x8x4xbf16> -> tensor<2x2x2xbf16>
+  return %r#0, %a, %b : tensor<?x8x4xf32>, tensor<4x4xf32>, tensor<2x2x2xbf16>
+}
+
 // CHECK-LABEL: func @schedule
 func.func @schedule(%x: tensor<4x8x4xf32>) -> tensor<4x4xf32> {
   // CHECK: bfly.kernel "mean" (%{{.*}} = %{{.*}}) plan [#bfly.cpu_slabs<channels = 32>] : (tensor<4x8x4xf32>) -> tensor<4x4xf32> {
@@ -173,6 +184,13 @@ func.func @library_product(%x: memref<?x6x4xf32>, %w: memref<5x4xf32>, %b: memre
   bfly.library_product %x, %w to %y : memref<?x6x4xf32>, memref<5x4xf32> to memref<?x6x5xf32>
   // CHECK: bfly.library_product %{{.*}}, %{{.*}} bias(%{{.*}} : memref<5xf32>) to %{{.*}} : memref<?x6x4xf32>, memref<5x4xf32> to memref<?x6x5xf32>
   bfly.library_product %x, %w bias(%b : memref<5xf32>) to %y : memref<?x6x4xf32>, memref<5x4xf32> to memref<?x6x5xf32>
+  return
+}
+
+// CHECK-LABEL: func @library_row_product
+func.func @library_row_product(%a: memref<?x6x4xbf16>, %b: memref<?x6x10xbf16>, %y: memref<2x2x5xf32>) {
+  // CHECK: bfly.library_row_product %{{.*}}, %{{.*}} to %{{.*}} heads 2 : memref<?x6x4xbf16>, memref<?x6x10xbf16> to memref<2x2x5xf32>
+  bfly.library_row_product %a, %b to %y heads 2 : memref<?x6x4xbf16>, memref<?x6x10xbf16> to memref<2x2x5xf32>
   return
 }
 

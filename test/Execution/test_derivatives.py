@@ -207,3 +207,27 @@ def test_butterfly_attention(rng, form, shared, plan):
             )[:3]
             results = run(differentiate(text, "attention", plan), *problem, g)
             check(results, wanted, tolerance(dtype, 1e-6 * reference.stages(n)), 1e-6)
+
+
+@on_every_target
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_saved_states(rng, dtype, plan):
+    """What the forward function returns after the result, the backward function takes instead of computing it again."""
+    for n, form in ((6, "dense"), (8, "per_head")):
+        heads, batch = 2, 3
+        problem = butterfly_problem(rng, batch, n, 4 * heads, heads, form, False, dtype)
+        g = normal(rng, dtype, *problem[0].shape)
+        text = attention_text(batch, n, 4 * heads, heads, problem[1].shape, dtype)
+        both = backward(text, "save=true")
+        y, *saved = run(compile(both, plan=plan, function="attention_forward"), *problem)
+        assert len(saved) == reference.stages(n) - 1
+        weights = "dense" if form == "dense" else "per_head"
+        given = [reference.load(array) for array in problem]
+        exact = reference.butterfly_attention(*given, heads, weights=weights)
+        bound = 2e-6 if dtype == "f32" else 1e-2
+        assert np.linalg.norm(reference.load(y) - exact) <= bound * np.linalg.norm(exact)
+        wanted = reference.butterfly_attention_vjp(reference.load(g), *given, heads, weights=weights)[:3]
+        results = run(compile(both, plan=plan, function="attention_backward"), *problem, g, *saved)
+        check(results, wanted, 10 * bound, 1e-6)
+        again = run(differentiate(text, "attention", plan), *problem, g)
+        assert all(one.tobytes() == other.tobytes() for one, other in zip(results, again))

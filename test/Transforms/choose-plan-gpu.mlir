@@ -182,7 +182,7 @@ func.func @fused_cufft(%x: tensor<4x60x64xf32>) -> tensor<4x60x64xf32> {
 // -----
 
 func.func @cublaslt_and_relu(%x: tensor<100x32xf32>, %w: tensor<64x32xf32>) -> tensor<100x64xf32> {
-  // expected-error @below {{(P1) name = "cuBLASLt": it does one bfly.linear without relu, not of f64, with rows of multiples of 16 bytes}}
+  // expected-error @below {{(P1) name = "cuBLASLt": it does one bfly.linear without relu, or one bfly.row_product, not of f64, with rows of multiples of 16 bytes}}
   %y = bfly.kernel "k" (%a = %x, %b = %w) plan [#bfly.library<name = "cuBLASLt">] : (tensor<100x32xf32>, tensor<64x32xf32>) -> tensor<100x64xf32> {
     %r = bfly.linear %a, %b relu : tensor<100x32xf32>, tensor<64x32xf32> -> tensor<100x64xf32>
     bfly.yield %r : tensor<100x64xf32>

@@ -2,6 +2,8 @@
 // RUN: not bfly-opt %S/differentiate.mlir -split-input-file -bfly-differentiate=function=none 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not bfly-opt %S/differentiate.mlir -split-input-file -bfly-differentiate=of=7 2>&1 | FileCheck %s --check-prefix=INPUT
 // RUN: not bfly-opt %S/differentiate.mlir -split-input-file -bfly-differentiate=of=v 2>&1 | FileCheck %s --check-prefix=PARAMETER
+// RUN: not bfly-opt %s -split-input-file -bfly-differentiate=save=true 2>&1 | FileCheck %s --check-prefix=FORWARD
+// FORWARD: has a forward function already: 'taken_forward'
 // NONE: has no function 'none' with a body
 // INPUT: has no floating-point input 7
 // PARAMETER: reads no floating-point parameter 'v'
@@ -118,5 +120,14 @@ func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
   return %x : tensor<2xf32>
 }
 func.func private @f_backward(%x: tensor<2xf32>) -> tensor<2xf32> {
+  return %x : tensor<2xf32>
+}
+
+// -----
+
+func.func @taken(%x: tensor<2xf32>) -> tensor<2xf32> {
+  return %x : tensor<2xf32>
+}
+func.func private @taken_forward(%x: tensor<2xf32>) -> tensor<2xf32> {
   return %x : tensor<2xf32>
 }

@@ -1,5 +1,6 @@
 // RUN: bfly-opt %s -split-input-file -bfly-differentiate | FileCheck %s
 // RUN: bfly-opt %s -split-input-file -bfly-differentiate=of=0 | FileCheck %s --check-prefix=FIRST
+// RUN: bfly-opt %s -split-input-file -bfly-differentiate=save=true | FileCheck %s --check-prefix=SAVE
 
 // The example of the pass's description: the forward stays.
 // CHECK-LABEL: func.func @f(
@@ -15,16 +16,17 @@ func.func @f(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
 
 // -----
 
-// Inputs, then parameters; of a static product the rows' sum is a product too.
+// Inputs, then parameters; the sum over the rows is an operation.
 // CHECK-LABEL: func.func @linear_backward(
 // CHECK-SAME: %[[X:.*]]: tensor<5x4xf32>, %[[G:.*]]: tensor<5x3xf32>) -> (tensor<5x4xf32>, tensor<3x4xf32>)
 // CHECK: %[[W:.*]] = ml_program.global_load_const @w
 // CHECK: %[[WT:.*]] = linalg.transpose ins(%[[W]]
 // CHECK: %[[GX:.*]] = bfly.linear %[[G]], %[[WT]]
-// CHECK: %[[GT:.*]] = linalg.transpose ins(%[[G]]
-// CHECK: %[[XT:.*]] = linalg.transpose ins(%[[X]]
-// CHECK: %[[GW:.*]] = bfly.linear %[[GT]], %[[XT]]
+// CHECK: %[[GW:.*]] = bfly.row_product %[[G]], %[[X]] : tensor<5x3xf32>, tensor<5x4xf32> -> tensor<3x4xf32>
 // CHECK: return %[[GX]], %[[GW]]
+// SAVE-LABEL: func.func @linear_forward(
+// SAVE-SAME: -> tensor<5x3xf32>
+// SAVE: bfly.linear
 // FIRST-LABEL: func.func @linear_backward(
 // FIRST-SAME: -> tensor<5x4xf32>
 ml_program.global private @w(#ml_program.extern<tensor<3x4xf32>>) : tensor<3x4xf32>
@@ -56,4 +58,66 @@ func.func @filter(%x: tensor<2x8x3xf32>, %p: tensor<3xf32>) -> tensor<2x8x3xf32>
     bfly.yield %a : complex<f32>
   }
   return %y : tensor<2x8x3xf32>
+}
+
+// -----
+
+// A stage's derivative is one operation, on the state that goes into it, stored as the input is; between stages the
+// gradient is in f32. Shared weights have the sum of the stages' gradients, rounded once; tokens of padding count in it.
+// CHECK-LABEL: func.func @attention_backward(
+// CHECK-SAME: %[[X:.*]]: tensor<?x3x4xbf16>, %[[Q:.*]]: tensor<1x2x2xbf16>, %[[K:.*]]: tensor<1x2x2xbf16>, %[[G:.*]]: tensor<?x3x4xbf16>)
+// CHECK-SAME: -> (tensor<?x3x4xbf16>, tensor<1x2x2xbf16>, tensor<1x2x2xbf16>)
+// CHECK: %[[V0:.*]] = tensor.pad %[[X]]
+// CHECK: %[[W0:.*]] = arith.extf %[[V0]]
+// CHECK: %[[W1:.*]] = bfly.attention_stage %[[W0]] weights(%[[Q]], %[[K]] {{.*}}) stage(0) heads(2)
+// CHECK: %[[V1:.*]] = arith.truncf %[[W1]]
+// CHECK: %[[G2:.*]] = tensor.pad %[[G]]
+// CHECK: %[[G1:.*]], %[[DQ1:.*]], %[[DK1:.*]] = bfly.attention_stage_backward %[[V1]], %[[G2]] weights(%[[Q]], %[[K]] : tensor<1x2x2xbf16>) stage(1) heads(2)
+// CHECK-SAME: : tensor<?x4x4xbf16>, tensor<?x4x4xbf16> -> tensor<?x4x4xf32>
+// CHECK: %[[R:.*]] = tensor.expand_shape %[[DQ1]]
+// CHECK: %[[V:.*]] = tensor.expand_shape %[[V1]]
+// CHECK: bfly.row_product %[[R]], %[[V]] : tensor<?x4x2x2xbf16>, tensor<?x4x2x2xbf16> -> tensor<2x2xf32>
+// CHECK: bfly.row_product {{.*}} -> tensor<2x2xf32>
+// CHECK: %[[G0:.*]], %[[DQ0:.*]], %[[DK0:.*]] = bfly.attention_stage_backward %[[V0]], %[[G1]] {{.*}} stage(0) heads(2)
+// CHECK-SAME: : tensor<?x4x4xbf16>, tensor<?x4x4xf32> -> tensor<?x4x4xbf16>
+// CHECK-COUNT-2: bfly.row_product
+// CHECK: %[[GQ:.*]] = arith.addf
+// CHECK: arith.truncf %[[GQ]] : tensor<1x2x2xf32> to tensor<1x2x2xbf16>
+// CHECK: %[[GX:.*]] = tensor.extract_slice %[[G0]]
+// CHECK: return %[[GX]]
+// With a forward function that saves, the state between the stages is its last result, as it is stored, and what the
+// backward function takes after the gradient of the result; the input is padded again.
+// SAVE-LABEL: func.func @attention_forward(
+// SAVE-SAME: %[[X:.*]]: tensor<?x3x4xbf16>, %[[Q:.*]]: tensor<1x2x2xbf16>, %[[K:.*]]: tensor<1x2x2xbf16>)
+// SAVE-SAME: -> (tensor<?x3x4xbf16>, tensor<?x4x4xbf16>)
+// SAVE: bfly.attention_stage {{.*}} stage(0)
+// SAVE: %[[V1:.*]] = arith.truncf
+// SAVE: bfly.attention_stage {{.*}} stage(1)
+// SAVE: %[[Y:.*]] = tensor.extract_slice
+// SAVE-NOT: bfly.butterfly_attention
+// SAVE: return %[[Y]], %[[V1]]
+// SAVE-LABEL: func.func @attention_backward(
+// SAVE-SAME: %{{.*}}: tensor<?x3x4xbf16>, %{{.*}}: tensor<1x2x2xbf16>, %{{.*}}: tensor<1x2x2xbf16>, %{{.*}}: tensor<?x3x4xbf16>, %[[S:.*]]: tensor<?x4x4xbf16>)
+// SAVE-NOT: bfly.attention_stage {{.*}} stage
+// SAVE: bfly.attention_stage_backward %[[S]]
+// SAVE: bfly.attention_stage_backward
+// FIRST-LABEL: func.func @attention_backward(
+// FIRST-NOT: bfly.row_product
+// FIRST: return
+func.func @attention(%x: tensor<?x3x4xbf16>, %q: tensor<1x2x2xbf16>, %k: tensor<1x2x2xbf16>) -> tensor<?x3x4xbf16> {
+  %y = bfly.butterfly_attention %x, %q, %k heads(2) : tensor<?x3x4xbf16>, tensor<1x2x2xbf16>
+  return %y : tensor<?x3x4xbf16>
+}
+
+// -----
+
+// Weights per head of each stage: sums for each head, and the stages' one after another.
+// CHECK-LABEL: func.func @per_head_backward(
+// CHECK-COUNT-2: bfly.attention_stage_backward
+// CHECK: %[[S:.*]] = bfly.row_product {{.*}} heads(2) : tensor<2x4x4xf32>, tensor<2x4x4xf32> -> tensor<2x2x2xf32>
+// CHECK: %[[ONE:.*]] = tensor.expand_shape %[[S]] {{\[\[}}0, 1], [2], [3]{{\]}} output_shape [1, 2, 2, 2]
+// CHECK: tensor.concat dim(0) %[[ONE]], %{{.*}} : (tensor<1x2x2x2xf32>, tensor<1x2x2x2xf32>) -> tensor<2x2x2x2xf32>
+func.func @per_head(%x: tensor<2x4x4xf32>, %q: tensor<2x2x2x2xf32>, %k: tensor<2x2x2x2xf32>) -> tensor<2x4x4xf32> {
+  %y = bfly.butterfly_attention %x, %q, %k heads(2) : tensor<2x4x4xf32>, tensor<2x2x2x2xf32>
+  return %y : tensor<2x4x4xf32>
 }

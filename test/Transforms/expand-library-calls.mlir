@@ -47,3 +47,20 @@ func.func @product(%x: memref<?x6x4xbf16>, %w: memref<5x4xbf16>, %b: memref<5xbf
   bfly.library_product %x, %w bias(%b : memref<5xbf16>) to %y : memref<?x6x4xbf16>, memref<5x4xbf16> to memref<?x6x5xbf16>
   return
 }
+
+// Rows of all sequences in order, of one head's columns.
+// CHECK-LABEL: func @row_product
+// CHECK-SAME: (%[[A:.*]]: memref<?x6x4xbf16>, %[[B:.*]]: memref<?x6x10xbf16>, %[[Y:.*]]: memref<2x2x5xf32>)
+// CHECK: affine.parallel (%[[H:.*]], %[[O:.*]], %[[I:.*]]) = (0, 0, 0) to (2, 2, 5) {
+// CHECK: %[[SUM:.*]] = affine.for %[[S:.*]] = 0 to %{{.*}} iter_args({{.*}}) -> (f64) {
+// CHECK: affine.for %[[R:.*]] = 0 to 6 iter_args({{.*}}) -> (f64) {
+// CHECK: %[[LEFT:.*]] = affine.apply {{.*}}(%[[H]], %[[O]])
+// CHECK: affine.load %[[A]][%[[S]], %[[R]], %[[LEFT]]]
+// CHECK: %[[RIGHT:.*]] = affine.apply {{.*}}(%[[H]], %[[I]])
+// CHECK: affine.load %[[B]][%[[S]], %[[R]], %[[RIGHT]]]
+// CHECK: %[[ROUNDED:.*]] = arith.truncf %[[SUM]] : f64 to f32
+// CHECK: affine.store %[[ROUNDED]], %[[Y]][%[[H]], %[[O]], %[[I]]]
+func.func @row_product(%a: memref<?x6x4xbf16>, %b: memref<?x6x10xbf16>, %y: memref<2x2x5xf32>) {
+  bfly.library_row_product %a, %b to %y heads 2 : memref<?x6x4xbf16>, memref<?x6x10xbf16> to memref<2x2x5xf32>
+  return
+}

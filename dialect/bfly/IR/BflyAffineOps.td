@@ -231,6 +231,43 @@ def Bfly_LibraryProductOp : Bfly_Op<"library_product"> {
   let hasVerifier = 1;
 }
 
+def Bfly_LibraryRowProductOp : Bfly_Op<"library_row_product"> {
+  let summary = "y = A^T B over all rows, by the machine's library";
+  let description = [{
+        Y[h, o, i] = sum_r A[r, h O + o] B[r, h I + i]
+
+    for H = `heads` heads, over rows r, all dimensions but the last, with sums in
+    f32, in an order that the sizes alone decide. It stands between kernels: the
+    host calls the library.
+
+    Lifespan: made by `-bfly-convert-schedule-to-affine` for a GPU; becomes a call
+    of `bflyCudaRowProduct` by `-bfly-convert-affine-to-gpu`, where the GPU is
+    emulated loops by `-bfly-expand-library-calls`.
+
+    Constraints:
+    - (C1) all are whole buffers in the default memory; but for the first
+      dimension of A and B all are static and at least 1
+    - (C2) A is (.., H O), B (.., H I), Y (H, O, I), or with one head (O, I)
+    - (C3) A and B are of one element type, Y of that or of f32
+
+    Example:
+    ```mlir
+    bfly.library_row_product %a, %b to %y heads 1
+        : memref<?x1024x256xbf16>, memref<?x1024x256xbf16> to memref<256x256xf32>
+    ```
+  }];
+  let arguments = (ins Arg<MemRefOf<[Bfly_MatrixElement]>, "A", [MemRead]>:$a,
+                       Arg<MemRefOf<[Bfly_MatrixElement]>, "B", [MemRead]>:$b,
+                       Arg<MemRefOf<[Bfly_MatrixElement]>, "Y", [MemWrite]>:$y,
+                       I64Attr:$heads);
+  let results = (outs);
+  let assemblyFormat = [{
+    $a `,` $b `to` $y `heads` $heads attr-dict
+    `:` type($a) `,` type($b) `to` type($y)
+  }];
+  let hasVerifier = 1;
+}
+
 // Matrix units ---------------------------------------------------------------
 
 def Bfly_MatrixProductOp : Bfly_Op<"matrix_product"> {

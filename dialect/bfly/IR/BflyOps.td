@@ -5,6 +5,7 @@
 #define BFLY_IR_BFLYOPS_TD
 
 include "bfly/IR/BflyGpuOps.td"
+include "bfly/IR/BflyGradientOps.td"
 include "bfly/IR/BflyHadamard.td"
 
 #endif // BFLY_IR_BFLYOPS_TD

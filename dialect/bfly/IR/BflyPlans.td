@@ -99,7 +99,7 @@ def Bfly_CpuAttentionAttr
     : Bfly_PlanPartAttr<"CpuAttention", "cpu_attention", ["pairs", "parallel"]> {
   let summary = "how a CPU runs the stages of attention";
   let description = [{
-    Read by the nest of attention's stages.
+    Read by the nests of attention's stages and of a stage's derivative.
 
     - `pairs`: of tokens, of a tile;
     - `parallel`: what is spread over the threads, the sequences of a `batch`, or
@@ -137,7 +137,8 @@ def Bfly_CpuPanelsAttr
 def Bfly_CpuDenseAttr : Bfly_PlanPartAttr<"CpuDense", "cpu_dense", ["rows"]> {
   let summary = "how a CPU cuts the rows of dense layers";
   let description = [{
-    Read by the nest of `bfly.linear`.
+    Read by the nests of `bfly.linear`, and of `bfly.row_product`, whose tiles
+    are of the result's rows.
 
     Constraints:
     - (P1) `rows`, of a tile, is from 1 to 2^20
@@ -210,7 +211,7 @@ def Bfly_GpuGridAttentionAttr
   let summary = "how a GPU runs a stage of attention as a phase";
   let description = [{
     The state is in memory between stages, and blocks take tiles of pairs for
-    some heads each.
+    some heads each. A stage's derivative is two such phases.
 
     - `columns`: of a unit's products at most, of heads padded to 8 columns;
     - `heads`: of a unit at most, where all heads share their weights;
@@ -289,6 +290,25 @@ def Bfly_GpuDenseAttr : Bfly_PlanPartAttr<"GpuDense", "gpu_dense", ["rows", "dep
   let assemblyFormat = "`<` `rows` `=` $rows `,` `depth` `=` $depth `>`";
 }
 
+def Bfly_GpuRowsAttr : Bfly_PlanPartAttr<"GpuRows", "gpu_rows", ["rows"]> {
+  let summary = "how a GPU adds up products over rows";
+  let description = [{
+    Read by the nest of `bfly.row_product`.
+
+    - `rows`: that a thread adds up for an element of the result; what threads
+      have is added up afterwards. A dynamic number of rows is one thread's.
+
+    Constraints:
+    - (P1) `rows` is from 1 to 2^20
+
+    ```mlir
+    #bfly.gpu_rows<rows = 256>
+    ```
+  }];
+  let parameters = (ins "int64_t":$rows);
+  let assemblyFormat = "`<` `rows` `=` $rows `>`";
+}
+
 def Bfly_LibraryAttr : Bfly_PlanPartAttr<"Library", "library", ["name"]> {
   let summary = "the library that does what a kernel holds";
   let description = [{
@@ -297,8 +317,8 @@ def Bfly_LibraryAttr : Bfly_PlanPartAttr<"Library", "library", ["name"]> {
 
     Constraints:
     - (P1) `name` is `"cuFFT"`, for a kernel of one `bfly.fft` or `bfly.ifft`; or
-      `"cuBLASLt"`, for one of one `bfly.linear` without relu, not of f64, whose
-      rows are multiples of 16 bytes
+      `"cuBLASLt"`, for one of one `bfly.linear` without relu or of one
+      `bfly.row_product`, not of f64, whose rows are multiples of 16 bytes
 
     ```mlir
     #bfly.library<name = "cuFFT">

@@ -15,6 +15,11 @@ namespace mlir::bfly {
 /// dL/dRe + i dL/dIm, and a gradient has the type of its value.
 class Gradients {
 public:
+  /// `savesStates`: a forward function will return what rules need, so that
+  /// they had better make it as the forward's own.
+  explicit Gradients(bool savesStates = false) : saves(savesStates) {}
+  bool savesStates() const { return saves; }
+
   /// Says that a gradient is wanted of `value`, if it has one.
   void want(Value value);
   /// Wants a gradient of all that is computed from what one is wanted of.
@@ -29,6 +34,7 @@ public:
   LogicalResult propagate(OpBuilder &builder, ArrayRef<Operation *> operations);
 
 private:
+  bool saves;
   llvm::DenseSet<Value> wanted;
   llvm::DenseMap<Value, Value> sums;
 };

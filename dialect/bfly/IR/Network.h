@@ -40,15 +40,20 @@ struct Network {
   SmallVector<AttentionStageOp> stages;
   /// Whether tokens are padded in the kernel.
   bool padded = false;
+  /// The derivatives of stages: one in a kernel.
+  SmallVector<AttentionStageBackwardOp> backward;
 
   // Dense layers.
 
   SmallVector<LinearOp> products;
+  SmallVector<RowProductOp> rowProducts;
   /// Elements of a row that goes in and comes out.
   int64_t rowElements = 0;
 
   int64_t getBatch() const { return sequence.getDimSize(0); }
   int64_t getChannels() const { return sequence.getDimSize(2); }
+  /// Whether there are stages of attention, or derivatives of such.
+  bool hasAttention() const { return !stages.empty() || !backward.empty(); }
   int64_t numStages() const { return static_cast<int64_t>(stages.size()); }
   int64_t getAttentionTokens() const;
   /// Of the type that is computed in.

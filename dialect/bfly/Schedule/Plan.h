@@ -38,6 +38,25 @@ struct LocalAttention {
 };
 LocalAttention getLocalAttention(int64_t headChannels);
 
+/// What nests and plans want to know of a stage of attention, or of its
+/// derivative.
+struct StageForm {
+  /// Of the state, which is (B, tokens, channels).
+  int64_t tokens, channels, heads;
+  /// Of the query, and of the key; null where scores are carried.
+  RankedTensorType weights;
+  Scoring scoring;
+  double scale;
+  /// Bytes of an element of the state where a GPU stores it: as the kernel's
+  /// own input, if the weights are of that type too.
+  int64_t storedBytes;
+  bool isBackward;
+
+  bool isPerHead() const;
+};
+StageForm getForm(AttentionStageOp first);
+StageForm getForm(AttentionStageBackwardOp op);
+
 /// How a GPU's unit computes a stage as a phase: the products of a tile of
 /// pairs for a group of heads, or for a chunk of one head's columns.
 struct GridAttention {
@@ -49,18 +68,15 @@ struct GridAttention {
   /// Channels that a projection is over, the depth of a step and the steps.
   int64_t span, stepDepth, steps;
   /// Parts of a pair in the state; of f32 with its difference, which would be
-  /// rounded, or overflow, in 16 bits.
-  int64_t parts;
+  /// rounded, or overflow, in 16 bits. A derivative has a second product, over
+  /// three parts: the gradients of both queries and of the pair's key.
+  int64_t parts, mostParts;
 
-  /// Bytes of a step of the products.
+  /// Bytes of a step of the products, of the widest.
   int64_t getSlotBytes(int64_t threads, int64_t elementBytes) const;
 };
-GridAttention getGridAttention(AttentionStageOp first,
+GridAttention getGridAttention(const StageForm &form,
                                GpuGridAttentionAttr plan);
-
-/// Bytes of an element of the state where a GPU stores it, from `first` on: as
-/// the kernel's own input, if the weights are of that type too.
-int64_t getStoredBytes(AttentionStageOp first);
 
 /// Whether `pad` appends zeros to the tokens and does nothing else, and whether
 /// `slice` keeps the first tokens and all of the rest: attention's kernels hold

@@ -94,8 +94,13 @@ def DifferentiatePass : Pass<"bfly-differentiate", "::mlir::ModuleOp"> {
     @f and then the gradient of each floating-point result, in their orders, and
     returns the gradient of each floating-point input (of a number a tensor of
     rank 0) and then of each floating-point parameter (external
-    `ml_program.global`) that @f loads, in the order of their declaration. `of` chooses among them. Nothing else is
-    saved: what the rules need of the forward's values is computed again, and a
+    `ml_program.global`) that @f loads, in the order of their declaration. `of`
+    chooses among them. Nothing else is
+    saved: what the rules need of the forward's values is computed again, unless
+    `save` asks for a forward function @f_forward, which returns the results of
+    @f and then what was costly of those values, the states between the stages
+    of attention and the results of mixers and products, as @f_backward takes
+    them after its other arguments: a training step calls these two. A
     parameter that they do not need is not read, so that a compiled backward
     function does not take it.
     Gradients of complex numbers are dL/dRe + i dL/dIm. Where nothing of an input
@@ -132,6 +137,9 @@ def DifferentiatePass : Pass<"bfly-differentiate", "::mlir::ModuleOp"> {
     ListOption<"of", "of", "std::string",
                "numbers of inputs and names of parameters that get gradients; "
                "all where none is given">,
+    Option<"save", "save", "bool", /*default=*/"false",
+           "make a forward function too, @f_forward, which returns what the "
+           "backward function takes after its other arguments">,
   ];
 }
 

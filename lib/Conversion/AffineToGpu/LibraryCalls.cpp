@@ -69,27 +69,53 @@ public:
 
 } // namespace
 
+/// Rows of a buffer, all its dimensions but the last.
+static Value getRows(LibraryCall &call, Operation *op, Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  int64_t inner = 1;
+  for (int64_t size : type.getShape().drop_front().drop_back())
+    inner *= size;
+  OpBuilder builder(op);
+  return arith::MulIOp::create(builder, op->getLoc(), call.getSize(buffer, 0),
+                               call.constant(call.i64, inner));
+}
+
+/// As the C API numbers types.
+static Value getTypeNumber(LibraryCall &call, Value buffer) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  return call.constant(call.i32, element.isF32()    ? 1
+                                 : element.isBF16() ? 2
+                                                    : 3);
+}
+
 /// A product that the runtime has cuBLASLt do.
 static void callLibrary(LibraryProductOp op) {
   LibraryCall call(op);
-  auto x = cast<MemRefType>(op.getX().getType());
   auto weight = cast<MemRefType>(op.getWeight().getType());
-  int64_t inner = 1;
-  for (int64_t size : x.getShape().drop_front().drop_back())
-    inner *= size;
-  OpBuilder builder(op);
-  Value rows =
-      arith::MulIOp::create(builder, op.getLoc(), call.getSize(op.getX(), 0),
-                            call.constant(call.i64, inner));
-  // As the C API numbers types.
-  Type element = x.getElementType();
-  int64_t type = element.isF32() ? 1 : element.isBF16() ? 2 : 3;
+  Value rows = getRows(call, op, op.getX());
   call.replace("bflyCudaLinear",
                {call.getPointer(op.getX()), call.getPointer(op.getWeight()),
                 call.getPointer(op.getBias()), call.getPointer(op.getY()), rows,
                 call.constant(call.i64, weight.getDimSize(1)),
                 call.constant(call.i64, weight.getDimSize(0)),
-                call.constant(call.i32, type), call.constant(call.i32, 0)});
+                getTypeNumber(call, op.getX()), call.constant(call.i32, 0)});
+}
+
+/// The same over the rows.
+static void callLibrary(LibraryRowProductOp op) {
+  LibraryCall call(op);
+  int64_t heads = op.getHeads();
+  auto columns = [&](Value buffer) {
+    auto type = cast<MemRefType>(buffer.getType());
+    return call.constant(call.i64, type.getShape().back() / heads);
+  };
+  Value rows = getRows(call, op, op.getA());
+  call.replace("bflyCudaRowProduct",
+               {call.getPointer(op.getA()), call.getPointer(op.getB()),
+                call.getPointer(op.getY()), rows, columns(op.getA()),
+                columns(op.getB()), call.constant(call.i64, heads),
+                getTypeNumber(call, op.getA()),
+                getTypeNumber(call, op.getY())});
 }
 
 /// A transform that the runtime has cuFFT do.
@@ -117,6 +143,8 @@ void mlir::bfly::callLibraries(func::FuncOp function) {
     if (auto transform = dyn_cast<LibraryTransformOp>(op))
       callLibrary(transform);
     else if (auto product = dyn_cast<LibraryProductOp>(op))
+      callLibrary(product);
+    else if (auto product = dyn_cast<LibraryRowProductOp>(op))
       callLibrary(product);
   });
 }

@@ -101,14 +101,18 @@ static LogicalResult convertKernel(KernelOp kernel) {
     operands.push_back(*buffer);
   }
   Operation *byLibrary = getLibraryOp(kernel);
+  auto buffer = [&](Value argument) {
+    return argument ? operands[cast<BlockArgument>(argument).getArgNumber()]
+                    : Value();
+  };
   if (isa_and_nonnull<FftOp, IfftOp>(byLibrary)) {
     emitLibraryTransform(builder, kernel, byLibrary, operands.front(),
                          operands.back());
+  } else if (auto product = dyn_cast_or_null<RowProductOp>(byLibrary)) {
+    LibraryRowProductOp::create(builder, loc, buffer(product.getA()),
+                                buffer(product.getB()), operands.back(),
+                                product.getHeads());
   } else if (auto linear = dyn_cast_or_null<LinearOp>(byLibrary)) {
-    auto buffer = [&](Value argument) {
-      return argument ? operands[cast<BlockArgument>(argument).getArgNumber()]
-                      : Value();
-    };
     LibraryProductOp::create(builder, loc, buffer(linear.getInput()),
                              buffer(linear.getWeight()),
                              buffer(linear.getBias()), operands.back());

@@ -82,8 +82,11 @@ public:
     add<arith::TruncFOp, emitAttentionChain<false>, emitAttentionChain<true>>();
     add<FoldWeightsOp, emitFoldWeights>();
     add<ProjectOp, emitLoneProject>();
+    add<AttentionStageBackwardOp, emitAttentionBackwardOnCPU,
+        emitAttentionBackwardOnGPU>();
 
     add<LinearOp, emitLinearOnCPU, emitLinearOnGPU>();
+    add<RowProductOp, emitRowProductOnCPU, emitRowProductOnGPU>();
     add<LayerNormOp, emitLayerNormOnCPU, emitLayerNormOnGPU>();
     add<MeanOp, emitMean>();
     add<HadamardOp, emitHadamard>();
@@ -100,6 +103,9 @@ private:
     if constexpr (std::is_invocable_r_v<LogicalResult, decltype(emit),
                                         KernelEmitter &, Operation *>)
       return emit(emitter, op);
+    else if constexpr (std::is_invocable_r_v<LogicalResult, decltype(emit),
+                                             KernelEmitter &, OpTy>)
+      return emit(emitter, cast<OpTy>(op));
     else
       emit(emitter, cast<OpTy>(op));
     return success();

@@ -28,6 +28,14 @@ LogicalResult emitElementwise(KernelEmitter &emitter, Operation *op);
 
 void emitHadamard(KernelEmitter &emitter, HadamardOp op);
 
+void emitAttentionBackwardOnCPU(KernelEmitter &emitter,
+                                AttentionStageBackwardOp op);
+LogicalResult emitAttentionBackwardOnGPU(KernelEmitter &emitter,
+                                         AttentionStageBackwardOp op);
+
+void emitRowProductOnCPU(KernelEmitter &emitter, RowProductOp op);
+void emitRowProductOnGPU(KernelEmitter &emitter, RowProductOp op);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_NESTTABLE_H

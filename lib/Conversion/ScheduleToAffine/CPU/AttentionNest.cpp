@@ -8,7 +8,6 @@
 // stride.
 
 #include "CPU/AttentionNest.h"
-#include "CPU/WeightsNest.h"
 
 #include "bfly/Schedule/Plan.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -17,28 +16,23 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-AttentionNest::AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
-                             AttentionChain chain)
-    : emitter(emitter), nest(nest), chain(chain) {
+static int64_t getTokens(const AttentionChain &chain) {
   AttentionStageOp first = chain.stages.front();
-  RankedTensorType type = first.getState().getType();
-  tokens = type.getDimSize(1);
-  channels = type.getDimSize(2);
-  heads = first.getHeads();
-  headChannels = channels / heads;
-  input = emitter.getBuffer(chain.source);
-  output = emitter.getBuffer(chain.result);
-  inputTokens = cast<MemRefType>(input.getType()).getDimSize(1);
-  outputTokens = cast<MemRefType>(output.getType()).getDimSize(1);
-  tile = std::min(tokens / 2, emitter.getPlan<CpuAttentionAttr>().getPairs());
-  constantGeometry = chain.isWhole();
+  return first.getState().getType().getDimSize(1);
 }
 
-Panels AttentionNest::pack(Value weights, bool transpose) {
-  return {packPanels(nest, emitter.getBuffer(weights), transpose,
-                     getPanelWidth(emitter)),
-          isPerHead(cast<ShapedType>(weights.getType()), channels)};
-}
+AttentionNest::AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
+                             AttentionChain chain)
+    : HeadProducts(emitter, nest,
+                   std::min(getTokens(chain) / 2,
+                            emitter.getPlan<CpuAttentionAttr>().getPairs()),
+                   chain.stages.front().getState().getType().getDimSize(2),
+                   chain.stages.front().getHeads()),
+      chain(chain), input(emitter.getBuffer(chain.source)),
+      output(emitter.getBuffer(chain.result)), tokens(getTokens(chain)),
+      inputTokens(cast<MemRefType>(input.getType()).getDimSize(1)),
+      outputTokens(cast<MemRefType>(output.getType()).getDimSize(1)),
+      constantGeometry(chain.isWhole()) {}
 
 void AttentionNest::emitStage(AttentionStageOp stage, AffineExpr number,
                               AffineExpr source, AffineExpr target,
@@ -138,13 +132,16 @@ void AttentionNest::emitSequence(AffineExpr batch, bool parallelTiles) {
 }
 
 void AttentionNest::emit() {
+  std::optional<int64_t> only;
+  if (chain.stages.size() == 1)
+    only = chain.stages.front().getStage();
   for (AttentionStageOp stage : chain.stages) {
     for (auto [index, weight] : llvm::enumerate(stage.getWeights())) {
       // Everything multiplies by W^T, but the second link of a chain.
       bool transpose = !(stage.getScoring() == Scoring::Chained && index == 0);
       auto [it, isNew] = panels.insert({{weight, transpose}, Panels()});
       if (isNew)
-        it->second = pack(weight, transpose);
+        it->second = pack(weight, transpose, only);
     }
   }
   if (chain.image && !emitter.findBuffer(chain.image))

@@ -10,24 +10,18 @@
 
 #include "AttentionChain.h"
 #include "AttentionStage.h"
+#include "CPU/HeadProducts.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::bfly {
 
-/// Weights in panels.
-struct Panels {
-  Value packed;
-  bool perHead = false;
-};
-
-class AttentionNest {
+class AttentionNest : HeadProducts {
 public:
   AttentionNest(KernelEmitter &emitter, NestBuilder &nest,
                 AttentionChain chain);
   void emit();
 
 private:
-  Panels pack(Value weights, bool transpose);
   void emitSequence(AffineExpr batch, bool parallelTiles);
   void loadState(AffineExpr batch, bool parallel);
   void storeState(AffineExpr batch, AffineExpr buffer, bool parallel);
@@ -36,12 +30,6 @@ private:
   void emitTile(AttentionStageOp stage, AffineExpr number,
                 AffineExpr firstPair);
 
-  /// a (tile, depth) times the stage's matrix, or each head's.
-  void project(Value a, const Panels &weights, AffineExpr number, Value result);
-  void multiply(Value a, AffineExpr column, int64_t depth,
-                const Panels &weights, AffineExpr number, AffineExpr head,
-                AffineExpr firstRow, Value result, AffineExpr resultColumn,
-                int64_t resultColumns);
   /// scores[0] = s_j and scores[1] = s_p of one head, over the tile.
   void score(AttentionStageOp stage, AffineExpr head);
   void mix(AffineExpr head);
@@ -62,12 +50,9 @@ private:
     return constantGeometry ? pair + tokens / 2 : rowOfPartner(pair);
   }
 
-  KernelEmitter &emitter;
-  NestBuilder &nest;
   AttentionChain chain;
   Value input, output;
-  int64_t tokens, channels, heads, headChannels, inputTokens, outputTokens;
-  int64_t tile;
+  int64_t tokens, inputTokens, outputTokens;
   bool constantGeometry;
   /// Panels of the stages' weights, by weight tensor and role.
   llvm::MapVector<std::pair<Value, unsigned>, Panels> panels;

@@ -11,13 +11,13 @@ using namespace mlir::bfly;
 // State ----------------------------------------------------------------------
 
 StateImage::StateImage(NestBuilder &nest, const GridAttentionTiling &tiling,
-                       int64_t buffers)
-    : ChannelAccess(nest), tiling(tiling), buffers(buffers) {
+                       int64_t buffers, int64_t parts)
+    : ChannelAccess(nest), tiling(tiling), buffers(buffers), parts(parts) {
   int64_t steps = tiling.steps * (tiling.perHead ? tiling.groups : 1);
-  image = nest.allocateGlobal(tiling.tiles.count,
-                              {buffers, steps, tiling.parts, tiling.warpgroups,
-                               8, tiling.stepDepth / 8, 8, 8},
-                              tiling.elementType);
+  image = nest.allocateGlobal(
+      tiling.tiles.count,
+      {buffers, steps, parts, tiling.warpgroups, 8, tiling.stepDepth / 8, 8, 8},
+      tiling.elementType);
 }
 
 SmallVector<AffineExpr> StateImage::indices(AffineExpr tile, AffineExpr buffer,
@@ -59,7 +59,7 @@ Value StateImage::getOperand(AffineExpr tile, AffineExpr buffer,
                              tiling.perHead ? group * tiling.steps : zero};
   at.append(6, zero);
   return nest.window(image, at,
-                     {1, 1, tiling.steps, tiling.parts, tiling.warpgroups, 8,
+                     {1, 1, tiling.steps, parts, tiling.warpgroups, 8,
                       tiling.stepDepth / 8, 8, 8},
                      7);
 }
@@ -156,16 +156,16 @@ void StateImage::pack(Value input, int64_t stride) {
 
 WeightImage::WeightImage(NestBuilder &nest, const GridAttentionTiling &tiling,
                          Value query, Value key, int64_t firstStage,
-                         int64_t count)
+                         int64_t count, bool transposed)
     : ChannelAccess(nest), tiling(tiling), query(query), key(key),
       sharedByStages(cast<MemRefType>(query.getType()).getDimSize(0) == 1),
-      first(sharedByStages ? 0 : firstStage) {
+      first(sharedByStages ? 0 : firstStage), transposed(transposed) {
   image =
       nest.allocateGlobal(nest.builder.getIndexAttr(sharedByStages ? 1 : count),
                           {tiling.groups * tiling.chunks, tiling.steps, 2,
                            tiling.columns / 8, tiling.stepDepth / 8, 8, 8},
                           tiling.elementType);
-  width = getWidth({query, image}, {tiling.span});
+  width = transposed ? 1 : getWidth({query, image}, {tiling.span});
 }
 
 void WeightImage::pack() {
@@ -233,6 +233,8 @@ WeightImage::Place WeightImage::getPlace(ArrayRef<AffineExpr> unit,
   place.from = getMatrix(nest, query, unit[0] + first, head);
   place.from.append(
       {tiling.perHead ? channel : head * headChannels + channel, depth});
+  if (transposed)
+    std::swap(place.from.end()[-1], place.from.end()[-2]);
   return place;
 }
 

@@ -23,7 +23,11 @@ namespace mlir::bfly {
 class StateImage : ChannelAccess {
 public:
   StateImage(NestBuilder &nest, const GridAttentionTiling &tiling,
-             int64_t buffers);
+             int64_t buffers)
+      : StateImage(nest, tiling, buffers, tiling.parts) {}
+  /// With other parts of a pair, which are stored one by one.
+  StateImage(NestBuilder &nest, const GridAttentionTiling &tiling,
+             int64_t buffers, int64_t parts);
 
   /// A phase that fills the first buffer with pairs of rows `stride` apart of
   /// `input`; tokens that it lacks are zeros.
@@ -33,17 +37,17 @@ public:
                  int64_t part, AffineExpr position, int64_t width);
   void storePair(Value first, Value partner, AffineExpr tile, AffineExpr buffer,
                  AffineExpr row, AffineExpr position);
+  /// The indices of one part of a pair, from `position` on.
+  SmallVector<AffineExpr> indices(AffineExpr tile, AffineExpr buffer,
+                                  AffineExpr row, int64_t part,
+                                  AffineExpr position);
   /// A group's operand of a product: (steps, parts, pairs, depth).
   Value getOperand(AffineExpr tile, AffineExpr buffer, AffineExpr group);
   Value getMemory() const { return image; }
 
 private:
-  SmallVector<AffineExpr> indices(AffineExpr tile, AffineExpr buffer,
-                                  AffineExpr row, int64_t part,
-                                  AffineExpr position);
-
   const GridAttentionTiling &tiling;
-  int64_t buffers;
+  int64_t buffers, parts;
   Value image;
 };
 
@@ -51,12 +55,14 @@ private:
 ///
 ///   image[stage][chunk][step][which][n floordiv 8][k floordiv 8][8][8]
 ///
-/// holds the weights of the query (0) and of the key (1).
+/// holds the weights of the query (0) and of the key (1), or where they are
+/// `transposed` their transposes.
 class WeightImage : ChannelAccess {
 public:
   /// Of the stages from `firstStage` on, `count` of them.
   WeightImage(NestBuilder &nest, const GridAttentionTiling &tiling, Value query,
-              Value key, int64_t firstStage, int64_t count);
+              Value key, int64_t firstStage, int64_t count,
+              bool transposed = false);
 
   /// A phase that fills it.
   void pack();
@@ -78,6 +84,7 @@ private:
   bool sharedByStages;
   /// The first of the weights' stages that is packed.
   int64_t first;
+  bool transposed;
   int64_t width;
   Value image;
 };

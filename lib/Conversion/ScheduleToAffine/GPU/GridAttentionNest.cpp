@@ -21,7 +21,7 @@ GridAttentionNest::GridAttentionNest(NestBuilder &nest,
     : ChannelAccess(nest), firstStage(first.getStage()), count(count),
       slots(plan.getSlots()), scale(first.getScale().convertToDouble()),
       input(input), query(query), key(key), output(output),
-      tiling(nest, plan, first, input, elementType) {}
+      tiling(nest, plan, getForm(first), input, elementType) {}
 
 // Scores ---------------------------------------------------------------------
 

@@ -9,22 +9,16 @@
 using namespace mlir;
 using namespace mlir::bfly;
 
-static RankedTensorType getStateType(AttentionStageOp stage) {
-  return stage.getState().getType();
-}
-
 GridAttentionTiling::GridAttentionTiling(NestBuilder &nest,
                                          GpuGridAttentionAttr plan,
-                                         AttentionStageOp stage, Value input,
+                                         const StageForm &form, Value input,
                                          FloatType elementType)
-    : GridAttention(getGridAttention(stage, plan)), elementType(elementType),
-      pairDifference(stage.getScoring() == Scoring::PairDifference),
-      tokens(getStateType(stage).getDimSize(1)),
-      channels(getStateType(stage).getDimSize(2)), heads(stage.getHeads()),
+    : GridAttention(getGridAttention(form, plan)), elementType(elementType),
+      pairDifference(form.scoring == Scoring::PairDifference),
+      tokens(form.tokens), channels(form.channels), heads(form.heads),
       headChannels(channels / heads),
       warpgroups(nest.blockThreads / kWarpgroup), tilePairs(64 * warpgroups),
       tiles(nest, input, tokens / 2, tilePairs) {
-  hasUnits = !elementType.isF32() && getMachine(stage).usesMatrixUnits();
   storesDifference = parts == 3;
   if (storesDifference)
     products = {0, 0, 1, 0, 2, 1};

@@ -14,10 +14,10 @@
 namespace mlir::bfly {
 
 struct GridAttentionTiling : GridAttention {
-  /// For a network of stages like `stage`, of `input` (B, tokens, D), whose
-  /// state is stored in `elementType`.
+  /// For stages of a form, of `input` (B, tokens, D), whose state is stored in
+  /// `elementType`.
   GridAttentionTiling(NestBuilder &nest, GpuGridAttentionAttr plan,
-                      AttentionStageOp stage, Value input,
+                      const StageForm &form, Value input,
                       FloatType elementType);
 
   /// Adds "the pair exists" where it may not.
@@ -33,8 +33,6 @@ struct GridAttentionTiling : GridAttention {
 
   FloatType elementType;
   bool pairDifference, storesDifference;
-  /// Whether matrix units multiply.
-  bool hasUnits;
   int64_t tokens, channels, heads, headChannels;
   /// A tile is 64 pairs for each warpgroup; pairs are counted over all
   /// sequences.

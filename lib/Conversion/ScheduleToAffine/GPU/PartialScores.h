@@ -29,6 +29,11 @@ public:
              AffineExpr firstPair, int64_t firstColumn, int64_t columns,
              function_ref<Value(int64_t, int64_t)> query,
              function_ref<Value(int64_t)> kappa, bool accumulate);
+  /// A quarter of a sum, as `sum` adds them up.
+  void storeQuarter(Value value, ArrayRef<AffineExpr> leading,
+                    AffineExpr quarter, AffineExpr pair) {
+    nest.store(value, buffer, indices(leading, quarter, pair));
+  }
   /// The sum over the columns.
   Value sum(ArrayRef<AffineExpr> leading, AffineExpr pair);
 
