@@ -6,6 +6,10 @@
 # libraries of the dialect and its passes.
 if(BFLY_STATIC)
   install(TARGETS bfly LIBRARY DESTINATION bfly COMPONENT wheel EXCLUDE_FROM_ALL)
+  get_target_property(kind bfly_torch TYPE)
+  if(kind STREQUAL SHARED_LIBRARY)
+    install(TARGETS bfly_torch LIBRARY DESTINATION bfly COMPONENT wheel EXCLUDE_FROM_ALL)
+  endif()
   install(TARGETS bfly-opt bfly-run bfly-lsp-server
           RUNTIME DESTINATION bfly/bin COMPONENT wheel EXCLUDE_FROM_ALL)
   get_filename_component(libomp ${BFLY_LIBOMP} REALPATH)

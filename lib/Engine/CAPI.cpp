@@ -56,7 +56,7 @@ void mlir::bfly::keepError(std::string message) {
 
 static void keep(llvm::Error error) { lastError = toString(std::move(error)); }
 
-static char *copyText(StringRef text) {
+char *mlir::bfly::copyText(StringRef text) {
   char *copy = static_cast<char *>(std::malloc(text.size() + 1));
   if (!copy) {
     lastError = "out of memory";

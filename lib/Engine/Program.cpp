@@ -18,6 +18,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -98,6 +99,44 @@ static LogicalResult forgetIndexingMaps(ModuleOp module) {
   return isAnew ? verify(module) : success();
 }
 
+/// Puts the backward function in the place of what the module shows.
+llvm::Error Program::differentiate() {
+  const Derivative &derivative = *sourceOptions.derivative;
+  std::vector<std::string> names;
+  for (auto function : module->getOps<func::FuncOp>())
+    if (function.isPublic() && !function.isExternal())
+      names.push_back(function.getName().str());
+  std::string wanted = derivative.function;
+  if (wanted.empty() && names.size() == 1)
+    wanted = names.front();
+  if (wanted.empty() || !llvm::is_contained(names, wanted))
+    return makeError(name + ": " +
+                     (names.empty() ? "there is no public function with a body"
+                      : wanted.empty()
+                          ? "which function? There are "
+                          : "there is no public function " + quote(wanted) +
+                                " with a body, but ") +
+                     llvm::join(names, ", "));
+
+  DiagnosticCollector diagnostics(context.get());
+  DifferentiatePassOptions options;
+  options.function = wanted;
+  SmallVector<StringRef> of;
+  StringRef(derivative.of).split(of, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef value : of)
+    options.of.push_back(value.trim().str());
+  PassManager manager(context.get());
+  // Calls have no rule; their bodies have.
+  manager.addPass(createInlinerPass({}, [](OpPassManager &) {}));
+  manager.addPass(createDifferentiatePass(options));
+  if (failed(manager.run(*module)))
+    return diagnostics.take(name + ": its derivative cannot be made");
+  for (auto function : module->getOps<func::FuncOp>())
+    if (function.getName() != wanted + "_backward" && !function.isExternal())
+      function.setPrivate();
+  return llvm::Error::success();
+}
+
 /// Makes parameters arguments, and lists what there is.
 llvm::Error Program::prepare() {
   DiagnosticCollector diagnostics(context.get());
@@ -105,6 +144,9 @@ llvm::Error Program::prepare() {
     return diagnostics.take(name + ": cannot be parsed");
   if (llvm::Error error = checkSizes(*module))
     return error;
+  if (sourceOptions.derivative)
+    if (llvm::Error error = differentiate())
+      return error;
   for (auto global : module->getOps<ml_program::GlobalOp>())
     if (isa_and_nonnull<ml_program::ExternAttr>(global.getValueAttr()))
       parameters.push_back(global.getName().str());

@@ -10,6 +10,8 @@
 
     print(bfly.tune("layer.mlir", [x], {"w": w}).text)           # how good its plans are on this machine
 
+    backward = bfly.compile(bfly.differentiate("layer.mlir"))    # its gradients; bfly.torch trains with them
+
     y = bfly.spectral_filter(x, w_base, w1, b1, w2, b2, bias)    # FFTNet's mixer
     y = bfly.butterfly_attention(x, wq, wk, heads=8)             # FFT-IA's
 
@@ -19,6 +21,7 @@ which names the argument. `bfly.reference` has the definitions in NumPy; it work
 """
 
 from ._cache import CacheInfo, cache_info, clear_cache
+from ._derivative import differentiate
 from ._errors import BflyError
 from ._kernel import Kernel, Value, compile, is_available, version
 from ._mixers import butterfly_attention, spectral_filter
@@ -35,6 +38,7 @@ __all__ = [
     "cache_info",
     "clear_cache",
     "compile",
+    "differentiate",
     "is_available",
     "spectral_filter",
     "tune",

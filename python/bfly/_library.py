@@ -64,6 +64,7 @@ _FUNCTIONS = {
     "bfly_free": (None, [c_void_p]),
     "bfly_compile": (c_void_p, [c_char_p, c_size_t, c_char_p, POINTER(CompileOptions)]),
     "bfly_compile_file": (c_void_p, [c_char_p, POINTER(CompileOptions)]),
+    "bfly_differentiate": (c_void_p, [c_char_p, c_size_t, c_char_p, c_char_p, c_char_p]),
     "bfly_kernel_destroy": (None, [c_void_p]),
     "bfly_kernel_name": (c_char_p, [c_void_p]),
     "bfly_kernel_is_from_cache": (c_int32, [c_void_p]),
@@ -106,13 +107,19 @@ def _candidates():
     return [here / "libbfly.so", here.parents[1] / "lib" / "libbfly.so"]
 
 
-@functools.lru_cache(maxsize=1)
-def _load():
+def library_path():
+    """Where the library is. BflyError if it is nowhere."""
     candidates = _candidates()
     path = next((path for path in candidates if path.exists()), None)
     if path is None:
         places = " nor ".join(map(str, candidates))
         raise BflyError(f"libbfly.so is neither in {places}: build it, or name it in BFLY_LIBRARY")
+    return path
+
+
+@functools.lru_cache(maxsize=1)
+def _load():
+    path = library_path()
     try:
         library = ctypes.CDLL(str(path))
         for name, (result, arguments) in _FUNCTIONS.items():

@@ -5,10 +5,10 @@
     python3 test/standalone/run.py [PATH...] [-k TEXT] [--sample N] [--device cpu|cuda] [--target NAME] [--jobs N]
         [--list]
 
-PATH      test files, or folders of them; without one test/Execution and test/python of this tree
+PATH      test files, or folders of them; without one test/Execution, test/Torch and test/python of this tree
 -k TEXT   only tests with TEXT in their name; several, each preceded by -k, all have to be there
 --sample N  N of them, drawn at random
---device NAME  the execution tests alone, on "cpu" or "cuda" alone; without it on what there is
+--device NAME  those of the first two alone, on "cpu" or "cuda" alone; without it on what there is
 --target NAME  of the GPU's kernels: "sm_80" tests on any GPU what every GPU runs
 --jobs N    N processes at once, which share the tests
 --gpus N    these processes on N GPUs in turn; without it each sees all of them and takes the first
@@ -408,7 +408,7 @@ def main():
     # One seed for every folder's conftest.
     seed = os.environ.setdefault("BFLY_SEED", str(time.time_ns() % 2**32))
     named = bool(arguments.paths)
-    paths = arguments.paths or [ROOT / "test/Execution", ROOT / "test/python"]
+    paths = arguments.paths or [ROOT / "test/Execution", ROOT / "test/Torch", ROOT / "test/python"]
     if arguments.jobs > 1 and not arguments.list:
         given = [text for index, text in enumerate(sys.argv[1:], 1)
                  if not (text.startswith(("--jobs", "--gpus")) or sys.argv[index - 1] in ("--jobs", "--gpus"))]  # fmt: skip
@@ -423,7 +423,7 @@ def main():
     elif arguments.device:
         os.environ["BFLY_TEST_DEVICES"] = arguments.device
     if (arguments.device or arguments.sanitizer) and not named:
-        paths = paths[:1]
+        paths = paths[:2]
     start = time.monotonic()
     conftests, tests, reasons = {}, [], []
     passed = failed = 0

@@ -82,6 +82,16 @@ typedef struct bfly_compile_options {
   int32_t no_cache; /* 1: compile, whatever the cache on disk has */
 } bfly_compile_options;
 
+/* The backward function of a module's function, as the text of a module of its
+ * own, to be compiled: it takes the inputs and parameters of the function and a
+ * gradient for each floating-point result, and returns those that are asked for
+ * (docs/derivatives.md). NULL for `function` is the only public one. `of` names
+ * inputs by their numbers and parameters by their names, with commas between;
+ * NULL: all. Errors call the text `name`. */
+BFLY_API char *bfly_differentiate(const char *text, size_t length,
+                                  const char *name, const char *function,
+                                  const char *of);
+
 /* A compiled function. */
 typedef struct bfly_kernel bfly_kernel;
 

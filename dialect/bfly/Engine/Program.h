@@ -19,6 +19,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,15 @@ struct Device {
   std::string describeCode() const;
 };
 
+/// Which backward function a program is read for (-bfly-differentiate).
+struct Derivative {
+  /// Of which function; empty: the only public one.
+  std::string function;
+  /// Numbers of inputs and names of parameters that get gradients, with commas
+  /// between; empty: all.
+  std::string of;
+};
+
 struct SourceOptions {
   /// Take MLIR's bytecode as well. Its reader trusts what it reads: only for
   /// files from people that one trusts.
@@ -85,6 +95,8 @@ struct SourceOptions {
   bool allowForeignCalls = false;
   /// The largest file, in bytes.
   uint64_t maxBytes = uint64_t(1) << 30;
+  /// The program is a backward function of the module's, and that alone.
+  std::optional<Derivative> derivative;
 };
 
 struct CompileSettings {
@@ -157,6 +169,7 @@ private:
   parse(std::unique_ptr<llvm::MemoryBuffer> buffer,
         const SourceOptions &options);
   llvm::Error prepare();
+  llvm::Error differentiate();
 
   std::string name;
   SourceOptions sourceOptions;
