@@ -220,6 +220,9 @@ def parse():
     parser.add_argument("--most_flops", type=float, default=1e14, help="leave out what has more, forward (%(default)s)")
     parser.add_argument("--output", type=Path, help="file for the results, .json, with the plot beside it as .svg; "
                         "bench/results/scaling-<date>.json unless given")  # fmt: skip
+    parser.add_argument(
+        "--plot", action=argparse.BooleanOptionalAction, default=True, help="draw them (needs matplotlib)"
+    )
     parser.add_argument("--draw", type=Path, metavar="JSON", help="only draw these results, to --output")
     options = parser.parse_args()
     if any(n < 2 or n & (n - 1) for n in options.tokens):
@@ -261,7 +264,8 @@ def main():
         # After each length, so that what was measured stays whatever comes.
         _training.write_json(path, result)
     print("\n\n".join(of_scaling(result)))
-    draw(result, path.with_suffix(".svg"))
+    if options.plot:
+        draw(result, path.with_suffix(".svg"))
     print(f"written to {path} after {time.monotonic() - begin:.0f} s")
     if options.failed:
         sys.exit("scaling: not everything of bfly's could be measured; see the notes above")

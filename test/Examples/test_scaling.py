@@ -4,6 +4,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,19 @@ def test_operations_of_the_definition():
     assert module.flops("FFT-IA", 1, 8, 4, 2, 16, True) == 3 * 3 * (4 * 8 * 16 + 7 * 8 * 4)
     assert module.flops("FFT-IA per head", 1, 8, 4, 2, 16, False) == 3 * (4 * 8 * 4 * 2 + 7 * 8 * 4)
     assert module.flops("FFTNet", 1, 8, 4, 2, 16, False) == 5 * 8 * 3 * 4 + 6 * 8 * 4 + 4 * 4 * 16
+
+
+def test_all_trainings_small(tmp_path):
+    (tmp_path / "text.txt").write_text("To be, or not to be: that is the question.\n" * 100)
+    command = [BENCH / "train-all", tmp_path / "out", "--small", "--device", "cpu", "--model", "torch"]
+    environment = {**os.environ, "PYTHON": sys.executable, "CORPUS": str(tmp_path / "text.txt")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("training-fftnet", "training-fft-ia", "training-text", "scaling"):
+        assert json.loads((tmp_path / "out" / f"{name}.json").read_text())["commit"]
+    assert (tmp_path / "out" / "generated.log").read_text().startswith("To be, or")
+    # A part that fails does not stop the others.
+    done = subprocess.run([*command, "--device", "tpu"], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1 and "fftnet: failed: train_fftnet: error: --device: 'tpu'" in done.stderr
+    done = subprocess.run([BENCH / "train-all"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr == "train-all: error: a folder is expected first\n"
