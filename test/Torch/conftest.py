@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# What tests compile is no use to anybody.
+os.environ.setdefault("BFLY_CACHE", "off")
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 collect_ignore = [] if HAS_TORCH else [path.name for path in Path(__file__).parent.glob("test_*.py")]
 

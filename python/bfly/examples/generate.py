@@ -11,6 +11,7 @@ generated. --grow takes the text as it is instead, one token longer each time, u
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -51,6 +52,15 @@ def load(path, model):
     return network, tokenizer_of(tokens, path), window
 
 
+def growing(options):
+    """Where the text grows no length is worth a kernel of its own (docs/torch.md)."""
+    if options.model != "bfly" or not options.grow:
+        return contextlib.nullcontext()
+    from bfly.torch import changing_lengths
+
+    return changing_lengths()
+
+
 def choose(logits, temperature, top_k, generator):
     """A token by its logits (vocabulary)."""
     import torch
@@ -74,7 +84,7 @@ def stream(network, tokenizer, tokens, options, window, precision):
         seen = tokens[-window:]
         if not options.grow:
             seen = [seen[0]] * (window - len(seen)) + seen
-        with torch.inference_mode(), precision.context():
+        with torch.inference_mode(), precision.context(), growing(options):
             logits = network(torch.tensor([seen], device=precision.device))[0, -1]
         tokens.append(choose(logits.double().cpu(), options.temperature, options.top_k, generator))
         text = tokenizer.decode(tokens[first:])

@@ -13,9 +13,11 @@ spectral_filter, modrelu_filter, butterfly_attention   functions of tensors
 SpectralFilter, ButterflyAttention                     the same with parameters
 FFTNetLayer, FFTNet, FFTInspiredAttention              what the public implementations have
 load_checkpoint                                        takes the checkpoints of those
+changing_lengths                                       for sequences that have another length at each call
 """
 
 from ._functions import butterfly_attention, modrelu_filter, spectral_filter
+from ._lengths import changing_lengths
 from ._loading import load_checkpoint
 from ._modules import (
     AdaptiveFilter,
@@ -38,6 +40,7 @@ __all__ = [
     "SpectralFilter",
     "StageWeights",
     "butterfly_attention",
+    "changing_lengths",
     "load_checkpoint",
     "modrelu_filter",
     "spectral_filter",
