@@ -247,37 +247,6 @@ def without_leading_ones(shape):
     return tuple(shape[first:])
 
 
-# The floating-point types that hold every value of a type.
-_WIDER = {"f16": ("f32", "f64"), "bf16": ("f32", "f64"), "f32": ("f64",), "complex<f32>": ("complex<f64>",)}
-_KINDS = {"f64": "real", "f32": "real", "f16": "real", "bf16": "real", "complex<f32>": "complex", "complex<f64>": "complex"}
-
-
-def convert(one, dtype, types, name):
-    """A View in the type numbered `dtype`, by the rule `types` ("exact", "widen" or "round"); the View itself where the
-    rule forbids it, for the check of types to refuse."""
-    have, want = TYPE_NAMES[one.dtype], TYPE_NAMES[dtype]
-    if have == want or types == "exact" or _KINDS.get(have) is None or _KINDS[have] != _KINDS.get(want):
-        return one
-    if types == "widen" and want not in _WIDER.get(have, ()):
-        raise BflyError(f"{name}: dtype {have} would be rounded to {want}; parameter_types=\"round\" does")
-    if one.device[0] not in _HOST:
-        raise BflyError(f"{name}: dtype {have}, expected {want}; what is on a GPU is not converted")
-    size = math.prod(one.shape) * ITEM_SIZES[one.dtype]
-    memory = np.frombuffer((ctypes.c_char * size).from_address(one.data or 0), np.uint8) if size else np.empty(0, np.uint8)
-    values = memory.view(numpy_dtype(one.dtype)).reshape(one.shape)
-    if one.dtype == BF16:
-        values = _bfloat16.to_float(values)
-    with np.errstate(over="ignore"):
-        converted = _bfloat16.from_float(values) if dtype == BF16 else values.astype(numpy_dtype(dtype))
-    return _view_numpy(np.ascontiguousarray(converted).reshape(one.shape), name)
-
-
-def without_leading_ones(shape):
-    """A shape without the ones at its front, which say nothing."""
-    first = next((i for i, size in enumerate(shape) if size != 1), len(shape))
-    return tuple(shape[first:])
-
-
 def view_number(value, dtype, name, stream=None):
     """The View of a number, given as one or as an array of rank 0, in the type numbered `dtype`."""
     if not isinstance(value, (bool, int, float, complex)):
