@@ -207,7 +207,7 @@ def parse():
     parser.add_argument("--device", default="cuda", help='"cuda", "cuda:1", "cpu"')
     parser.add_argument("--dtype", choices=("f32", "bf16", "f16"), default="bf16", help="(%(default)s)")
     parser.add_argument(
-        "--model", choices=("bfly", "torch"), default="torch", help="torch: without bfly's (%(default)s)"
+        "--model", choices=("bfly", "torch"), default="bfly", help="torch: without bfly's (%(default)s)"
     )
     parser.add_argument(
         "--tokens", type=int, nargs="+", default=LENGTHS, help="powers of two, 512 … 65536 unless given"

@@ -92,7 +92,7 @@ def add_arguments(parser, output, lr):
     parser.add_argument("--warmup", type=whole(0), default=50, help="steps in which it grows (%(default)s)")
     parser.add_argument("--weight_decay", type=real(), default=0.01, help="AdamW's (%(default)s)")
     parser.add_argument("--seed", type=whole(0), default=42, help="of everything that is random (%(default)s)")
-    parser.add_argument("--model", choices=("bfly", "torch"), default="torch", help="whose layers (%(default)s)")
+    parser.add_argument("--model", choices=("bfly", "torch"), default="bfly", help="whose layers (%(default)s)")
     add_place(parser)
     parser.add_argument("--deterministic", action=argparse.BooleanOptionalAction, default=True,
                         help="the same bits in every run, which costs other libraries some speed on a GPU")  # fmt: skip
