@@ -26,8 +26,8 @@ FFT_IA = (
     "--tokens 64 --first_tokens 16 --attention fft-ia --marks 1 --num_layers 1 --d_model 32 --values 8 --fillers 16"
 )
 FFT_IA += " --lr 6e-3 --steps 250 --no-plot --no-measure --device cpu"
-FFT_IA_REACHES = 0.02
-FFT_IA_BROKEN = 0.05
+FFT_IA_REACHES = 0.01
+FFT_IA_BROKEN = 0.02
 
 
 def fftnet(folder, model, more="", arguments=FFTNET):
@@ -69,8 +69,9 @@ def test_fft_ia_learns(tmp_path, model):
 
 @pytest.mark.parametrize(
     "arguments, factor",
-    [((0,), 0.0), ((0,), -1.0), (ATTENTION_WEIGHTS, 0.0), ((1,), -1.0), ((2,), -1.0)],
-    ids=["no x", "x the wrong way", "no weights", "queries the wrong way", "keys the wrong way"],
+    # Without a gradient of x this small model still learns: what projects x may as well stay random.
+    [((0,), -1.0), (ATTENTION_WEIGHTS, 0.0), ((1,), -1.0), ((2,), -1.0)],
+    ids=["x the wrong way", "no weights", "queries the wrong way", "keys the wrong way"],
 )
 def test_fft_ia_does_not_learn_with_wrong_gradients(tmp_path, model, monkeypatch, arguments, factor):
     break_gradient(monkeypatch, model, "butterfly_attention", arguments, factor)
