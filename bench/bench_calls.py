@@ -2,7 +2,7 @@
 # Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a program waits for beside its kernels: starting, with and without the cache of compiled code (docs/cache.md), what a
-call costs the host, and lengths that are new.
+call costs the host, also one of bfly.torch, and lengths that are new.
 
     PYTHONPATH=build/python python bench/bench_calls.py [--device=cuda] [--output=FILE.json]
 
@@ -118,6 +118,42 @@ def host_costs(device):
     return rows
 
 
+def operator_costs(device):
+    """What calls of bfly.torch's functions cost the host, of shapes that take next to no time: where no gradient is wanted,
+    where one is, and with the backward. None without torch."""
+    try:
+        import torch
+
+        from bfly import torch as ours
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    x = torch.randn(1, 2, 4, device=device)
+    q = torch.randn(1, 4, 4, device=device)
+    vector, matrix = torch.randn(4, device=device), torch.randn(4, 4, device=device)
+    calls = {
+        "spectral_filter": (ours.spectral_filter, [x, vector, matrix, vector, matrix, vector, vector]),
+        "butterfly_attention": (lambda *tensors: ours.butterfly_attention(*tensors, heads=1), [x, q, q]),
+    }
+    rows = []
+    for name, (function, tensors) in calls.items():
+        wanting = [tensor.clone().requires_grad_() for tensor in tensors]
+
+        def backward(function=function, wanting=wanting):
+            return torch.autograd.grad(function(*wanting), wanting, x)
+
+        backward()
+        for what, call in (
+            ("forward", lambda function=function, tensors=tensors: function(*tensors)),
+            ("forward, gradients wanted", lambda function=function, wanting=wanting: function(*wanting)),
+            ("forward and backward", backward),
+        ):
+            if device == "cuda":
+                torch.cuda.synchronize()
+            rows.append({"function": name, "tensors": len(tensors), "what": what, **microseconds(call, 100)})
+    return {"torch": torch.__version__, "calls": rows}
+
+
 def filter_text(n, channels):
     kind = f"tensor<1x{n}x{channels}xf32>"
     return f"""func.func @f(%x: {kind}) -> {kind} {{
@@ -160,6 +196,11 @@ def show(result):
             f"{row['library']}, {row['inputs']} inputs, batch {row['batch']}, out {row['out']!s:5}:"
             f" {row['least_us']:6.2f} us least, {row['median_us']:6.2f} median"
         )
+    for row in (result["bfly.torch"] or {"calls": []})["calls"]:
+        print(
+            f"bfly.torch.{row['function']}, {row['tensors']} tensors, {row['what']}:"
+            f" {row['least_us']:6.2f} us least, {row['median_us']:6.2f} median"
+        )
     for row in result["lengths"]:
         print(
             f"filter of {row['tokens']:4} tokens: compiling {row['compiling']['cpu_ms']:7.1f} ms of the processor, cached"
@@ -182,6 +223,7 @@ def main():
             "version": bfly.version(),
             "starts": starts(options.device),
             "host": host_costs(options.device),
+            "bfly.torch": operator_costs(options.device),
             "lengths": lengths(options.device),
         }
     show(result)

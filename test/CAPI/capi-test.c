@@ -242,6 +242,15 @@ int main(void) {
   expectError(bfly_compile_file("/nonexistent.mlir", NULL) ? 0 : -1);
   bfly_kernel_destroy(NULL);
 
+  char *backward =
+      bfly_differentiate(text, strlen(text), "layer.mlir", "layer", "0");
+  printf("backward %s\n",
+         backward && strstr(backward, "@layer_backward") ? "yes" : "no");
+  bfly_free(backward);
+  expectError(bfly_differentiate(NULL, 0, NULL, NULL, NULL) ? 0 : -1);
+  expectError(bfly_differentiate(text, strlen(text), NULL, NULL, "w,1") ? 0
+                                                                        : -1);
+
   expectError(bfly_kernel_is_from_cache(NULL));
   setenv("BFLY_CACHE", "off", 1);
   char *info = bfly_cache_info();
