@@ -1,8 +1,10 @@
 // Part of the bfly project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// The Walsh-Hadamard transform: verifiers, and what the schedule asks.
+// The Walsh-Hadamard transform: verifiers, what the schedule asks, and its
+// derivative.
 
+#include "bfly/IR/Gradients.h"
 #include "bfly/IR/Network.h"
 
 #include "VerifyUtils.h"
@@ -45,3 +47,13 @@ void HadamardOp::describe(Network &network) {
 }
 
 bool HadamardOp::isPieceOfMixer() { return false; }
+
+/// The matrix is its own transpose.
+LogicalResult HadamardOp::differentiate(OpBuilder &builder,
+                                        ArrayRef<Value> results,
+                                        Gradients &gradients) {
+  gradients.add(builder, getInput(),
+                HadamardOp::create(builder, getLoc(), getInput().getType(),
+                                   results[0], getOrthonormal()));
+  return success();
+}

@@ -45,16 +45,6 @@ LogicalResult SpectrumBinOp::differentiate(OpBuilder &builder,
   return success();
 }
 
-/// The matrix is its own transpose.
-LogicalResult HadamardOp::differentiate(OpBuilder &builder,
-                                        ArrayRef<Value> results,
-                                        Gradients &gradients) {
-  gradients.add(builder, getInput(),
-                HadamardOp::create(builder, getLoc(), getInput().getType(),
-                                   results[0], getOrthonormal()));
-  return success();
-}
-
 /// gWq = Wk g^T, gWk = Wq g, matrix by matrix.
 LogicalResult FoldWeightsOp::differentiate(OpBuilder &builder,
                                            ArrayRef<Value> results,

@@ -33,10 +33,10 @@ def tolerance(dtype, forward):
     return {"f64": 1e-12, "f32": 20 * forward}.get(dtype, 0.0)
 
 
-def check(results, wanted, stated, floor=0.0, evaluations=()):
+def check(results, wanted, stated, floor=0.0, evaluations=(), factor=1.0):
     """Asserts that gradients are within the bound of docs/definitions.md: the stated one, or 1.25 times the error of the
-    derivative evaluated in their type, the largest of several `evaluations`, which are drawn while they are needed. A
-    gradient's size is taken to be `floor` at least, if that is left of what it is a difference of."""
+    derivative evaluated in their type, the largest of several `evaluations`, which are drawn while they are needed; times
+    `factor`. A gradient's size is taken to be `floor` at least, if that is left of what it is a difference of."""
     results = [reference.load(result) for result in (results if isinstance(results, tuple) else (results,))]
     wanted = [gradient for gradient in wanted if gradient is not None]
     assert len(results) == len(wanted)
@@ -44,13 +44,13 @@ def check(results, wanted, stated, floor=0.0, evaluations=()):
     for result, exact in zip(results, wanted):
         assert result.shape == exact.shape
         errors.append(distance(result, exact, floor))
-    limits = [stated] * len(wanted)
+    limits = [factor * stated] * len(wanted)
     evaluations = iter(evaluations)
     while any(error > limit for error, limit in zip(errors, limits)):
         evaluation = next(evaluations, None)
         assert evaluation is not None, f"errors {errors} above {limits}"
         for i, (gradient, exact) in enumerate(zip((g for g in evaluation if g is not None), wanted, strict=True)):
-            limits[i] = max(limits[i], 1.25 * distance(gradient, exact, floor))
+            limits[i] = max(limits[i], 1.25 * factor * distance(gradient, exact, floor))
 
 
 def distance(result, exact, floor):

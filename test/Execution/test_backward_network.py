@@ -296,6 +296,33 @@ def test_elements(rng, plan):
 
 
 @on_every_target
+def test_dynamic_sizes(rng, plan):
+    """Of every dimension, where the forward has them."""
+    x = tensor(None, None, of="f64")
+    text = f"""func.func @f(%x: {x}, %y: {x}) -> {x} {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = tensor.dim %x, %c0 : {x}
+  %n = tensor.dim %x, %c1 : {x}
+  %e = tensor.empty(%m, %n) : {x}
+  %t = math.tanh %x : {x}
+  %p = arith.mulf %t, %y : {x}
+  %s = linalg.softmax dimension(1) ins(%p : {x}) outs(%e : {x}) -> {x}
+  %r = arith.addf %s, %x : {x}
+  return %r : {x}
+}}"""
+
+    def forward(x, y):
+        e = np.exp(np.tanh(x) * y)
+        return e / e.sum(axis=1, keepdims=True) + x
+
+    kernel = differentiate(text, "f", plan)
+    for shape in ((3, 4), (1, 5)):
+        x, y, g = rng.standard_normal((3, *shape))
+        check(run(kernel, x, y, g), central(forward, g, x, y), 1e-8)
+
+
+@on_every_target
 def test_static_parameters_of_a_dynamic_batch(rng, plan):
     """Types that say different things of one size."""
     x, p = tensor(None, 5, 3, of="f64"), tensor(2, 3, of="f64")

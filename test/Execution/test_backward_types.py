@@ -14,6 +14,7 @@ from backward import (
     filter_evaluations,
     needs_opt,
     rounded_evaluations,
+    tolerance,
 )
 from programs import (
     attention_text,
@@ -30,6 +31,7 @@ from programs import (
     on_every_target,
     on_gpu,
     run,
+    tensor,
 )
 
 from bfly import reference
@@ -76,9 +78,11 @@ def test_spectral_filter(rng, n, dtype, plan):
     batch, d, hidden = (int(size) for size in rng.integers(1, [4, 6, 6]))
     problem = fftnet_problem(rng, batch, n, d, hidden, dtype)
     g, wanted = fitting(normal(rng, dtype, batch, n, d), lambda g: reference.spectral_filter_vjp(g, *problem), dtype)
-    kernel = differentiate(fftnet_text(batch, n, d, hidden, dtype), "fftnet", plan)
     floor = 1e-3 * np.linalg.norm(reference.load(g))
-    check(run(kernel, *problem, g), wanted, 0.0, floor, filter_evaluations(rng, g, problem, dtype))
+    for fuse in (True, False):
+        kernel = differentiate(fftnet_text(batch, n, d, hidden, dtype), "fftnet", plan, fuse=fuse)
+        evaluations = filter_evaluations(rng, g, problem, dtype)
+        check(run(kernel, *problem, g), wanted, 0.0, floor, evaluations, 1 if fuse else 2)
 
 
 @on_every_target
@@ -126,6 +130,49 @@ def test_layer(rng, fuse, plan):
         wanted = [gx, *(by_name[name] for name in parameters)]
         results = run(kernel, x, g, parameters=read_of(kernel, parameters))
         check(results, wanted, 1e-11 if plan == "cpu" else 3e-3, 1e-2)
+
+
+@on_every_target
+@pytest.mark.parametrize("heads", [1, 3])
+def test_attention_layer(rng, heads, plan):
+    """FFT-IA's drop-in module: values projected from the input, then dense attention over them."""
+    dtype, batch, n, dim, inner = "f64" if plan == "cpu" and not on_gpu() else "f32", 3, 6, 5, 3 * heads
+    x, v, wv, w = (
+        tensor(*shape, of=dtype) for shape in ((None, n, dim), (None, n, inner), (inner, dim), (3, inner, inner))
+    )
+    text = f"""func.func @module(%x: {x}, %wv: {wv}, %wq: {w}, %wk: {w}) -> {v} {{
+  %v = bfly.linear %x, %wv : {x}, {wv} -> {v}
+  %y = bfly.butterfly_attention %v, %wq, %wk heads({heads}) : {v}, {w}
+  return %y : {v}
+}}"""
+    arrays = [normal(rng, dtype, *shape, scale=shape[-1] ** -0.5) for shape in ((batch, n, dim), (inner, dim))]
+    arrays += [normal(rng, dtype, 3, inner, inner, scale=inner**-0.5) for _ in range(2)]
+    g = normal(rng, dtype, batch, n, inner)
+    wanted = reference.fft_inspired_attention_vjp(g, *arrays, heads)[:4]
+    for fuse in (True, False):
+        results = run(differentiate(text, "module", plan, fuse=fuse), *arrays, g)
+        check(results, wanted, tolerance(dtype, 3e-6), 1e-3)
+
+
+@on_every_target
+@pytest.mark.parametrize("fuse", [True, False])
+def test_larger_shapes(rng, fuse, plan):
+    """More than a tile of channels, none of them whole; odd batches."""
+    batch, n, d, hidden = (1, 12, 37, 9) if fuse else (3, 8, 65, 17)
+    problem = fftnet_problem(rng, batch, n, d, hidden, "f32")
+    g = normal(rng, "f32", batch, n, d)
+    kernel = differentiate(fftnet_text(batch, n, d, hidden, "f32"), "fftnet", plan, fuse=fuse)
+    wanted = reference.spectral_filter_vjp(g, *problem)
+    evaluations = filter_evaluations(rng, g, problem, "f32", 20)
+    check(run(kernel, *problem, g), wanted, 6e-6 * np.log2(n), 1e-3, evaluations)
+    n, d, heads, form = (8, 40, 5, "per_head") if fuse else (6, 33, 1, "dense")
+    problem = butterfly_problem(rng, 3, n, d, heads, form, False, "f32")
+    g = normal(rng, "f32", *problem[0].shape)
+    text = attention_text(None, n, d, heads, problem[1].shape, "f32")
+    weights = "dense" if form == "dense" else "per_head"
+    wanted = reference.butterfly_attention_vjp(g, *problem, heads, weights)[:3]
+    kernel = differentiate(text, "attention", plan, fuse=fuse)
+    check(run(kernel, *problem, g), wanted, 2e-5 * reference.stages(n), 1e-3)
 
 
 @pytest.mark.parametrize("name", ["fftnet", "attention", "attention-f16", "layer"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from backward import backward, central, check, differentiate, filter_evaluations, needs_opt, tolerance
 from programs import (
+    MODRELU,
     attention_text,
     butterfly_problem,
     compile,
@@ -124,6 +125,30 @@ def test_spectral_filter(rng, n, plan):
         check(run(kernel, *problem, g), wanted, tolerance(dtype, 3e-7 * max(1, np.log2(n))), 1e-3, evaluations)
 
 
+@on_every_target
+def test_modrelu_at_its_kinks(rng, plan):
+    """A channel of zeros has relu(bias)/1e-10 for its gain; a bin at the threshold has gradient 0."""
+    dtype = "f32" if plan != "cpu" or on_gpu() else "f64"
+    x, *rest, bias = fftnet_problem(rng, 2, 8, 3, 2, dtype)
+    x[:, :, 0], bias[0] = 0, 0.5
+    g = normal(rng, dtype, *x.shape)
+    results = run(differentiate(fftnet_text(2, 8, 3, 2, dtype), "fftnet", plan), x, *rest, bias, g)
+    wanted = reference.spectral_filter_vjp(g, x, *rest, bias)
+    assert np.abs(wanted[0][:, :, 0]).max() > 1e8
+    check(results, wanted, tolerance(dtype, 1e-6), 1.0, filter_evaluations(rng, g, (x, *rest, bias), dtype))
+    text = filter_text(
+        1,
+        1,
+        1,
+        dtype,
+        [("wb", ("channel",), dtype), ("dw", ("channel",), dtype), ("bias", ("channel",), dtype)],
+        MODRELU,
+    )
+    one, none = (np.full(1, value, x.dtype) for value in (1, 0))
+    for result in run(differentiate(text, "filter", plan), one.reshape(1, 1, 1), one, none, -one, one.reshape(1, 1, 1)):
+        assert (result == 0).all()
+
+
 REGION = """
     %n = arith.index_cast %k : index to i64
     %kf = arith.sitofp %n : i64 to REAL
@@ -194,12 +219,12 @@ func.func @back(%f: {f}) -> {x} {{
 @pytest.mark.parametrize("form", ["dense", "per_head", "one_head"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_butterfly_attention(rng, form, shared, plan):
-    for n in (2, 3, 4, 7, 8, 13):
+    for n in (1, 2, 3, 4, 7, 8, 13):
         heads, dh, batch = (int(size) for size in rng.integers(1, [4, 5, 4]))
         for dtype in ("f64", "f32"):
             if dtype == "f64" and (plan != "cpu" or on_gpu()):
                 continue  # a CPU's
-            problem = butterfly_problem(rng, batch, n, heads * dh, heads, form, shared, dtype)
+            problem = butterfly_problem(rng, batch, n, heads * dh, heads, form, shared or n == 1, dtype)
             g = normal(rng, dtype, *problem[0].shape)
             text = attention_text(batch, n, heads * dh, heads, problem[1].shape, dtype, scale=0.7)
             wanted = reference.butterfly_attention_vjp(

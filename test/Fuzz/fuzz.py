@@ -4,13 +4,13 @@
 
     fuzz.py [--minutes=60] [--build=build] [--only=PART,…] [--seed=N] [--out=FOLDER] [--record=FILE]
 
-Parts: `programs` (random programs against their own evaluation, on every plan and level, between guard pages), `ir`
-(libFuzzer: mutated IR of every level, read, lowered, sometimes run), `arrays` (libFuzzer: .npy, .safetensors, array
+Parts: `programs` (random programs against their own evaluation, on every plan and level, between guard pages),
+`derivatives` (their backward functions against differences of it), `ir` (libFuzzer: mutated IR of every level, read, lowered, sometimes run), `arrays` (libFuzzer: .npy, .safetensors, array
 literals), `misuse` (of Python and of the C API). Two of them run at a time, each for half of the minutes or a part of
 that. Exits with 1 if there is a finding of ours. A crash without any of our code on its stack is upstream's: it is
 listed, and is a finding only if bfly-run does not survive the input.
 
-Of a finding, what is kept in FOLDER is the input; `programs` and `misuse` repeat one by its seed."""
+Of a finding, what is kept in FOLDER is the input; `programs`, `derivatives` and `misuse` repeat one by its seed."""
 
 import argparse
 import collections
@@ -52,7 +52,7 @@ class Findings:
             print(f"FINDING in {part}, {where}: {kind}: {message[:300]}", flush=True)
 
 
-# Workers of Python: check_programs.py and misuse.py ------------------------------------------------------------------
+# Workers of Python: check_programs.py, check_derivatives.py and misuse.py ------------------------------------------------------------------
 
 
 def lines_of(worker):
@@ -308,7 +308,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--build", type=Path, default=Path(os.environ.get("BFLY_BUILD_DIR", ROOT / "build")))
-    parser.add_argument("--only", default="programs,ir,arrays,misuse")
+    parser.add_argument("--only", default="programs,derivatives,ir,arrays,misuse")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--record")
@@ -328,20 +328,19 @@ def main():
     seconds = 60 * arguments.minutes
     # Seeds that earlier runs did not have.
     first = seed % 10**6 * 10**6
-    # Two at a time: programs and then misuse beside ir and then arrays.
-    share = {"programs": 0.8, "misuse": 0.2, "ir": 0.85, "arrays": 0.15}
+    # Two at a time: programs, derivatives and then misuse beside ir and then arrays.
+    share = {"programs": 0.5, "derivatives": 0.3, "misuse": 0.2, "ir": 0.85, "arrays": 0.15}
     if arguments.minutes <= 2:
-        share = dict.fromkeys(share, 0.5)
-    for pair in (("programs", "misuse"), ("ir", "arrays")):
-        for one, other in (pair, pair[::-1]):
-            if other not in parts:
-                share[one] = 1.0
+        share = dict.fromkeys(share, 1.0)
+    for group in (("programs", "derivatives", "misuse"), ("ir", "arrays")):
+        total = sum(share[part] for part in group if part in parts)
+        share |= {part: share[part] / total for part in group if part in parts}
 
     def of_python():
-        if "programs" in parts:
-            run_worker("check_programs.py", "programs", first, seconds * share["programs"], python, findings)
-        if "misuse" in parts:
-            run_worker("misuse.py", "misuse", first, seconds * share["misuse"], python, findings)
+        scripts = {"programs": "check_programs.py", "derivatives": "check_derivatives.py", "misuse": "misuse.py"}
+        for part, script in scripts.items():
+            if part in parts:
+                run_worker(script, part, first, seconds * share[part], python, findings)
 
     def of_libfuzzer():
         for part in ("ir", "arrays"):

@@ -4,6 +4,7 @@
 
 import os
 import re
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import check_derivatives  # noqa: E402
 import fuzz  # noqa: E402
 from batches import evaluated  # noqa: E402
 from buffers import BufferProgram  # noqa: E402
@@ -21,13 +23,17 @@ from generate import generate  # noqa: E402
 ROOT = Path(__file__).parents[2]
 
 
+# Those of the network level that nobody writes: backward functions have them.
+OF_BACKWARD = {"attention_stage_backward", "row_product"}
+
+
 def test_every_operation_occurs():
     """Of the levels that people write: those of the mixer and of the network."""
     definitions = "".join(path.read_text() for path in (ROOT / "dialect/bfly/IR").glob("*.td"))
     defined = set(re.findall(r'Bfly_NetworkLevelOp<"(\w+)"', definitions)) | {"spectral_filter", "butterfly_attention"}
     assert "attention_stage" in defined
     texts = "".join(generate(seed).text() for seed in range(250))
-    assert {name for name in defined if f"bfly.{name} " not in texts} == set()
+    assert {name for name in defined if f"bfly.{name} " not in texts} == OF_BACKWARD
     for word in ("hermitian", "tensor<?x", "dense<[", "dense<-", "ml_program.extern", "complex<f32>", "carried"):
         assert word in texts, word
 
@@ -85,6 +91,34 @@ def test_a_wrong_number_is_found(accept):
     check.exact = [exact * 1.5 for exact in check.exact]
     check.attempt("cpu", check.text)
     assert not right and [finding for finding in check.findings if finding["kind"] == "wrong"]
+
+
+def test_every_operation_with_a_derivative_is_differentiated():
+    """All that the generator's programs have, but control flow, calls and what is no number."""
+    texts = [check_derivatives.generate(seed).text() for seed in range(250)]
+    mixers = {f"bfly.{name}" for name in re.findall(r"bfly\.(\w+) ", "".join(texts))} - {"bfly.yield"}
+    assert mixers >= {"bfly.spectral_filter", "bfly.attention_stage", "bfly.bin", "bfly.hadamard", "bfly.fold_weights"}
+    done = subprocess.run(
+        [check_derivatives.BUILD / "bin/bfly-opt", "-split-input-file", "-inline", "-bfly-differentiate=function=main"],
+        input="\n// -----\n".join(texts), capture_output=True, text=True, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[:2000]
+    assert done.stdout.count("@main_backward(") == len(texts)
+    assert all(f"bfly.{name} " in done.stdout for name in OF_BACKWARD)
+
+
+def test_a_wrong_gradient_is_found():
+    for seed in range(100):
+        check = check_derivatives.Check(seed)
+        wanted = check.wanted()
+        if len(wanted) > 2 and all(abs(slope) > 0.1 for _, _, slope, _ in wanted):
+            break
+    text = check.backward()
+    check.compare("cpu", text, wanted)
+    assert check.checked == 1 and not check.findings
+    name, direction, slope, off = wanted[0]
+    check.compare("cpu", text, [(name, direction, 1.01 * slope, off), *wanted[1:]])
+    assert [finding["kind"] for finding in check.findings] == ["wrong"]
 
 
 def resized(check):

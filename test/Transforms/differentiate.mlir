@@ -121,3 +121,49 @@ func.func @per_head(%x: tensor<2x4x4xf32>, %q: tensor<2x2x2x2xf32>, %k: tensor<2
   %y = bfly.butterfly_attention %x, %q, %k heads(2) : tensor<2x4x4xf32>, tensor<2x2x2x2xf32>
   return %y : tensor<2x4x4xf32>
 }
+
+// -----
+
+// What transposes itself.
+// CHECK-LABEL: func.func @hadamard_backward(
+// CHECK-SAME: %{{.*}}: tensor<?x8x3xf32>, %[[G:.*]]: tensor<?x8x3xf32>)
+// CHECK-NEXT: %[[GX:.*]] = bfly.hadamard %[[G]] orthonormal
+// CHECK-NEXT: return %[[GX]]
+func.func @hadamard(%x: tensor<?x8x3xf32>) -> tensor<?x8x3xf32> {
+  %y = bfly.hadamard %x orthonormal : tensor<?x8x3xf32>
+  return %y : tensor<?x8x3xf32>
+}
+
+// -----
+
+// A structured operation has the same loops; those that the operand has not are
+// summed over. A number's gradient is a tensor.
+// CHECK-DAG: #[[ROW:.*]] = affine_map<(d0, d1) -> (d1)>
+// CHECK-DAG: #[[COLUMN:.*]] = affine_map<(d0, d1) -> (d0)>
+// CHECK-LABEL: func.func @structured_backward(
+// CHECK-SAME: %[[X:.*]]: tensor<3xf32>, %[[S:.*]]: f32, %[[G:.*]]: tensor<2xf32>) -> (tensor<3xf32>, tensor<f32>)
+// CHECK: linalg.generic {indexing_maps = [#[[ROW]], #[[COLUMN]], #[[ROW]]], iterator_types = ["reduction", "parallel"]} ins(%[[X]], %[[G]]
+// CHECK: math.cos
+// CHECK: return %{{.*}}, %{{.*}} : tensor<3xf32>, tensor<f32>
+func.func @structured(%x: tensor<3xf32>, %s: f32) -> tensor<2xf32> {
+  %zero = tensor.splat %s : tensor<2xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i)>],
+      iterator_types = ["parallel", "reduction"]} ins(%x : tensor<3xf32>) outs(%zero : tensor<2xf32>) {
+    ^bb0(%a: f32, %sum: f32):
+      %b = math.sin %a : f32
+      %c = arith.addf %sum, %b : f32
+      linalg.yield %c : f32
+  } -> tensor<2xf32>
+  return %y : tensor<2xf32>
+}
+
+// -----
+
+// A stage alone has a gradient for its own matrix, and zeros for the others.
+// CHECK-LABEL: func.func @stage_backward(
+// CHECK-SAME: %[[V:.*]]: tensor<1x4x2xf32>, %[[W:.*]]: tensor<2x2x2xf32>, %[[G:.*]]: tensor<1x4x2xf32>)
+// CHECK: tensor.insert_slice %{{.*}} into %{{.*}}[1, 0, 0] [1, 2, 2] [1, 1, 1] : tensor<1x2x2xf32> into tensor<2x2x2xf32>
+func.func @stage(%v: tensor<1x4x2xf32>, %w: tensor<2x2x2xf32>) -> tensor<1x4x2xf32> {
+  %u = bfly.attention_stage %v weights(%w, %w : tensor<2x2x2xf32>, tensor<2x2x2xf32>) stage(1) heads(1) scale(1.0) chained : tensor<1x4x2xf32>
+  return %u : tensor<1x4x2xf32>
+}

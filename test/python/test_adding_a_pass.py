@@ -142,7 +142,7 @@ def test_the_worked_example_is_what_the_page_says():
         assert line in (ROOT / path).read_text(), path
     text = "".join((ROOT / path).read_text() for path, _ in files)
     quoted = re.findall(r"^$\n((?: {7}.*\n)+)", PAGE, re.MULTILINE)
-    assert len(quoted) == 2
+    assert len(quoted) == 3
     for block in quoted:
         assert " ".join(block.split()) in " ".join(text.split()), block
 

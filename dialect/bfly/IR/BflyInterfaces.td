@@ -39,8 +39,9 @@ def Bfly_DifferentiableOp : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::mlir::bfly";
   let description = [{
     An operation that brings its derivative, for `-bfly-differentiate` and for
-    the regions of filters (docs/derivatives.md). Operations of upstream's
-    dialects have it by external models (lib/Transforms/DerivativeRules.h).
+    the regions of filters (docs/derivatives.md): all of the mixer and network
+    levels. Operations of upstream's dialects have it by external models
+    (lib/Transforms/DerivativeRules.h).
   }];
   let methods = [
     InterfaceMethod<[{
@@ -55,7 +56,7 @@ def Bfly_DifferentiableOp : OpInterface<"DifferentiableOpInterface"> {
 }
 
 // Of an operation of this dialect that has one.
-def Bfly_HasDerivative : DeclareOpInterfaceMethods<Bfly_DifferentiableOp>;
+defvar Bfly_HasDerivative = DeclareOpInterfaceMethods<Bfly_DifferentiableOp>;
 
 def Bfly_PlanPart : AttrInterface<"PlanPart"> {
   let cppNamespace = "::mlir::bfly";

@@ -89,7 +89,8 @@ def Bfly_ButterflyAttentionOp : Bfly_Op<"butterfly_attention", [
         V_i[j]^h = a_jj V_{i-1}[j]^h + a_jp V_{i-1}[p]^h
 
     for every head h of dh = D / heads channels; the result is V_L. `scale` is
-    1/sqrt(dh) unless given. N that is no power of two is padded with zero
+    1/sqrt(dh) unless given; one that is learnt is a factor of the query's
+    weights, with `scale(1.0)`. N that is no power of two is padded with zero
     tokens up to the next one and the result cut back.
 
     Weights, by their shape: (L, D, D) dense, every head sees all channels;
