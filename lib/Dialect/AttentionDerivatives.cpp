@@ -64,19 +64,14 @@ public:
 
   /// The state after a stage, stored as the states are.
   Value runStage(OpBuilder &forward, Value state, int64_t stage);
-  /// From the gradient of the stage's result that of its state, in a type; the
-  /// gradients of queries and keys, if asked for, give those of the weights.
-  Value differentiate(Value state, Value g, int64_t stage, Type elementType,
-                      SmallVectorImpl<Value> *queries,
-                      SmallVectorImpl<Value> *keys);
+  /// From the gradient of the stage's result that of its state, in a type, and
+  /// those of its matrices.
+  StageGradients differentiate(Value state, Value g, int64_t stage,
+                               Type elementType);
   /// The gradient of weights from those of the stages, the last one first.
   Value gather(MutableArrayRef<Value> stages);
 
 private:
-  /// The gradient of a stage's matrices, in the compute type where stages share
-  /// them, from that of queries or keys.
-  Value getWeightGradient(Value ofRows, Value state);
-
   OpBuilder &builder;
   Location loc;
   Value query, key;
@@ -107,52 +102,12 @@ Value AttentionRule::runStage(OpBuilder &forward, Value state, int64_t stage) {
   return convertTo(forward, loc, next, stored.getElementType());
 }
 
-Value AttentionRule::getWeightGradient(Value ofRows, Value state) {
-  // Of one matrix for all heads each head's channels are a row.
-  bool isShared =
-      weights.getRank() == 3 && weights.getShape().back() != channels;
-  if (isShared) {
-    ofRows = splitHeads(builder, loc, ofRows, heads);
-    state = splitHeads(builder, loc, state, heads);
-  }
-  auto rows = cast<RankedTensorType>(ofRows.getType());
+StageGradients AttentionRule::differentiate(Value state, Value g, int64_t stage,
+                                            Type elementType) {
   // Rounded once: a sum over stages is in the compute type.
-  Type own = weights.getDimSize(0) == 1 ||
-                     weights.getElementType() != rows.getElementType()
-                 ? compute
-                 : weights.getElementType();
-  SmallVector<int64_t> shape(weights.getShape().drop_front());
-  bool isFlat = shape.size() == 3 && shape[0] == 1;
-  if (isFlat)
-    shape.erase(shape.begin());
-  Value sum =
-      RowProductOp::create(builder, loc, RankedTensorType::get(shape, own),
-                           ofRows, state, weights.getRank() == 4 ? heads : 1);
-  // (1, …), as the weights have it.
-  SmallVector<int64_t> full(weights.getShape());
-  full[0] = 1;
-  int64_t ones = full.size() - shape.size();
-  ReassociationIndices first = llvm::to_vector(llvm::seq<int64_t>(0, ones + 1));
-  SmallVector<ReassociationIndices> groups{first};
-  for (int64_t dim = ones + 1; dim < int64_t(full.size()); ++dim)
-    groups.push_back({dim});
-  return tensor::ExpandShapeOp::create(
-      builder, loc, RankedTensorType::get(full, own), sum, groups);
-}
-
-Value AttentionRule::differentiate(Value state, Value g, int64_t stage,
-                                   Type elementType,
-                                   SmallVectorImpl<Value> *queries,
-                                   SmallVectorImpl<Value> *keys) {
-  auto type = cast<RankedTensorType>(state.getType());
-  auto backward = AttentionStageBackwardOp::create(
-      builder, loc, TypeRange{type.clone(elementType), type, type}, state, g,
-      query, key, stage, heads, APFloat(scale));
-  if (queries)
-    queries->push_back(getWeightGradient(backward.getQueryGradient(), state));
-  if (keys)
-    keys->push_back(getWeightGradient(backward.getKeyGradient(), state));
-  return backward.getStateGradient();
+  Type own = weights.getDimSize(0) == 1 ? compute : weights.getElementType();
+  return differentiateStage(builder, loc, state, g, query, key, stage, heads,
+                            scale, elementType, own);
 }
 
 Value AttentionRule::gather(MutableArrayRef<Value> stages) {
@@ -196,15 +151,17 @@ LogicalResult ButterflyAttentionOp::differentiate(OpBuilder &builder,
 
   Value g = padTokens(builder, loc, results[0], padded);
   SmallVector<Value> queries, keys;
-  for (int64_t stage = stages - 1; stage >= 0; --stage)
-    g = rule.differentiate(states[stage], g, stage,
-                           stage ? getComputeType(input)
-                                 : input.getElementType(),
-                           gradients.wants(getQuery()) ? &queries : nullptr,
-                           gradients.wants(getKey()) ? &keys : nullptr);
-  if (!queries.empty())
+  for (int64_t stage = stages - 1; stage >= 0; --stage) {
+    StageGradients of = rule.differentiate(states[stage], g, stage,
+                                           stage ? getComputeType(input)
+                                                 : input.getElementType());
+    g = of.state;
+    queries.push_back(of.query);
+    keys.push_back(of.key);
+  }
+  if (gradients.wants(getQuery()))
     gradients.add(builder, getQuery(), rule.gather(queries));
-  if (!keys.empty())
+  if (gradients.wants(getKey()))
     gradients.add(builder, getKey(), rule.gather(keys));
   if (!gradients.wants(getInput()))
     return success();
@@ -264,7 +221,7 @@ LogicalResult AttentionStageOp::differentiate(OpBuilder &builder,
     Value g = differentiateStage(
                   builder, loc, join(getState(), getImage()),
                   join(given(0, getState()), given(1, getImage())), ofState,
-                  ofImage, stage, heads, scale, /*wantsWeights=*/false)
+                  ofImage, stage, heads, scale, compute, compute)
                   .state;
     g = splitHeads(builder, loc, g, heads);
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, g);
@@ -283,14 +240,10 @@ LogicalResult AttentionStageOp::differentiate(OpBuilder &builder,
     return success();
   }
 
-  SmallVector<Value> own;
-  bool wantsWeights = false;
-  for (Value weights : getWeights()) {
-    own.push_back(takeStage(builder, loc, weights, stage));
-    wantsWeights |= gradients.wants(weights);
-  }
+  SmallVector<Value> own(getWeights());
   // Folded scores V . (M delta) are those of Wq = 1 and Wk = M.
   if (getScoring() == Scoring::Folded) {
+    own[0] = widen(takeStage(builder, loc, own[0], stage));
     auto matrices = cast<RankedTensorType>(own[0].getType());
     own.insert(own.begin(),
                constant(matrices.getShape(), [](int64_t row, int64_t column) {
@@ -299,12 +252,13 @@ LogicalResult AttentionStageOp::differentiate(OpBuilder &builder,
   }
   StageGradients of =
       differentiateStage(builder, loc, widen(getState()), widen(results[0]),
-                         own[0], own[1], stage, heads, scale, wantsWeights);
+                         own[0], own[1], stage, heads, scale, compute, compute);
   addTo(getState(), of.state);
   auto addWeights = [&](Value weights, Value gradient) {
     if (!gradients.wants(weights))
       return;
     auto all = cast<RankedTensorType>(weights.getType());
+    gradient = convertTo(builder, loc, gradient, all.getElementType());
     if (all.getDimSize(0) > 1) {
       SmallVector<int64_t> shape(all.getShape());
       shape[0] = 1;

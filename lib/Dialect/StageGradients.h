@@ -15,23 +15,20 @@ struct StageGradients {
   Value state, query, key;
 };
 
-/// From `g`, the gradient of the result of a stage over `state`, both of the
-/// compute type as the weights are; these are of all stages, or (1, ...). The
-/// gradients of weights are null if they are not wanted.
+/// From `g`, the gradient of the result of a stage over `state`. The weights
+/// are of all stages, or (1, ...). The gradient of the state is of element type
+/// `stateType`, those of the weights, which are dead where nobody wants them,
+/// of `weightType`: the state's own or what it is computed in.
 StageGradients differentiateStage(OpBuilder &builder, Location loc, Value state,
                                   Value g, Value query, Value key,
                                   int64_t stage, int64_t heads, double scale,
-                                  bool wantsWeights);
+                                  Type stateType, Type weightType);
 
 /// (1, ...), the matrices of a stage, of the weights of all.
 Value takeStage(OpBuilder &builder, Location loc, Value weights, int64_t stage);
 
 /// (B, N, D) as (B, N, H, D / H).
 Value splitHeads(OpBuilder &builder, Location loc, Value tokens, int64_t heads);
-
-/// Whether one matrix of `weights`, (..., D / H, D / H) or (..., D, D), is for
-/// all channels.
-bool isDense(Value weights, int64_t channels);
 
 } // namespace mlir::bfly
 
