@@ -97,6 +97,8 @@ def test_a_training_is_not_overwritten(capsys, tmp_path):
         ("--lr 0.5", "is of a training with --lr 0.001, not 0.5"),
         ("--seed 7", "is of a training with --seed 42, not 7"),
         ("--d_model 16", "is of a training with --d_model 8, not 16"),
+        # Its optimizer numbers the parameters as the layers have them.
+        ("--model bfly", "is of a training with --model torch, not bfly"),
         ("--dtype bf16", "is of a training with --dtype f32, not bf16"),
     ],
 )

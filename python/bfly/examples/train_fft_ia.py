@@ -228,7 +228,7 @@ def main(arguments=None):
     precision = Precision(options.dtype, device)
     kinds = ("fft-ia", "softmax") if options.attention == "both" else (options.attention,)
     names = "tokens first_tokens d_model heads num_layers marks values fillers batch_size every eval_samples"
-    names += " lr warmup weight_decay seed dtype"
+    names += " lr warmup weight_decay seed dtype model"
     settings = {name: getattr(options, name) for name in names.split()}
     checkpoints = {kind: _training.Checkpoint(options, settings, "FFT-IA checkpoint", kind) for kind in kinds}
     if options.resume and not any(checkpoint.stored for checkpoint in checkpoints.values()):
