@@ -144,6 +144,7 @@ def test_an_interrupted_training_goes_on(tmp_path):
         "-m",
         "bfly.examples.train_fftnet",
         *SHORT.split(),
+        "--model=torch",
         f"--output={tmp_path}",
         "--threads=1",
     ]
