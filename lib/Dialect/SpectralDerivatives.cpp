@@ -132,32 +132,29 @@ FailureOr<Value> mlir::bfly::createGradientMap(OpBuilder &builder,
   return gradient.getResult();
 }
 
-/// Adds the gradients of the parameters: `g` is that of the region's result,
-/// the sum over bins is scaled by `factor`.
-static LogicalResult addParams(OpBuilder &builder, const Map &map, Value g,
-                               bool half, double factor, Gradients &gradients) {
-  for (auto [index, param, dims] :
-       llvm::enumerate(map.params, map.dims.getValue())) {
-    if (!gradients.wants(param))
-      continue;
-    FailureOr<Value> each = createGradientMap(builder, map, g, index + 2, half);
-    if (failed(each))
-      return failure();
-    SmallVector<int64_t> kept(cast<DenseI64ArrayAttr>(dims).asArrayRef());
-    SmallVector<int64_t> all{0, 1, 2};
-    Type type = getElementTypeOrSelf(param.getType());
-    Value sum =
-        createSum(builder, map.loc, {}, {{*each, all}}, kept, type,
-                  [&](OpBuilder &inner, ValueRange numbers) -> Value {
-                    if (factor == 1)
-                      return numbers[0];
-                    Type real = getComputeType(numbers[0].getType());
-                    return scale(inner, map.loc, numbers[0],
-                                 createNumber(inner, map.loc, real, factor));
-                  });
-    gradients.add(builder, param,
-                  extendBins(builder, map.loc, sum, param, kept));
-  }
+/// Adds the gradient of a parameter: `g` is that of the region's result, the
+/// sum over bins is scaled by `factor`.
+static LogicalResult addParam(OpBuilder &builder, const Map &map,
+                              unsigned index, Value g, bool half, double factor,
+                              Gradients &gradients) {
+  FailureOr<Value> each = createGradientMap(builder, map, g, index + 2, half);
+  if (failed(each))
+    return failure();
+  SmallVector<int64_t> kept(
+      cast<DenseI64ArrayAttr>(map.dims[index]).asArrayRef());
+  SmallVector<int64_t> all{0, 1, 2};
+  Value param = map.params[index];
+  Value sum =
+      createSum(builder, map.loc, {}, {{*each, all}}, kept,
+                getElementTypeOrSelf(param.getType()),
+                [&](OpBuilder &inner, ValueRange numbers) -> Value {
+                  if (factor == 1)
+                    return numbers[0];
+                  Type real = getComputeType(numbers[0].getType());
+                  return scale(inner, map.loc, numbers[0],
+                               createNumber(inner, map.loc, real, factor));
+                });
+  gradients.add(builder, param, extendBins(builder, map.loc, sum, param, kept));
   return success();
 }
 
@@ -191,6 +188,8 @@ LogicalResult SpectrumMapOp::differentiate(OpBuilder &builder,
                                            Gradients &gradients) {
   if (getHermitian())
     return differentiateHermitian(*this, builder, results[0], gradients);
+  if (!getSums().empty())
+    return emitOpError("has no derivative where it has sums");
   Map map{getLoc(),    getBody().front(), getInput(),
           getParams(), getParamDims(),    int64_t(getTokens())};
   if (gradients.wants(getInput())) {
@@ -200,41 +199,185 @@ LogicalResult SpectrumMapOp::differentiate(OpBuilder &builder,
       return failure();
     gradients.add(builder, getInput(), *bins);
   }
-  return addParams(builder, map, results[0], /*half=*/false, 1, gradients);
+  for (auto [index, param] : llvm::enumerate(getParams()))
+    if (gradients.wants(param) &&
+        failed(addParam(builder, map, index, results[0], /*half=*/false, 1,
+                        gradients)))
+      return failure();
+  return success();
 }
 
-/// F = DFT(x), Y = DFT(g); the region's gradients P and p from Y; gx = IDFT(P),
-/// gparam = 1/N sum p. Half a spectrum where the region treats k and N - k
-/// alike and both sides are real, and what counts twice doubled in the sums.
+namespace {
+
+/// The map that a filter's derivative is, F = DFT(x), Y = DFT(g): of Y, with F
+/// for a parameter, what the region's derivative makes of Y for the bins of the
+/// gradient of x, and the terms of the gradients of parameters for its sums.
+class FilterDerivative {
+public:
+  FilterDerivative(SpectralFilterOp filter, OpBuilder &builder, Value g,
+                   Gradients &gradients)
+      : filter(filter), builder(builder), g(g), gradients(gradients),
+        loc(filter.getLoc()), forward(filter.getBody().front()),
+        half(!isComplex(filter.getInput()) && !isComplex(filter.getResult()) &&
+             commutesWithConjugation(forward, filter.getParamDims())) {}
+
+  LogicalResult run();
+
+private:
+  Value createSpectrum(Value signal);
+  bool dependsOnBin(unsigned param) {
+    return llvm::is_contained(
+        cast<DenseI64ArrayAttr>(filter.getParamDims()[param]).asArrayRef(),
+        int64_t(kBin));
+  }
+  /// One map for the gradients of the bins, if asked, and of some parameters.
+  LogicalResult createMap(bool ofBins, ArrayRef<unsigned> params);
+
+  SpectralFilterOp filter;
+  OpBuilder &builder;
+  Value g;
+  Gradients &gradients;
+  Location loc;
+  Block &forward;
+  /// Half a spectrum where the region treats k and N - k alike and both sides
+  /// are real: the sums of a map have what counts twice doubled.
+  bool half;
+};
+
+} // namespace
+
+Value FilterDerivative::createSpectrum(Value signal) {
+  auto type = cast<RankedTensorType>(signal.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  if (half)
+    shape[1] = filter.getTokens() / 2 + 1;
+  return FftOp::create(
+      builder, loc,
+      RankedTensorType::get(shape, ComplexType::get(getComputeType(type))),
+      signal);
+}
+
+LogicalResult FilterDerivative::createMap(bool ofBins,
+                                          ArrayRef<unsigned> params) {
+  Value spectrum = createSpectrum(g);
+  auto bins = cast<RankedTensorType>(spectrum.getType());
+
+  // The region's values anew, and its reverse mode, in a region of (Y, k,
+  // parameters, F).
+  Region region;
+  Block *body = &region.emplaceBlock();
+  IRMapping mapping;
+  Value cotangent = body->addArgument(bins.getElementType(), loc);
+  for (BlockArgument argument : forward.getArguments().drop_front())
+    mapping.map(argument, body->addArgument(argument.getType(), loc));
+  Value wantedBin = body->addArgument(bins.getElementType(), loc);
+  mapping.map(forward.getArgument(0), wantedBin);
+  OpBuilder::InsertionGuard guard(builder);
+  OpBuilder::InsertPoint outside = builder.saveInsertionPoint();
+  builder.setInsertionPointToEnd(body);
+  SmallVector<Operation *> operations;
+  for (Operation &op : forward.without_terminator())
+    operations.push_back(builder.clone(op, mapping));
+  Gradients inner;
+  if (ofBins)
+    inner.want(wantedBin);
+  for (unsigned param : params)
+    inner.want(body->getArgument(param + 2));
+  inner.follow(operations);
+  inner.add(builder, mapping.lookup(forward.getTerminator()->getOperand(0)),
+            cotangent);
+  if (failed(inner.propagate(builder, operations)))
+    return failure();
+
+  auto getGradient = [&](Value value) {
+    Value gradient = inner.get(value);
+    return gradient ? gradient : createZeroLike(builder, loc, value);
+  };
+  // Parameters that are added up have one gradient: its terms are one sum.
+  SmallVector<Value> yielded{ofBins ? getGradient(wantedBin) : cotangent};
+  SmallVector<size_t> positions;
+  SmallVector<Type> sums;
+  for (unsigned param : params) {
+    Value term = getGradient(body->getArgument(param + 2));
+    ArrayRef<Value> before = ArrayRef(yielded).drop_front();
+    const Value *known = llvm::find(before, term);
+    positions.push_back(known - before.begin());
+    if (known != before.end())
+      continue;
+    yielded.push_back(term);
+    sums.push_back(RankedTensorType::get(
+        {bins.getDimSize(0), bins.getDimSize(2)}, term.getType()));
+  }
+  YieldOp::create(builder, loc, yielded);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*body)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+
+  builder.restoreInsertionPoint(outside);
+  SmallVector<Value> operands(filter.getParams());
+  SmallVector<Attribute> dims(filter.getParamDims().begin(),
+                              filter.getParamDims().end());
+  if (wantedBin.use_empty()) {
+    body->eraseArgument(body->getNumArguments() - 1);
+  } else {
+    operands.push_back(createSpectrum(filter.getInput()));
+    dims.push_back(builder.getDenseI64ArrayAttr({kBatch, kBin, kChannel}));
+  }
+  auto map = SpectrumMapOp::create(builder, loc, bins, sums, spectrum, operands,
+                                   builder.getArrayAttr(dims),
+                                   filter.getTokens(), /*hermitian=*/false);
+  map.getBody().takeBody(region);
+  if (ofBins)
+    gradients.add(builder, filter.getInput(),
+                  IfftOp::create(builder, loc, filter.getInput().getType(),
+                                 map.getResult()));
+  for (auto [param, position] : llvm::zip_equal(params, positions)) {
+    // (B, D), of what the parameter is broadcast over.
+    SmallVector<int64_t> kept;
+    for (int64_t dim :
+         cast<DenseI64ArrayAttr>(filter.getParamDims()[param]).asArrayRef())
+      kept.push_back(dim == kBatch ? 0 : 1);
+    Value operand = filter.getParams()[param];
+    gradients.add(builder, operand,
+                  createSumOf(builder, loc, map.getSums()[position], kept,
+                              getElementTypeOrSelf(operand.getType())));
+  }
+  return success();
+}
+
+LogicalResult FilterDerivative::run() {
+  // So many sums of a bin stay in registers.
+  constexpr size_t kMostSums = 8;
+  SmallVector<unsigned> summed;
+  for (auto [index, param] : llvm::enumerate(filter.getParams()))
+    if (gradients.wants(param) && !dependsOnBin(index))
+      summed.push_back(index);
+  bool ofBins = gradients.wants(filter.getInput());
+  for (size_t first = 0; ofBins || first < summed.size(); first += kMostSums) {
+    ArrayRef<unsigned> some = ArrayRef(summed).drop_front(first);
+    if (failed(createMap(ofBins, some.take_front(kMostSums))))
+      return failure();
+    ofBins = false;
+  }
+  // What differs from bin to bin is summed over the batch alone.
+  for (auto [index, param] : llvm::enumerate(filter.getParams())) {
+    if (!gradients.wants(param) || !dependsOnBin(index))
+      continue;
+    Map map{loc,
+            forward,
+            createSpectrum(filter.getInput()),
+            filter.getParams(),
+            filter.getParamDims(),
+            filter.getTokens()};
+    if (failed(addParam(builder, map, index, createSpectrum(g), half,
+                        1.0 / double(filter.getTokens()), gradients)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult SpectralFilterOp::differentiate(OpBuilder &builder,
                                               ArrayRef<Value> results,
                                               Gradients &gradients) {
-  Location loc = getLoc();
-  bool half = false;
-  int64_t tokens = getTokens();
-  auto getSpectrum = [&](Value signal) -> Value {
-    auto type = cast<RankedTensorType>(signal.getType());
-    SmallVector<int64_t> shape(type.getShape());
-    if (half)
-      shape[1] = tokens / 2 + 1;
-    return FftOp::create(
-        builder, loc,
-        RankedTensorType::get(shape, ComplexType::get(getComputeType(type))),
-        signal);
-  };
-  if (!isComplex(getInput()) && !isComplex(getResult())) {
-    half = commutesWithConjugation(getBody().front(), getParamDims());
-  }
-  Value bins = getSpectrum(getInput());
-  Value g = getSpectrum(results[0]);
-  Map map{loc, getBody().front(), bins, getParams(), getParamDims(), tokens};
-  if (gradients.wants(getInput())) {
-    FailureOr<Value> gradient = createGradientMap(builder, map, g, 0, half);
-    if (failed(gradient))
-      return failure();
-    gradients.add(
-        builder, getInput(),
-        IfftOp::create(builder, loc, getInput().getType(), *gradient));
-  }
-  return addParams(builder, map, g, half, 1.0 / double(tokens), gradients);
+  return FilterDerivative(*this, builder, results[0], gradients).run();
 }

@@ -58,7 +58,42 @@ bool mlir::bfly::continuesSpectrum(OpOperand &use) {
   };
   auto source = read(use.get().getDefiningOp());
   return source.first && use.getOperandNumber() == 0 &&
+         cast<OpResult>(use.get()).getResultNumber() == 0 &&
          !isa<FftOp>(use.getOwner()) && source == read(use.getOwner());
+}
+
+SmallVector<FftOp> SpectrumMapOp::getSecondSpectra() {
+  SmallVector<FftOp> spectra;
+  for (OpOperand &operand : getParamsMutable())
+    if (FftOp fft = getSecondSpectrum(operand))
+      if (!llvm::is_contained(spectra, fft))
+        spectra.push_back(fft);
+  return spectra;
+}
+
+FftOp mlir::bfly::getSecondSpectrum(OpOperand &use) {
+  auto map = dyn_cast<SpectrumMapOp>(use.getOwner());
+  auto fft = use.get().getDefiningOp<FftOp>();
+  if (!map || !fft || use.getOperandNumber() == 0 || map.getHermitian() ||
+      fft.getTokens() != static_cast<int64_t>(map.getTokens()) ||
+      fft.isHalf() != map.isHalf() ||
+      cast<RankedTensorType>(use.get().getType()).getDimSize(2) !=
+          map.getInput().getType().getDimSize(2))
+    return {};
+  Attribute dims = map.getParamDims()[use.getOperandNumber() - 1];
+  bool isSpectrum = cast<DenseI64ArrayAttr>(dims).asArrayRef() ==
+                    ArrayRef<int64_t>{kBatch, kBin, kChannel};
+  if (!isSpectrum)
+    return {};
+  // Where the map's own bins are made by a transform too.
+  OpOperand *bins = &map.getInputMutable();
+  while (continuesSpectrum(*bins)) {
+    Operation *before = bins->get().getDefiningOp();
+    if (isa<FftOp>(before))
+      return fft;
+    bins = &before->getOpOperand(0);
+  }
+  return {};
 }
 
 LogicalResult FftOp::verify() {
@@ -88,7 +123,7 @@ LogicalResult SpectrumMapOp::verify() {
     paramBins.push_back(bins);
   if (failed(verifyBinRegion(*this, input, paramBins, getParams(),
                              getParamDims(), getBody(),
-                             /*mayYieldReal=*/true)))
+                             /*mayYieldReal=*/true, /*mayYieldMore=*/true)))
     return failure();
   Type yielded = getBody().front().getTerminator()->getOperand(0).getType();
   bool sameKind =
@@ -98,6 +133,33 @@ LogicalResult SpectrumMapOp::verify() {
            << yielded << ", but the result is " << result;
   if (getHermitian() && !isa<ComplexType>(yielded))
     return emitOpError("(C5) a hermitian map yields complex numbers");
+  return verifySums();
+}
+
+LogicalResult SpectrumMapOp::verifySums() {
+  RankedTensorType input = getInput().getType();
+  ValueRange terms =
+      getBody().front().getTerminator()->getOperands().drop_front();
+  if (terms.size() != getSums().size())
+    return emitOpError("(C9) the region must yield a bin and ")
+           << getSums().size() << " numbers for sums, got " << terms.size()
+           << " after the bin";
+  if (getHermitian() && !terms.empty())
+    return emitOpError("(C9) a hermitian map has no sums");
+  FloatType compute = getComputeType(input);
+  for (auto [index, term, sum] : llvm::enumerate(terms, getSums())) {
+    auto type = cast<RankedTensorType>(sum.getType());
+    bool isNumber = term.getType() == compute ||
+                    term.getType() == ComplexType::get(compute);
+    if (!isNumber || type.getElementType() != term.getType() ||
+        type.getRank() != 2 ||
+        !sameSize(type.getDimSize(0), input.getDimSize(0)) ||
+        type.getDimSize(1) != input.getDimSize(2))
+      return emitOpError("(C9) sum ")
+             << index << " must be (B, D) of " << compute
+             << " or complex, as the region yields, got " << type << " of "
+             << term.getType();
+  }
   return success();
 }
 
@@ -187,6 +249,7 @@ Amount SpectrumMapOp::getFlops(int64_t) {
     bin += getScalarFlops(&op);
   if (getHermitian())
     bin = 2 * bin + 4;
+  bin += double(getNumTerms());
   return countElements(getInput().getType()) * bin;
 }
 
@@ -207,6 +270,8 @@ void IfftOp::describe(Network &network) {
 void SpectrumMapOp::describe(Network &network) {
   network.kind = "transform";
   network.hasMap = true;
+  network.spectra += static_cast<int64_t>(getSecondSpectra().size());
+  network.terms += getNumTerms();
   network.hermitian |= getHermitian();
   network.packed |= isHalf();
   // A transform says what its own length is.

@@ -79,7 +79,8 @@ LogicalResult mlir::bfly::verifyBinRegion(Operation *op, RankedTensorType input,
                                           ArrayRef<int64_t> bins,
                                           ValueRange params,
                                           ArrayAttr paramDims, Region &body,
-                                          bool mayYieldReal) {
+                                          bool mayYieldReal,
+                                          bool mayYieldMore) {
   static constexpr const char *names[] = {"batch", "bin", "channel"};
   if (paramDims.size() != params.size())
     return op->emitOpError(
@@ -127,8 +128,10 @@ LogicalResult mlir::bfly::verifyBinRegion(Operation *op, RankedTensorType input,
     return op->emitOpError("(C4) the region must take (")
            << expected << "), got (" << block.getArgumentTypes() << ")";
   Operation *yield = block.getTerminator();
-  Type yielded =
-      yield->getNumOperands() == 1 ? yield->getOperand(0).getType() : Type();
+  unsigned count = yield->getNumOperands();
+  Type yielded = count == 1 || (count && mayYieldMore)
+                     ? yield->getOperand(0).getType()
+                     : Type();
   if (yielded != bin && !(mayYieldReal && yielded == compute))
     return op->emitOpError("(C5) the region must yield one ") << bin;
   for (Operation &inner : block.without_terminator()) {

@@ -27,11 +27,12 @@ bool sameSize(int64_t a, int64_t b);
 
 /// (C2) to (C5) and (C7) of an operation whose region is a function of a bin.
 /// Parameters are broadcast over the shape of `input`; those that have a `bin`
-/// dimension have one of the sizes in `bins` for it.
+/// dimension have one of the sizes in `bins` for it. What the region yields
+/// after the bin is the caller's to verify.
 LogicalResult verifyBinRegion(Operation *op, RankedTensorType input,
                               ArrayRef<int64_t> bins, ValueRange params,
                               ArrayAttr paramDims, Region &body,
-                              bool mayYieldReal);
+                              bool mayYieldReal, bool mayYieldMore = false);
 
 /// The leading size and form of attention weights: (C4) of butterfly_attention,
 /// (C5) of attention_stage.

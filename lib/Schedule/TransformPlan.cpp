@@ -69,7 +69,8 @@ static void addPasses(const PlanContext &context, Part part, int64_t width,
       rows = multiply({2, length / part.getRadices().front()});
     states.push_back(
         {group.getFirst(), group.getLast(),
-         multiply({rows, 2, width, context.network.getElementBytes()}),
+         multiply({rows, 2, width, context.network.getElementBytes(),
+                   context.network.spectra}),
          isNamed ? stringifyPlace(group.getPlace()) : "", 0});
   }
 }
@@ -95,7 +96,8 @@ static PlanPart chooseCpuTransform(const PlanContext &context) {
   // One pass over the whole slab, where that is in no cache of a core; the
   // others, with the map between them and their inverses, on a pair of its
   // sub-transforms at a time.
-  double bytes = 2.0 * double(length * lanes * network.getElementBytes());
+  double bytes = 2.0 * double(length * lanes * network.getElementBytes()) *
+                 double(network.spectra);
   bool split = bytes > double(machine.l2) * kCacheShare && radices.size() > 1 &&
                !bluestein;
   MLIRContext *mlir = context.getContext();
@@ -178,6 +180,38 @@ static int64_t getSlabSize(ArrayRef<int64_t> radices, int64_t parts,
   return 2 * columns * (rows + (radices.empty() ? 0 : rows / radices.back()));
 }
 
+/// What is left for sums; where even one item of each column takes more, that.
+static constexpr int64_t kSumsBytes = 16 << 10;
+
+/// Of one item: a slab's two parts have their own, and adding up by pairs takes
+/// half as much again.
+static int64_t getItemBytes(int64_t columns, int64_t sums, int64_t bytes) {
+  return multiply({3, columns, sums, bytes});
+}
+
+int64_t mlir::bfly::getSumsBytes(int64_t columns, int64_t sums,
+                                 int64_t elementBytes) {
+  int64_t item = getItemBytes(columns, sums, elementBytes);
+  return sums ? std::max(kSumsBytes, item) : 0;
+}
+
+int64_t mlir::bfly::getMostItemsOfSums(int64_t columns, int64_t sums,
+                                       int64_t elementBytes) {
+  int64_t item = getItemBytes(columns, sums, elementBytes);
+  return std::max<int64_t>(1, kSumsBytes / item);
+}
+
+/// Bytes of a block's shared memory for slabs of some columns, one for each
+/// spectrum, and for sums over their bins.
+static int64_t getBlockBytes(const Network &network, ArrayRef<int64_t> radices,
+                             int64_t parts, int64_t columns) {
+  int64_t bytes = network.getElementBytes();
+  int64_t sums = network.terms * (network.packed ? 2 : 1);
+  return multiply(
+             {network.spectra, bytes, getSlabSize(radices, parts, columns)}) +
+         getSumsBytes(columns, sums, bytes);
+}
+
 namespace {
 /// A transform's part, and the threads that its blocks have use for.
 struct GpuTransformChoice {
@@ -201,13 +235,16 @@ static GpuTransformChoice chooseGpuSlabs(const PlanContext &context) {
   int64_t limit = machine.sharedBytes - kSharedReserve;
   // The widest slab that fits, at most `most` wide.
   auto fit = [&](ArrayRef<int64_t> passes, int64_t parts, int64_t most) {
-    while (most && getSlabSize(passes, parts, most) * bytes > limit)
+    while (most && getBlockBytes(network, passes, parts, most) > limit)
       most /= 2;
     return most;
   };
   SmallVector<int64_t> radices = factorIntoRadices(tokens, kLargestRadix);
   int64_t columns = fit(radices, 1, std::max(kRow, kSlab / tokens));
-  bool split = columns * bytes < kRow * 4 && tokens > kLargestRadix;
+  // Slabs of several spectra may be narrower: blocks side by side share what
+  // memory gives at once.
+  bool split =
+      columns * network.spectra * bytes < kRow * 4 && tokens > kLargestRadix;
   if (split) {
     // The first pass through memory; then pairs of its sub-transforms.
     radices = factorIntoRadices(tokens / kLargestRadix, kLargestRadix);
@@ -228,13 +265,16 @@ static GpuTransformChoice chooseGpuSlabs(const PlanContext &context) {
     return llvm::divideCeilSigned(slabs, blocks) * width;
   };
   if (!split)
-    for (int64_t width = columns / 2; width >= kRow; width /= 2)
+    for (int64_t width = columns / 2; width * network.spectra >= kRow;
+         width /= 2)
       if (cost(width) < cost(columns))
         columns = width;
   columns = std::min(columns, all);
   // A block of many threads where only one fits.
   int64_t rows = tokens / (split ? kLargestRadix / 2 : 1);
-  if (2 * columns * rows * bytes > limit / 2)
+  // (With the bins of several spectra a thread wants more registers than so
+  // many leave it.)
+  if (network.spectra == 1 && 2 * columns * rows * bytes > limit / 2)
     threads = 512;
   return {GpuTransformAttr::get(mlir, columns, radices,
                                 makeGroups(mlir, radices.size(), split,
@@ -247,6 +287,19 @@ static PlanPart chooseGpuTransform(const PlanContext &context) {
     return LibraryAttr::get(context.getContext(),
                             StringAttr::get(context.getContext(), "cuFFT"));
   return chooseGpuSlabs(context).part;
+}
+
+/// Bytes of a block's shared memory that a plan's transforms take.
+static int64_t getBlockBytes(const Network &network, GpuTransformAttr part) {
+  bool split = part.getGroups().size() > 1;
+  return getBlockBytes(network, part.getRadices().drop_front(split),
+                       split ? 2 : 1, part.getColumns());
+}
+
+bool mlir::bfly::fitsBesideSlabs(KernelOp kernel, int64_t bytes) {
+  auto part = kernel.getPlanPart<GpuTransformAttr>();
+  return getBlockBytes(inspect(kernel), part) + bytes <=
+         getMachine(kernel).sharedBytes - kSharedReserve;
 }
 
 static LogicalResult verifyGpuTransform(const PlanContext &context,
@@ -263,14 +316,12 @@ static LogicalResult verifyGpuTransform(const PlanContext &context,
   if (failed(verifyGroups(context, part, /*maySplit=*/true, Place::Shared,
                           Place::Memory, Place::Shared)))
     return failure();
-  bool split = part.getGroups().size() > 1;
-  int64_t bytes = getSlabSize(part.getRadices().drop_front(split),
-                              split ? 2 : 1, part.getColumns()) *
-                  context.network.getElementBytes();
+  int64_t bytes = getBlockBytes(context.network, part);
   int64_t limit = context.machine.sharedBytes - kSharedReserve;
   if (bytes > limit)
     return refuse(context, part, "P5")
-           << "a slab takes " << bytes << " bytes of a block's " << limit
+           << (context.network.spectra > 1 ? "slabs take " : "a slab takes ")
+           << bytes << " bytes of a block's " << limit
            << " bytes of shared memory";
   return success();
 }

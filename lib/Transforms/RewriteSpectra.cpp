@@ -61,8 +61,10 @@ struct HalveSpectrum : OpRewritePattern<IfftOp> {
         !isReadOnlyBy(fft.getResult(), maps.empty() ? inverse : maps.back()))
       return failure();
     for (auto [i, map] : llvm::enumerate(maps)) {
+      // Sums are over all bins, and a second spectrum has all of them.
       if (map.getTokens() != static_cast<uint64_t>(tokens) ||
-          map.getHermitian() ||
+          map.getHermitian() || !map.getSums().empty() ||
+          !map.getSecondSpectra().empty() ||
           !isReadOnlyBy(map.getResult(), i ? maps[i - 1] : inverse))
         return failure();
       // The Hermitian part of the last map's result is all that the inverse
@@ -157,7 +159,8 @@ struct EraseIdentityMap : OpRewritePattern<SpectrumMapOp> {
   LogicalResult matchAndRewrite(SpectrumMapOp map,
                                 PatternRewriter &rewriter) const override {
     Block &body = map.getBody().front();
-    if (body.getTerminator()->getOperand(0) != body.getArgument(0))
+    if (body.getTerminator()->getOperand(0) != body.getArgument(0) ||
+        !map.getSums().empty())
       return failure();
     rewriter.replaceOp(map, map.getInput());
     return success();
@@ -239,7 +242,7 @@ MultiplyInstead::matchAndRewrite(IfftOp inverse,
   auto fft = map ? map.getInput().getDefiningOp<FftOp>() : FftOp();
   if (!fft || !isReal(fft.getInput().getType()) ||
       !isReal(inverse.getResult().getType()) ||
-      fft.getTokens() != inverse.getTokens())
+      fft.getTokens() != inverse.getTokens() || !map.getSums().empty())
     return failure();
   SetVector<Value> slice;
   Value factor = getFactor(map, slice);

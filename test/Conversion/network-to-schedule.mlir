@@ -270,3 +270,78 @@ func.func @resample(%x: tensor<2x8x4xf32>) -> tensor<2x9x4xf32> {
   %y = bfly.ifft %f : tensor<2x5x4xcomplex<f32>> -> tensor<2x9x4xf32>
   return %y : tensor<2x9x4xf32>
 }
+
+// -----
+
+// Two transforms, a map of both, its sums and the inverse of its bins are one kernel, that of a filter's derivative; what
+// adds up the sums is not in it.
+// CHECK-LABEL: func @two_spectra
+// CHECK-SAME: (%[[G:.*]]: tensor<?x8x4xf32>, %[[X:.*]]: tensor<?x8x4xf32>)
+// CHECK-COUNT-1: bfly.kernel
+// CHECK-SAME: "spectral_filter" (%[[KG:.*]] = %[[G]], %[[KX:.*]] = %[[X]]) : (tensor<?x8x4xf32>, tensor<?x8x4xf32>) -> (tensor<?x8x4xf32>, tensor<?x4xf32>) {
+// CHECK-NEXT: %[[Y:.*]] = bfly.fft %[[KG]]
+// CHECK-NEXT: %[[F:.*]] = bfly.fft %[[KX]]
+// CHECK-NEXT: %[[P:.*]], %[[S:.*]] = bfly.spectrum_map %[[Y]] params(%[[F]][batch, bin, channel]
+// CHECK: %[[R:.*]] = bfly.ifft %[[P]]
+// CHECK-NEXT: bfly.yield %[[R]], %[[S]]
+// CHECK-NOT: bfly.kernel
+// CHECK: arith.negf
+func.func @two_spectra(%g: tensor<?x8x4xf32>, %x: tensor<?x8x4xf32>) -> (tensor<?x8x4xf32>, tensor<?x4xf32>) {
+  %y = bfly.fft %g : tensor<?x8x4xf32> -> tensor<?x5x4xcomplex<f32>>
+  %f = bfly.fft %x : tensor<?x8x4xf32> -> tensor<?x5x4xcomplex<f32>>
+  %p, %s = bfly.spectrum_map %y params(%f[batch, bin, channel] : tensor<?x5x4xcomplex<f32>>) tokens(8)
+      : tensor<?x5x4xcomplex<f32>> -> tensor<?x5x4xcomplex<f32>> sums(tensor<?x4xf32>) {
+  ^bb0(%bin: complex<f32>, %k: index, %other: complex<f32>):
+    %m = complex.mul %bin, %other : complex<f32>
+    %r = complex.re %m : complex<f32>
+    bfly.yield %m, %r : complex<f32>, f32
+  }
+  %o = bfly.ifft %p : tensor<?x5x4xcomplex<f32>> -> tensor<?x8x4xf32>
+  %n = arith.negf %s : tensor<?x4xf32>
+  return %o, %n : tensor<?x8x4xf32>, tensor<?x4xf32>
+}
+
+// -----
+
+// A second spectrum that others read is in memory, and so are the bins beside it.
+// CHECK-LABEL: func @second_used
+// CHECK: bfly.kernel "fft"
+// CHECK: bfly.unfused = "the second spectrum is also used by 'func.return'"
+// CHECK: bfly.kernel "fft"
+// CHECK: bfly.kernel "spectrum_map"
+// CHECK: bfly.kernel "ifft"
+// REMARK: remark: not fused: the second spectrum is also used by 'func.return'
+func.func @second_used(%g: tensor<2x8x4xf32>, %x: tensor<2x8x4xf32>) -> (tensor<2x8x4xf32>, tensor<2x5x4xcomplex<f32>>) {
+  %y = bfly.fft %g : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+  %f = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+  %p = bfly.spectrum_map %y params(%f[batch, bin, channel] : tensor<2x5x4xcomplex<f32>>) tokens(8)
+      : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index, %other: complex<f32>):
+    %m = complex.mul %bin, %other : complex<f32>
+    bfly.yield %m : complex<f32>
+  }
+  %o = bfly.ifft %p : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+  return %o, %f : tensor<2x8x4xf32>, tensor<2x5x4xcomplex<f32>>
+}
+
+// -----
+
+// A kernel stands where its last operation does: a sum may not be read before.
+// CHECK-LABEL: func @sum_used_before
+// CHECK: bfly.kernel "fft"
+// CHECK: bfly.unfused = "a sum over bins is used before the filter ends"
+// CHECK: bfly.kernel "spectrum_map"
+// CHECK: arith.negf
+// CHECK: bfly.kernel "ifft"
+func.func @sum_used_before(%x: tensor<2x8x4xf32>) -> (tensor<2x8x4xf32>, tensor<2x4xf32>) {
+  %y = bfly.fft %x : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+  %p, %s = bfly.spectrum_map %y tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> sums(tensor<2x4xf32>) {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %m = complex.mul %bin, %bin : complex<f32>
+    %r = complex.re %m : complex<f32>
+    bfly.yield %m, %r : complex<f32>, f32
+  }
+  %n = arith.negf %s : tensor<2x4xf32>
+  %o = bfly.ifft %p : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+  return %o, %n : tensor<2x8x4xf32>, tensor<2x4xf32>
+}

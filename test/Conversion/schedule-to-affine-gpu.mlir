@@ -3,7 +3,7 @@
 // A kernel is phases of units, units are loops over threads. The context first: sums of chunks of tokens, then of those.
 // CHECK-LABEL: func @in_a_block
 // CHECK: %[[M:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x64xf32>
-// CHECK: %[[PARTIAL:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x4x64xf32>
+// CHECK: %[[PARTIAL:.*]] = memref.alloc(%{{.*}}) {alignment = 64 : i64} : memref<?x4x1x64xf32>
 // CHECK: bfly.grid (%{{.*}}, %{{.*}}, %{{.*}}) in (%{{.*}}, 4, 1) sync(grid) {
 // CHECK: bfly.threads (%{{.*}}) in (64) sync(block) {
 // CHECK: affine.store %{{.*}}, %[[PARTIAL]]
@@ -268,4 +268,57 @@ func.func @not_alone(%x: tensor<2x12x8xf32>) -> tensor<2x12x8xf32> {
     bfly.yield %m : tensor<2x12x8xf32>
   }
   return %y : tensor<2x12x8xf32>
+}
+
+// -----
+
+// Two spectra: a slab for each, and in a third the flags of what the threads read of both. They are added up before the
+// bins are mapped, the terms of the sums behind that, and one thread a lane stores the sums of its two channels.
+// CHECK-LABEL: func @two_spectra
+// CHECK: bfly.grid (%{{.*}}, %{{.*}}) in (2, 1) sync(none) {
+// CHECK: %[[G:.*]] = memref.alloc() {alignment = 128 : i64} : memref<2x20x2xf32, #gpu.address_space<workgroup>>
+// CHECK: %[[X:.*]] = memref.alloc() {alignment = 128 : i64} : memref<2x20x2xf32, #gpu.address_space<workgroup>>
+// CHECK: %[[FLAGS:.*]] = memref.alloc() {alignment = 128 : i64} : memref<8x4xf32, #gpu.address_space<workgroup>>
+// CHECK: bfly.threads (%{{.*}}) in (8) sync(block) {
+// CHECK: affine.store %{{.*}}, %[[FLAGS]]
+// CHECK: affine.store %{{.*}}, %[[G]]
+// CHECK: bfly.threads (%{{.*}}) in (8) sync(block) {
+// CHECK: affine.store %{{.*}}, %[[FLAGS]]
+// CHECK: affine.store %{{.*}}, %[[X]]
+// CHECK: %[[FLAG:.*]] = memref.alloc() {alignment = 128 : i64} : memref<8x1xf32, #gpu.address_space<workgroup>>
+// CHECK: bfly.threads (%{{.*}}) in (8) sync(block) {
+// CHECK: affine.store %{{.*}}, %[[FLAG]]
+// CHECK: %[[TERMS:.*]] = memref.alloc() {alignment = 128 : i64} : memref<4x2xf32, #gpu.address_space<workgroup>>
+// CHECK: bfly.threads (%{{.*}}) in (4) sync(block) {
+// CHECK: affine.load %[[G]]
+// CHECK-COUNT-2: bfly.dft %
+// CHECK: affine.load %[[X]]
+// CHECK-COUNT-2: bfly.dft %
+// CHECK: affine.load %[[FLAG]]
+// CHECK: complex.mul
+// CHECK-COUNT-2: bfly.dft inverse
+// CHECK: affine.store %{{.*}}, %[[G]]
+// CHECK: affine.store %{{.*}}, %[[TERMS]]
+// CHECK: bfly.threads (%{{.*}}) in (4) sync(block) {
+// CHECK: affine.load %[[TERMS]]
+// CHECK: bfly.threads (%{{.*}}) in (2) sync(block) {
+// CHECK-COUNT-2: affine.store %{{.*}} : memref<2x4xf32>
+// CHECK: bfly.threads (%{{.*}}) in (8) sync(block) {
+// CHECK: bfly.dft inverse
+// CHECK: vector.store %{{.*}} : memref<2x16x4xf32>, vector<2xf32>
+// CHECK-NOT: bfly.{{grid|threads}}
+func.func @two_spectra(%g: tensor<2x16x4xf32>, %x: tensor<2x16x4xf32>) -> (tensor<2x16x4xf32>, tensor<2x4xf32>) {
+  %y:2 = bfly.kernel "filter" (%a = %g, %b = %x) plan [#bfly.gpu_block<threads = 32>, #bfly.gpu_transform<columns = 2, radices = [4, 4], groups = [<0 to 1 in shared>]>] : (tensor<2x16x4xf32>, tensor<2x16x4xf32>) -> (tensor<2x16x4xf32>, tensor<2x4xf32>) {
+    %f = bfly.fft %a : tensor<2x16x4xf32> -> tensor<2x9x4xcomplex<f32>>
+    %h = bfly.fft %b : tensor<2x16x4xf32> -> tensor<2x9x4xcomplex<f32>>
+    %p, %s = bfly.spectrum_map %f params(%h[batch, bin, channel] : tensor<2x9x4xcomplex<f32>>) tokens(16) : tensor<2x9x4xcomplex<f32>> -> tensor<2x9x4xcomplex<f32>> sums(tensor<2x4xf32>) {
+    ^bb0(%bin: complex<f32>, %k: index, %other: complex<f32>):
+      %m = complex.mul %bin, %other : complex<f32>
+      %t = complex.re %m : complex<f32>
+      bfly.yield %m, %t : complex<f32>, f32
+    }
+    %r = bfly.ifft %p : tensor<2x9x4xcomplex<f32>> -> tensor<2x16x4xf32>
+    bfly.yield %r, %s : tensor<2x16x4xf32>, tensor<2x4xf32>
+  }
+  return %y#0, %y#1 : tensor<2x16x4xf32>, tensor<2x4xf32>
 }

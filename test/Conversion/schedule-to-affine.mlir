@@ -131,3 +131,41 @@ func.func @padded_with_ones(%x: tensor<2x3x8xf32>, %w: tensor<2x8x8xf32>) -> ten
   }
   return %y : tensor<2x4x8xf32>
 }
+
+// -----
+
+// Two spectra: a slab for each. The second is transformed whole, then the map reads the bins of both where those of the
+// first are, and adds terms to sums that take turns.
+// CHECK-LABEL: func @two_spectra
+// CHECK: affine.parallel
+// CHECK: %[[G:.*]] = memref.alloc() {alignment = 64 : i64} : memref<8x2x2xf32>
+// CHECK: %[[X:.*]] = memref.alloc() {alignment = 64 : i64} : memref<8x2x2xf32>
+// CHECK: %[[FLAGS:.*]] = memref.alloc() {alignment = 64 : i64} : memref<4x2xf32>
+// CHECK: %[[SUMS:.*]] = memref.alloc() {alignment = 64 : i64} : memref<16x2x2xf32>
+// CHECK: bfly.dft %
+// CHECK: affine.store %{{.*}}, %[[X]]
+// CHECK: bfly.dft %
+// CHECK: affine.store %{{.*}}, %[[G]]
+// CHECK: affine.load %[[G]]
+// CHECK: affine.load %[[X]]
+// CHECK: complex.mul
+// CHECK: affine.store %{{.*}}, %[[SUMS]]
+// CHECK: affine.store %{{.*}}, %[[G]]
+// CHECK: bfly.dft inverse
+// CHECK: affine.load %[[SUMS]]
+// CHECK-COUNT-2: affine.store %{{.*}} : memref<2x4xf32>
+func.func @two_spectra(%g: tensor<2x8x4xf32>, %x: tensor<2x8x4xf32>) -> (tensor<2x8x4xf32>, tensor<2x4xf32>) {
+  %y:2 = bfly.kernel "filter" (%a = %g, %b = %x) plan [#bfly.cpu_transform<channels = 32, radices = [8], groups = [<0 to 0 in slab>]>] : (tensor<2x8x4xf32>, tensor<2x8x4xf32>) -> (tensor<2x8x4xf32>, tensor<2x4xf32>) {
+    %f = bfly.fft %a : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+    %h = bfly.fft %b : tensor<2x8x4xf32> -> tensor<2x5x4xcomplex<f32>>
+    %p, %s = bfly.spectrum_map %f params(%h[batch, bin, channel] : tensor<2x5x4xcomplex<f32>>) tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> sums(tensor<2x4xf32>) {
+    ^bb0(%bin: complex<f32>, %k: index, %other: complex<f32>):
+      %m = complex.mul %bin, %other : complex<f32>
+      %t = complex.re %m : complex<f32>
+      bfly.yield %m, %t : complex<f32>, f32
+    }
+    %r = bfly.ifft %p : tensor<2x5x4xcomplex<f32>> -> tensor<2x8x4xf32>
+    bfly.yield %r, %s : tensor<2x8x4xf32>, tensor<2x4xf32>
+  }
+  return %y#0, %y#1 : tensor<2x8x4xf32>, tensor<2x4xf32>
+}

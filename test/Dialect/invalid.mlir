@@ -709,6 +709,62 @@ func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
   return
 }
 
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C9) the region must yield a bin and 2 numbers for sums, got 1 after the bin}}
+  %a:3 = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> sums(tensor<2x4xf32>, tensor<2x4xf32>) {
+  ^bb0(%bin: complex<f32>, %k: index):
+    %r = complex.abs %bin : complex<f32>
+    bfly.yield %bin, %r : complex<f32>, f32
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C9) the region must yield a bin and 0 numbers for sums, got 1 after the bin}}
+  %a = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin, %bin : complex<f32>, complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C9) sum 0 must be (B, D) of 'f32' or complex, as the region yields, got 'tensor<2x4xf32>' of 'complex<f32>'}}
+  %a:2 = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> sums(tensor<2x4xf32>) {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin, %bin : complex<f32>, complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C9) sum 0 must be (B, D) of 'f32' or complex, as the region yields, got 'tensor<4x2xcomplex<f32>>' of 'complex<f32>'}}
+  %a:2 = bfly.spectrum_map %f tokens(8) : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> sums(tensor<4x2xcomplex<f32>>) {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin, %bin : complex<f32>, complex<f32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%f: tensor<2x5x4xcomplex<f32>>) {
+  // expected-error @+1 {{(C9) a hermitian map has no sums}}
+  %a:2 = bfly.spectrum_map %f tokens(8) hermitian : tensor<2x5x4xcomplex<f32>> -> tensor<2x5x4xcomplex<f32>> sums(tensor<2x4xcomplex<f32>>) {
+  ^bb0(%bin: complex<f32>, %k: index):
+    bfly.yield %bin, %bin : complex<f32>, complex<f32>
+  }
+  return
+}
+
 // bfly.bin --------------------------------------------------------------------
 
 // -----

@@ -51,6 +51,14 @@ func.func @network(%x: tensor<?x8x4xf32>, %w: tensor<1x2x2x2xf32>) -> (tensor<?x
   ^bb0(%bin: complex<f32>, %k: index):
     bfly.yield %bin : complex<f32>
   }
+  // CHECK: %{{.*}}, %{{.*}}:2 = bfly.spectrum_map %{{.*}} params(%{{.*}}[batch, bin, channel] : tensor<?x5x4xcomplex<f32>>) tokens(8) : tensor<?x5x4xcomplex<f32>> -> tensor<?x5x4xcomplex<f32>> sums(tensor<?x4xf32>, tensor<?x4xcomplex<f32>>) {
+  %sums:3 = bfly.spectrum_map %f params(%a[batch, bin, channel] : tensor<?x5x4xcomplex<f32>>) tokens(8)
+      : tensor<?x5x4xcomplex<f32>> -> tensor<?x5x4xcomplex<f32>> sums(tensor<?x4xf32>, tensor<?x4xcomplex<f32>>) {
+  ^bb0(%bin: complex<f32>, %k: index, %other: complex<f32>):
+    %size = complex.abs %bin : complex<f32>
+    // CHECK: bfly.yield %{{.*}}, %{{.*}}, %{{.*}} : complex<f32>, f32, complex<f32>
+    bfly.yield %bin, %size, %other : complex<f32>, f32, complex<f32>
+  }
   // CHECK: bfly.bin %{{.*}}[0] factor(1.250000e-01)
   %m = bfly.bin %f[0] factor(0.125) : tensor<?x5x4xcomplex<f32>> -> tensor<?x4xf32>
   // CHECK: bfly.ifft

@@ -200,3 +200,43 @@ func.func @blocks_of_cublaslt(%x: tensor<4096x512xf32>, %w: tensor<512x512xf32>)
   }
   return %y : tensor<4096x512xf32>
 }
+
+// -----
+
+// Two spectra: a slab for each, of half as many columns, and threads that have registers for the bins of both.
+// CHECK-LABEL: func @two_spectra
+func.func @two_spectra(%g: tensor<8x4096x768xf32>, %x: tensor<8x4096x768xf32>) -> (tensor<8x4096x768xf32>, tensor<8x768xf32>) {
+  // CHECK: plan [#bfly.gpu_block<threads = 256>, #bfly.gpu_transform<columns = 2, radices = [16, 16, 16], groups = [<0 to 2 in shared>]>]
+  %y:2 = bfly.kernel "filter" (%a = %g, %b = %x) : (tensor<8x4096x768xf32>, tensor<8x4096x768xf32>) -> (tensor<8x4096x768xf32>, tensor<8x768xf32>) {
+    %f = bfly.fft %a : tensor<8x4096x768xf32> -> tensor<8x2049x768xcomplex<f32>>
+    %h = bfly.fft %b : tensor<8x4096x768xf32> -> tensor<8x2049x768xcomplex<f32>>
+    %p, %s = bfly.spectrum_map %f params(%h[batch, bin, channel] : tensor<8x2049x768xcomplex<f32>>) tokens(4096) : tensor<8x2049x768xcomplex<f32>> -> tensor<8x2049x768xcomplex<f32>> sums(tensor<8x768xf32>) {
+    ^bb0(%bin: complex<f32>, %k: index, %other: complex<f32>):
+      %m = complex.mul %bin, %other : complex<f32>
+      %t = complex.re %m : complex<f32>
+      bfly.yield %m, %t : complex<f32>, f32
+    }
+    %r = bfly.ifft %p : tensor<8x2049x768xcomplex<f32>> -> tensor<8x4096x768xf32>
+    bfly.yield %r, %s : tensor<8x4096x768xf32>, tensor<8x768xf32>
+  }
+  return %y#0, %y#1 : tensor<8x4096x768xf32>, tensor<8x768xf32>
+}
+
+// -----
+
+// As many columns as fit for one spectrum: 2 (2 4 4352) numbers of 4 bytes, and 16384 bytes for the sums.
+func.func @too_wide(%g: tensor<8x4096x768xf32>, %x: tensor<8x4096x768xf32>) -> tensor<8x768xf32> {
+  // expected-error @below {{(P5) slabs take 294912 bytes of a block's 228352 bytes of shared memory}}
+  %y = bfly.kernel "filter" (%a = %g, %b = %x) plan [#bfly.gpu_block<threads = 256>, #bfly.gpu_transform<columns = 4, radices = [16, 16, 16], groups = [<0 to 2 in shared>]>] : (tensor<8x4096x768xf32>, tensor<8x4096x768xf32>) -> tensor<8x768xf32> {
+    %f = bfly.fft %a : tensor<8x4096x768xf32> -> tensor<8x2049x768xcomplex<f32>>
+    %h = bfly.fft %b : tensor<8x4096x768xf32> -> tensor<8x2049x768xcomplex<f32>>
+    %p, %s = bfly.spectrum_map %f params(%h[batch, bin, channel] : tensor<8x2049x768xcomplex<f32>>) tokens(4096) : tensor<8x2049x768xcomplex<f32>> -> tensor<8x2049x768xcomplex<f32>> sums(tensor<8x768xf32>) {
+    ^bb0(%bin: complex<f32>, %k: index, %other: complex<f32>):
+      %m = complex.mul %bin, %other : complex<f32>
+      %t = complex.re %m : complex<f32>
+      bfly.yield %m, %t : complex<f32>, f32
+    }
+    bfly.yield %s : tensor<8x768xf32>
+  }
+  return %y : tensor<8x768xf32>
+}

@@ -38,17 +38,32 @@ func.func @linear(%x: tensor<5x4xf32>) -> tensor<5x3xf32> {
 
 // -----
 
-// A region that treats k and N - k alike has half a spectrum, in whose sums the
-// bins between count twice.
+// A region that treats k and N - k alike has half a spectrum. One map of the
+// gradient's, with that of x beside it, has the gradient's bins and, for a sum
+// over them, the terms of the parameter's.
 // CHECK-LABEL: func.func @filter_backward(
 // CHECK-SAME: %[[X:.*]]: tensor<2x8x3xf32>, %[[P:.*]]: tensor<3xf32>, %[[G:.*]]: tensor<2x8x3xf32>)
-// CHECK: %[[F:.*]] = bfly.fft %[[X]] : tensor<2x8x3xf32> -> tensor<2x5x3xcomplex<f32>>
 // CHECK: %[[Y:.*]] = bfly.fft %[[G]] : tensor<2x8x3xf32> -> tensor<2x5x3xcomplex<f32>>
-// CHECK: %[[PX:.*]] = bfly.spectrum_map %[[F]] params(%[[P]][channel] : tensor<3xf32>, %[[Y]][batch, bin, channel] : tensor<2x5x3xcomplex<f32>>) tokens(8)
+// CHECK: %[[F:.*]] = bfly.fft %[[X]] : tensor<2x8x3xf32> -> tensor<2x5x3xcomplex<f32>>
+// CHECK: %[[PX:.*]], %[[S:.*]] = bfly.spectrum_map %[[Y]] params(%[[P]][channel] : tensor<3xf32>, %[[F]][batch, bin, channel] : tensor<2x5x3xcomplex<f32>>) tokens(8) : tensor<2x5x3xcomplex<f32>> -> tensor<2x5x3xcomplex<f32>> sums(tensor<2x3xf32>) {
+// CHECK-NEXT: ^bb0(%[[BY:.*]]: complex<f32>, %{{.*}}: index, %[[BP:.*]]: f32, %[[BF:.*]]: complex<f32>):
+// CHECK: %[[C:.*]] = complex.create %[[BP]]
+// CHECK: %[[CC:.*]] = complex.conj %[[C]]
+// CHECK: %[[B:.*]] = complex.mul %[[BY]], %[[CC]]
+// CHECK: %[[CF:.*]] = complex.conj %[[BF]]
+// CHECK: %[[T:.*]] = complex.mul %[[BY]], %[[CF]]
+// CHECK: %[[R:.*]] = complex.re %[[T]]
+// CHECK: bfly.yield %[[B]], %[[R]] : complex<f32>, f32
 // CHECK: %[[GX:.*]] = bfly.ifft %[[PX]]
-// CHECK: %[[PP:.*]] = bfly.spectrum_map %[[F]]
-// CHECK: %[[GP:.*]] = linalg.generic {{.*}} ins(%[[PP]]
+// CHECK: %[[GP:.*]] = linalg.generic {{.*}} ins(%[[S]]
 // CHECK: return %[[GX]], %[[GP]]
+// Without the parameter's nothing depends on x.
+// FIRST-LABEL: func.func @filter_backward(
+// FIRST-SAME: %[[X:.*]]: tensor<2x8x3xf32>, %[[P:.*]]: tensor<3xf32>, %[[G:.*]]: tensor<2x8x3xf32>)
+// FIRST: %[[Y:.*]] = bfly.fft %[[G]]
+// FIRST-NOT: bfly.fft
+// FIRST: bfly.spectrum_map %[[Y]] params(%[[P]][channel] : tensor<3xf32>) tokens(8)
+// FIRST: bfly.ifft
 func.func @filter(%x: tensor<2x8x3xf32>, %p: tensor<3xf32>) -> tensor<2x8x3xf32> {
   %y = bfly.spectral_filter %x params(%p[channel] : tensor<3xf32>) : tensor<2x8x3xf32> -> tensor<2x8x3xf32> {
   ^bb0(%bin: complex<f32>, %k: index, %w: f32):

@@ -71,6 +71,11 @@ bool readsAsNumber(Operation *op, Value tensor);
 /// many tokens, all of their bins or half.
 bool continuesSpectrum(OpOperand &use);
 
+/// The transform that makes a map's parameter, if that is a whole spectrum like
+/// the one that the map reads, and if a transform makes that too: a kernel can
+/// transform both together. Null if not.
+FftOp getSecondSpectrum(OpOperand &use);
+
 /// Whether elements of a type have the same distance in a vector as in an
 /// array: not those of a bit, or of 24.
 bool liesInVectorsAsInArrays(Type elementType);

@@ -113,8 +113,22 @@ def Bfly_SpectrumMapOp : Bfly_NetworkLevelOp<"spectrum_map", [
     `bin` dimension has a value for each bin of the input, or for each of all N,
     of which the input's bins are the first; a hermitian map needs all N.
 
-    Lifespan: made by `-bfly-convert-mixer-to-network` or written by people;
-    removed by `-bfly-convert-schedule-to-affine`.
+    With `sums` the region yields one more number, t, for each, and there is a
+    further result for each, the mean of these over all N bins:
+
+        s[b,c] = 1/N sum_k t[b,k,c]
+
+    where each of half a spectrum's bins counts twice but those that are their
+    own mirror, 0 and for an even N also N/2. So the gradients of parameters
+    are made where the bins are: of A = w F with the gradient Y of A, the map
+    of Y and of the parameter F has conj(w) Y for its bins and Re(conj(F) Y)
+    for the terms of the gradient of w[b,c].
+
+    A parameter that is a whole spectrum, of `batch`, `bin` and `channel`, may
+    be made by a `bfly.fft`: a kernel transforms both together.
+
+    Lifespan: made by `-bfly-convert-mixer-to-network`, by `-bfly-differentiate`,
+    or written by people; removed by `-bfly-convert-schedule-to-affine`.
 
     Constraints:
     - (C1) input and result have the same shape; D is static and at least 1
@@ -124,6 +138,8 @@ def Bfly_SpectrumMapOp : Bfly_NetworkLevelOp<"spectrum_map", [
       result, unless the map is hermitian
     - (C6) the number of elements fits in 63 bits
     - (C8) the input has `tokens` bins or floor(tokens/2) + 1
+    - (C9) the region yields a number for each sum, which is (B, D), of the
+      compute type or complex of it; a hermitian map has no sums
 
     Example:
     ```mlir
@@ -133,26 +149,52 @@ def Bfly_SpectrumMapOp : Bfly_NetworkLevelOp<"spectrum_map", [
       %c = complex.neg %bin : complex<f32>
       bfly.yield %c : complex<f32>
     }
+    %p, %power = bfly.spectrum_map %f tokens(1024)
+        : tensor<?x513x256xcomplex<f32>> -> tensor<?x513x256xcomplex<f32>>
+        sums(tensor<?x256xf32>) {
+    ^bb0(%bin: complex<f32>, %k: index):
+      %r = complex.abs %bin : complex<f32>
+      %t = arith.mulf %r, %r : f32
+      bfly.yield %bin, %t : complex<f32>, f32
+    }
     ```
   }];
   let arguments = (ins Bfly_Spectrum:$input,
                        Variadic<RankedTensorOf<[Bfly_RealOrComplex]>>:$params,
                        ArrayAttr:$param_dims, I64Attr:$tokens,
                        UnitAttr:$hermitian);
-  let results = (outs Bfly_AnySequence:$result);
+  let results = (outs Bfly_AnySequence:$result,
+                      Variadic<AnyRankedTensor>:$sums);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $input `` custom<BroadcastParams>($params, type($params), $param_dims)
     `tokens` `(` $tokens `)` (`hermitian` $hermitian^)? attr-dict
-    `:` type($input) `->` type($result) $body
+    `:` type($input) `->` type($result) (`sums` `(` type($sums)^ `)`)? $body
   }];
   let hasVerifier = 1;
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$input,
+      "::mlir::ValueRange":$params, "::mlir::ArrayAttr":$param_dims,
+      "uint64_t":$tokens, "bool":$hermitian), [{
+    build($_builder, $_state, result, ::mlir::TypeRange(), input, params,
+          param_dims, tokens, hermitian);
+  }]>];
   let extraClassDeclaration = [{
     /// Whether the input holds bins 0 … floor(tokens/2) alone.
     bool isHalf() {
       return static_cast<uint64_t>(getInput().getType().getDimSize(1)) !=
              static_cast<uint64_t>(getTokens());
     }
+    /// The transforms that make parameters which are whole spectra, where one
+    /// makes the map's own bins too.
+    ::llvm::SmallVector<::mlir::bfly::FftOp> getSecondSpectra();
+    /// Real numbers of the terms of all sums.
+    int64_t getNumTerms() {
+      int64_t terms = 0;
+      for (::mlir::Value term : getBody().front().getTerminator()->getOperands().drop_front())
+        terms += ::mlir::isa<::mlir::ComplexType>(term.getType()) ? 2 : 1;
+      return terms;
+    }
+    ::llvm::LogicalResult verifySums();
   }];
 }
 

@@ -190,7 +190,8 @@ def Bfly_GpuTransformAttr
     - (P3) the product of `radices` is N
     - (P4) `groups` are `[]` without passes; `[<0 to L in shared>]`, L the last
       pass; or `[<0 to 0 in memory>, <1 to L in shared>]`
-    - (P5) a slab fits in a block's shared memory
+    - (P5) a slab fits in a block's shared memory; of several spectra that a map
+      reads, one for each, and beside them what sums over bins take
 
     ```mlir
     #bfly.gpu_transform<columns = 4, radices = [16, 16, 16], groups = [<0 to 2 in shared>]>

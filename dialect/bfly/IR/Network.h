@@ -34,6 +34,9 @@ struct Network {
   /// can share a complex transform.
   bool half = false, packed = false;
   bool hermitian = false, binZero = false;
+  /// Spectra that a chain has on chip at once, and real numbers of a bin that
+  /// are summed over the bins.
+  int64_t spectra = 1, terms = 0;
 
   // Attention.
 

@@ -84,6 +84,16 @@ GridAttention getGridAttention(const StageForm &form,
 bool isTokenPad(tensor::PadOp pad);
 bool isTokenCut(tensor::ExtractSliceOp slice);
 
+/// Bytes of a block's shared memory for sums over the bins of a slab's columns,
+/// `sums` of each, of so many bytes; and how many items of a column have sums
+/// of their own there at most, before those are added up.
+int64_t getSumsBytes(int64_t columns, int64_t sums, int64_t elementBytes);
+int64_t getMostItemsOfSums(int64_t columns, int64_t sums, int64_t elementBytes);
+
+/// Whether so many bytes fit in a block's shared memory beside the slabs of a
+/// kernel's transforms.
+bool fitsBesideSlabs(KernelOp kernel, int64_t bytes);
+
 /// Why a library transforms so many tokens and no kernel of the machine; empty
 /// where a kernel does.
 std::string explainLibrary(int64_t tokens, const Machine &machine);

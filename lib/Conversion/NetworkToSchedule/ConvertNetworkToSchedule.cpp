@@ -83,10 +83,19 @@ KernelOp KernelBuilder::build() {
   SmallVector<Operation *> ops(group.ops.begin(), group.ops.end());
   llvm::sort(ops,
              [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  // The sink's results come first, then those of the others.
   SmallVector<Value> results;
-  for (Value result : group.sink->getResults())
-    if (!result.use_empty())
-      results.push_back(result);
+  auto addResults = [&](Operation *op) {
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+            return !group.ops.contains(user);
+          }))
+        results.push_back(result);
+  };
+  addResults(group.sink);
+  for (Operation *op : ops)
+    if (op != group.sink)
+      addResults(op);
 
   // The operands are known once the body is, so the body comes first.
   OpBuilder builder(group.sink->getBlock(), ++Block::iterator(group.sink));
@@ -209,7 +218,8 @@ void ConvertNetworkToSchedulePass::formKernels(Block *block) {
         } else if (library.empty()) {
           if (group->ops.size() > 1)
             take(std::move(*group));
-        } else if (KernelGroup maps = getMaps(*group); !maps.ops.empty()) {
+        } else if (KernelGroup maps = getMaps(*group);
+                   !maps.ops.empty() && !taken.contains(maps.sink)) {
           reasons[maps.sink] = library;
           take(std::move(maps));
         }

@@ -4,8 +4,9 @@
 // Which operations run as one kernel.
 //
 // A group has one sink: every result of its other operations is used inside it
-// alone. So nothing outside lies between two of its operations, and all of them
-// may move to where the sink stands.
+// alone, or, of sums over bins, behind the sink. So nothing outside lies
+// between two of its operations, and all of them may move to where the sink
+// stands.
 
 #include "KernelGroups.h"
 
@@ -39,6 +40,7 @@ struct FilterFinder {
   }
 
   LogicalResult findChain();
+  LogicalResult findSecondSpectra(SpectrumMapOp map);
   void findContext();
   LogicalResult checkUses();
 };
@@ -74,9 +76,26 @@ LogicalResult FilterFinder::findChain() {
     spectrum = Value();
     group.ops.insert(next);
     group.sink = next;
-    if (auto map = dyn_cast<SpectrumMapOp>(next))
+    if (auto map = dyn_cast<SpectrumMapOp>(next)) {
+      if (failed(findSecondSpectra(map)))
+        return failure();
       if (isa<ComplexType>(map.getResult().getType().getElementType()))
         spectrum = map.getResult();
+    }
+  }
+  return success();
+}
+
+/// The transforms of other spectra that a map reads.
+LogicalResult FilterFinder::findSecondSpectra(SpectrumMapOp map) {
+  for (FftOp second : map.getSecondSpectra()) {
+    if (second->getBlock() != fft->getBlock())
+      return fail("a second spectrum is made in another block");
+    for (OpOperand &use : second->getUses())
+      if (use.getOwner() != map || use.getOperandNumber() == 0)
+        return fail("the second spectrum is also used by '" +
+                    use.getOwner()->getName().getStringRef() + "'");
+    group.ops.insert(second);
   }
   return success();
 }
@@ -125,14 +144,36 @@ void FilterFinder::findContext() {
 
 /// One sink, and nothing else that leaves.
 LogicalResult FilterFinder::checkUses() {
-  for (Operation *op : group.ops)
-    if (op != group.sink && !isUsedOnlyIn(op, group.ops))
-      return fail("the result of '" + op->getName().getStringRef() +
-                  "' is also used outside the filter");
+  Block *block = fft->getBlock();
+  for (Operation *op : group.ops) {
+    if (op == group.sink)
+      continue;
+    for (OpOperand &use : op->getUses()) {
+      if (group.ops.contains(use.getOwner()))
+        continue;
+      bool isSum = isa<SpectrumMapOp>(op) &&
+                   cast<OpResult>(use.get()).getResultNumber() > 0;
+      if (!isSum)
+        return fail("the result of '" + op->getName().getStringRef() +
+                    "' is also used outside the filter");
+      Operation *user = block->findAncestorOpInBlock(*use.getOwner());
+      if (user && !group.sink->isBeforeInBlock(user))
+        return fail("a sum over bins is used before the filter ends");
+    }
+  }
   return success();
 }
 
 FailureOr<KernelGroup> mlir::bfly::findFilter(FftOp fft, std::string &reason) {
+  // A second spectrum is in the group of the first.
+  for (OpOperand &use : fft->getUses())
+    if (getSecondSpectrum(use)) {
+      Operation *first = use.getOwner();
+      while (!isa<FftOp>(first))
+        first = first->getOperand(0).getDefiningOp();
+      fft = cast<FftOp>(first);
+      break;
+    }
   FilterFinder finder{fft, reason, {}};
   if (failed(finder.findChain()))
     return failure();

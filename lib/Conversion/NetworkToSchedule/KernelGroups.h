@@ -12,16 +12,18 @@
 namespace mlir::bfly {
 
 /// Operations of one block that may run as one kernel, placed where the last of
-/// them stands: `sink`, the only one whose results are used by others.
+/// them stands: `sink`, the only one whose results are used by others, but for
+/// sums over bins.
 struct KernelGroup {
   SetVector<Operation *> ops;
   Operation *sink = nullptr;
   StringRef name;
 };
 
-/// The filter around a transform: `fft`, the maps of its spectrum, the inverse,
-/// and the context between bins (or the mean of the transform's input) and the
-/// parameters of the maps. Fails with the reason why they cannot be one kernel.
+/// The filter around a transform: `fft`, the maps of its spectrum, the
+/// transforms of other spectra that they read, the inverse, and the context
+/// between bins (or the mean of the transform's input) and the parameters of
+/// the maps. Fails with the reason why they cannot be one kernel.
 FailureOr<KernelGroup> findFilter(FftOp fft, std::string &reason);
 
 /// The attention of which `first` is the first stage: the stages that follow it

@@ -28,6 +28,7 @@ public:
   /// The part of the kernel's plan that is of a kind; null where it has none.
   template <typename Part> Part getPlan() { return source.getPlanPart<Part>(); }
   const Machine &getMachine() { return machine; }
+  KernelOp getKernel() { return source; }
   /// Channels of a slab on a CPU, of transforms or without them.
   int64_t getSlabChannels() {
     if (auto transform = getPlan<CpuTransformAttr>())

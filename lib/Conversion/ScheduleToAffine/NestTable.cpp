@@ -15,19 +15,39 @@ using namespace mlir::bfly;
 
 // Operations that one nest does together ------------------------------------
 
+/// Whether a chain takes a spectrum up as its second, and is not cut before.
+static bool isTakenUp(OpOperand &use) {
+  if (!getSecondSpectrum(use))
+    return false;
+  for (OpOperand *bins = &use.getOwner()->getOpOperand(0);
+       continuesSpectrum(*bins);
+       bins = &bins->get().getDefiningOp()->getOpOperand(0))
+    for (OpOperand &other : bins->get().getUses())
+      if (!continuesSpectrum(other) && !isa<SpectrumBinOp>(other.getOwner()))
+        return false;
+  return true;
+}
+
 /// Whether a spectrum, or what a map makes of one, is needed in memory: by the
 /// kernel's end, or by an operation that does not take it up.
 static bool endsChain(Operation *op) {
-  return llvm::any_of(op->getUses(), [](OpOperand &use) {
+  return llvm::any_of(op->getResult(0).getUses(), [](OpOperand &use) {
     auto bin = dyn_cast<SpectrumBinOp>(use.getOwner());
-    return !continuesSpectrum(use) && !(bin && isTokenSum(bin));
+    return !continuesSpectrum(use) && !(bin && isTokenSum(bin)) &&
+           !isTakenUp(use);
   });
+}
+
+/// Whether a map makes sums alone.
+static bool makesSums(Operation *op) {
+  auto map = dyn_cast<SpectrumMapOp>(op);
+  return map && map.getResult().use_empty() && !map.use_empty();
 }
 
 /// A chain transform → maps → inverse, emitted from its end.
 template <bool onGPU>
 static LogicalResult emitSpectralChain(KernelEmitter &emitter, Operation *op) {
-  if (!isa<IfftOp>(op) && !endsChain(op))
+  if (!isa<IfftOp>(op) && !endsChain(op) && !makesSums(op))
     return success();
   NestBuilder nest = emitter.makeNest(op);
   SpectralChain chain = getSpectralChain(emitter, op);

@@ -34,26 +34,68 @@ AffineExpr GridColumns::getOrigin(AffineExpr slab) const {
 // Flags -----------------------------------------------------------------------
 
 void GridColumns::emitFlags() {
-  OpFoldResult size = nest.size(input, 0);
-  flags = emitter.allocateScratch(nest, size, {channels});
-  sumRows(emitter, nest, size, getNumFlagRows(), channels, flags, 1,
-          [&](AffineExpr b, AffineExpr row, AffineExpr channel) {
-            batch = b;
-            return getFlagTerm(row, channel);
-          });
+  OpFoldResult size = nest.size(inputs[0], 0);
+  flags.resize(getNumSources());
+  for (unsigned source = 0; source < getNumSources(); ++source) {
+    if (!isolatedSources[source])
+      continue;
+    flags[source] = emitter.allocateScratch(nest, size, {channels});
+    sumRows(emitter, nest, size, getNumFlagRows(), channels, flags[source], 1,
+            [&](AffineExpr b, AffineExpr row, AffineExpr channel) {
+              batch = b;
+              return getFlagTerm(source, row, channel);
+            });
+  }
 }
 
-Value GridColumns::getFlag(AffineExpr channel) {
-  return nest.load(flags, {batch, channel});
+Value GridColumns::getFlag(unsigned source, int64_t part, AffineExpr column) {
+  if (flagItems)
+    return nest.load(slabFlags, {(column - slabOrigin) * getNumSlabFlags() +
+                                     getSlabFlag(source, part),
+                                 nest.constantExpr(0)});
+  return nest.load(flags[source], {batch, part ? secondChannel(column)
+                                               : firstChannel(column)});
 }
 
-Value GridColumns::keepFinite(Value x, AffineExpr channel) {
-  return isolated ? selectFinite(x, getFlag(channel)) : x;
+Value GridColumns::keepFinite(Value x, int64_t part, AffineExpr column) {
+  return isolated ? selectFinite(x, getFlag(0, part, column)) : x;
 }
+
+bool GridColumns::takeFlagsInSlab(int64_t items) {
+  // Adding up takes half as much again at most.
+  int64_t bytes = lanes * getNumSlabFlags() * items * getElementBytes();
+  if (!fitsBesideSlabs(emitter.getKernel(), bytes + bytes / 2))
+    return false;
+  flagItems = items;
+  return true;
+}
+
+void GridColumns::beginSlabFlags(AffineExpr origin) {
+  slabOrigin = origin;
+  slabFlags =
+      nest.allocateShared({lanes * getNumSlabFlags(), flagItems}, nest.compute);
+}
+
+void GridColumns::storeItemFlags(unsigned source, AffineExpr item,
+                                 AffineExpr lane) {
+  if (!isolatedSources[source])
+    return;
+  auto store = [&](Value flag, int64_t part) {
+    nest.store(flag, slabFlags,
+               {lane * getNumSlabFlags() + getSlabFlag(source, part), item});
+  };
+  store(itemFlags.re, 0);
+  store(itemFlags.im, 1);
+  itemFlags = {};
+}
+
+void GridColumns::finishSlabFlags() { slabFlags = sumInTree(nest, slabFlags); }
 
 // Tokens ----------------------------------------------------------------------
 
-ComplexPair GridColumns::read(AffineExpr row, AffineExpr column) {
+ComplexPair GridColumns::read(unsigned source, AffineExpr row,
+                              AffineExpr column) {
+  Value input = inputs[source];
   AffineExpr first = firstChannel(column);
   if (!packed)
     return nest.loadComplex(input, {batch, row, first});
@@ -64,7 +106,19 @@ ComplexPair GridColumns::read(AffineExpr row, AffineExpr column) {
   else
     value = {nest.load(input, {batch, row, first}),
              nest.load(input, {batch, row, second})};
-  return {keepFinite(value.re, first), keepFinite(value.im, second)};
+  if (!isolatedSources[source])
+    return value;
+  ComplexPair flag;
+  if (flagItems) {
+    Value zero = nest.constant(0);
+    flag = {nest.mul(value.re, zero), nest.mul(value.im, zero)};
+    itemFlags = itemFlags.re ? ComplexPair{nest.add(itemFlags.re, flag.re),
+                                           nest.add(itemFlags.im, flag.im)}
+                             : flag;
+  } else {
+    flag = {getFlag(source, 0, column), getFlag(source, 1, column)};
+  }
+  return {selectFinite(value.re, flag.re), selectFinite(value.im, flag.im)};
 }
 
 ComplexPair GridColumns::scale(ComplexPair value) {
@@ -80,9 +134,13 @@ void GridColumns::write(AffineExpr row, AffineExpr column, ComplexPair value) {
   if (!packed)
     return nest.storeComplex(value, output, {batch, row, first});
   AffineExpr second = secondChannel(column);
+  auto getFlagOf = [&](int64_t part) {
+    return getResultFlag(
+        [&](unsigned source) { return getFlag(source, part, column); });
+  };
   if (isolated)
-    value = {nest.add(value.re, getFlag(first)),
-             nest.add(value.im, getFlag(second))};
+    value = {nest.add(value.re, getFlagOf(0)),
+             nest.add(value.im, getFlagOf(1))};
   if (channels % 2 == 0)
     return storePair(nest, value, output, {batch, row, first});
   nest.store(value.re, output, {batch, row, first});

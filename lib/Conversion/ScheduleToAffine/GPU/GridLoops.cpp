@@ -188,6 +188,23 @@ void mlir::bfly::sumRows(
     KernelEmitter &emitter, NestBuilder &nest, OpFoldResult batch, int64_t rows,
     int64_t channels, Value output, double factor,
     function_ref<Value(AffineExpr, AffineExpr, AffineExpr)> element) {
+  sumRows(
+      emitter, nest, batch, rows, channels, 1,
+      [&](AffineExpr b, AffineExpr row, AffineExpr channel) {
+        return SmallVector<Value>{element(b, row, channel)};
+      },
+      [&](AffineExpr b, AffineExpr channel, ArrayRef<Value> totals) {
+        nest.store(nest.mul(totals[0], nest.constant(factor)), output,
+                   {b, channel});
+      });
+}
+
+void mlir::bfly::sumRows(
+    KernelEmitter &emitter, NestBuilder &nest, OpFoldResult batch, int64_t rows,
+    int64_t channels, unsigned number,
+    function_ref<SmallVector<Value>(AffineExpr, AffineExpr, AffineExpr)>
+        elements,
+    function_ref<void(AffineExpr, AffineExpr, ArrayRef<Value>)> finish) {
   // A warp reads 128 bytes of a row at least; threads beyond that take other
   // rows.
   int64_t width = std::min<int64_t>(llvm::bit_ceil<uint64_t>(channels), 64);
@@ -204,17 +221,15 @@ void mlir::bfly::sumRows(
   chunks = llvm::divideCeilSigned(rows, chunkRows);
   bool whole = chunks * chunkRows == rows;
 
-  Value target = output;
+  Value target;
   if (chunks > 1)
-    target = emitter.allocateScratch(nest, batch, {chunks, channels});
-  auto finish = [&](Value total, Value buffer, ArrayRef<AffineExpr> indices) {
-    nest.store(nest.mul(total, nest.constant(factor)), buffer, indices);
-  };
+    target = emitter.allocateScratch(nest, batch, {chunks, number, channels});
   auto chunkIndex = nest.builder.getIndexAttr(chunks);
   nest.grid(
       {batch, chunkIndex, nest.builder.getIndexAttr(slices)},
       [&](ArrayRef<AffineExpr> unit) {
-        Value partial = nest.allocateShared({together, width}, nest.compute);
+        Value partial =
+            nest.allocateShared({number, together, width}, nest.compute);
         auto inside = [&](AffineExpr column, function_ref<void()> body) {
           if (channels % width)
             nest.guard({-(unit[2] * width + column) + (channels - 1)}, body);
@@ -226,34 +241,45 @@ void mlir::bfly::sumRows(
           inside(column, [&] {
             StridedRange range{unit[1] * chunkRows + row, together, steps,
                                whole, nest.constantExpr(rows)};
-            Value total = sumStrided(nest, range, 1, [&](AffineExpr n) {
-                            return SmallVector<Value>{
-                                element(unit[0], n, unit[2] * width + column)};
-                          }).front();
-            nest.store(total, partial, {row, column});
+            SmallVector<Value> totals =
+                sumStrided(nest, range, number, [&](AffineExpr n) {
+                  return elements(unit[0], n, unit[2] * width + column);
+                });
+            for (auto [index, total] : llvm::enumerate(totals))
+              nest.store(total, partial,
+                         {nest.constantExpr(index), row, column});
           });
         });
         nest.threads(width, [&](AffineExpr column) {
           inside(column, [&] {
-            Value total =
-                nest.sum(together, /*lanes=*/false, [&](AffineExpr k) {
-                  return nest.load(partial, {k, column});
+            SmallVector<Value> totals =
+                nest.sums(together, number, /*lanes=*/false, [&](AffineExpr k) {
+                  SmallVector<Value> terms;
+                  for (unsigned index = 0; index < number; ++index)
+                    terms.push_back(nest.load(
+                        partial, {nest.constantExpr(index), k, column}));
+                  return terms;
                 });
             AffineExpr channel = unit[2] * width + column;
-            if (chunks > 1)
-              nest.store(total, target, {unit[0], unit[1], channel});
-            else
-              finish(total, output, {unit[0], channel});
+            if (chunks == 1)
+              return finish(unit[0], channel, totals);
+            for (auto [index, total] : llvm::enumerate(totals))
+              nest.store(total, target,
+                         {unit[0], unit[1], nest.constantExpr(index), channel});
           });
         });
       });
   if (chunks > 1)
-    forEachElement(nest, {batch, nest.builder.getIndexAttr(channels)},
-                   [&](ArrayRef<AffineExpr> at) {
-                     Value total =
-                         nest.sum(chunks, /*lanes=*/false, [&](AffineExpr k) {
-                           return nest.load(target, {at[0], k, at[1]});
-                         });
-                     finish(total, output, at);
-                   });
+    forEachElement(
+        nest, {batch, nest.builder.getIndexAttr(channels)},
+        [&](ArrayRef<AffineExpr> at) {
+          finish(at[0], at[1],
+                 nest.sums(chunks, number, /*lanes=*/false, [&](AffineExpr k) {
+                   SmallVector<Value> terms;
+                   for (unsigned i = 0; i < number; ++i)
+                     terms.push_back(nest.load(
+                         target, {at[0], k, nest.constantExpr(i), at[1]}));
+                   return terms;
+                 }));
+        });
 }

@@ -57,6 +57,15 @@ void sumRows(KernelEmitter &emitter, NestBuilder &nest, OpFoldResult batch,
              int64_t rows, int64_t channels, Value output, double factor,
              function_ref<Value(AffineExpr, AffineExpr, AffineExpr)> element);
 
+/// A phase, or two, that give `finish`, once for each b and c, `number` sums
+/// over `rows` of elements(b, row, c).
+void sumRows(
+    KernelEmitter &emitter, NestBuilder &nest, OpFoldResult batch, int64_t rows,
+    int64_t channels, unsigned number,
+    function_ref<SmallVector<Value>(AffineExpr, AffineExpr, AffineExpr)>
+        elements,
+    function_ref<void(AffineExpr, AffineExpr, ArrayRef<Value>)> finish);
+
 } // namespace mlir::bfly
 
 #endif // BFLY_LIB_CONVERSION_SCHEDULETOAFFINE_GPU_GRIDLOOPS_H

@@ -3,6 +3,7 @@
 
 // The spectral filter on a GPU. One unit of work is a slab of a few columns in
 // a block's shared memory: transform, maps of the bins (SlabBins), inverse.
+// Other spectra that the maps read have a slab each beside it.
 //
 // Where a slab does not fit, a first radix-R pass from x through memory leaves
 // R sub-transforms of N/R rows, of which a unit has two in shared memory. A
@@ -34,9 +35,11 @@ public:
 private:
   void emitElements();
   void beginOuterPasses();
-  /// The radix-R pass through memory, either way.
-  void emitOuterPass(bool inverse);
+  /// The radix-R pass of a source through memory, either way.
+  void emitOuterPass(unsigned source, bool inverse);
   void emitSlabs();
+  /// Sums over bins, from those of the units.
+  void emitSums();
 
   /// R, 1 where the whole transform is in shared memory, and the radices of the
   /// passes there.
@@ -45,9 +48,12 @@ private:
   int64_t rows;
   /// Sub-transforms between the passes: (batch, slab, row, lane, 2). Row
   /// (2 unit + part) N/R + j has row j of a unit's first or second
-  /// sub-transform.
-  Value scratch;
+  /// sub-transform. Of every source.
+  SmallVector<Value> scratches;
+  /// (batch, unit, term, channel)
+  Value unitSums;
   std::optional<Twiddles> outerTwiddles;
+  bool flagsInSlab = false;
 };
 
 } // namespace
@@ -67,17 +73,34 @@ GridSpectralNest::GridSpectralNest(KernelEmitter &emitter, NestBuilder &nest,
 
 /// Maps alone, from memory to memory.
 void GridSpectralNest::emitElements() {
-  auto type = cast<MemRefType>(input.getType());
+  auto type = cast<MemRefType>(inputs[0].getType());
+  if (numTerms)
+    return sumRows(
+        emitter, nest, nest.size(inputs[0], 0), type.getDimSize(1), channels,
+        numTerms,
+        [&](AffineExpr b, AffineExpr k, AffineExpr channel) {
+          batch = b;
+          Value own = half ? isOwnMirror(k) : Value();
+          auto [bin, terms] = loadBin(k, own, channel);
+          if (storesSpectrum())
+            nest.storeComplex(bin, output, {b, k, channel});
+          return terms;
+        },
+        [&](AffineExpr b, AffineExpr channel, ArrayRef<Value> totals) {
+          batch = b;
+          storeSums(channel, totals);
+        });
   SmallVector<OpFoldResult> sizes;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    sizes.push_back(nest.size(input, dim));
+    sizes.push_back(nest.size(inputs[0], dim));
   forEachElement(nest, sizes, [&](ArrayRef<AffineExpr> at) {
     batch = at[0];
-    nest.storeComplex(loadBin(at[1], Value(), at[2]), output, at);
+    nest.storeComplex(loadBin(at[1], Value(), at[2]).bin, output, at);
   });
 }
 
-void GridSpectralNest::emitOuterPass(bool inverse) {
+void GridSpectralNest::emitOuterPass(unsigned source, bool inverse) {
+  Value scratch = scratches[source];
   // Neighbouring threads take the lanes of a few slabs, for rows of x that are
   // wide enough, then rows.
   constexpr int64_t kColumns = 8;
@@ -90,43 +113,48 @@ void GridSpectralNest::emitOuterPass(bool inverse) {
   while (rows % rowsAtOnce)
     --rowsAtOnce;
   OpBuilder &builder = nest.builder;
-  nest.grid({nest.size(input, 0), builder.getIndexAttr(slabs / together),
-             builder.getIndexAttr(rows / rowsAtOnce)},
-            [&](ArrayRef<AffineExpr> ivs) {
-              batch = ivs[0];
-              nest.threads(rowsAtOnce * width, [&](AffineExpr i) {
-                AffineExpr lane = i % lanes;
-                AffineExpr slab =
-                    ivs[1] * together + i.floorDiv(lanes) % together;
-                AffineExpr column = getOrigin(slab) + lane;
-                AffineExpr j = ivs[2] * rowsAtOnce + i.floorDiv(width);
-                auto at = [&](int64_t q) {
-                  int64_t middle = outer / 2;
-                  int64_t slot = q == 0        ? 0
-                                 : q == middle ? 1
-                                 : q < middle  ? 2 * q
-                                               : 2 * (outer - q) + 1;
-                  return SmallVector<AffineExpr>{batch, slab, j + slot * rows,
-                                                 lane, nest.constantExpr(0)};
-                };
-                SmallVector<ComplexPair> values;
-                for (int64_t q = 0; q < outer; ++q)
-                  values.push_back(inverse ? loadPair(nest, scratch, at(q))
-                                           : read(j + q * rows, column));
-                transformInRegisters(nest, values, inverse, &*outerTwiddles, j);
-                for (int64_t q = 0; q < outer; ++q) {
-                  if (inverse)
-                    write(j + q * rows, column, values[q]);
-                  else
-                    storePair(nest, values[q], scratch, at(q));
-                }
-              });
-            });
+  nest.grid(
+      {nest.size(inputs[0], 0), builder.getIndexAttr(slabs / together),
+       builder.getIndexAttr(rows / rowsAtOnce)},
+      [&](ArrayRef<AffineExpr> ivs) {
+        batch = ivs[0];
+        nest.threads(rowsAtOnce * width, [&](AffineExpr i) {
+          AffineExpr lane = i % lanes;
+          AffineExpr slab = ivs[1] * together + i.floorDiv(lanes) % together;
+          AffineExpr column = getOrigin(slab) + lane;
+          AffineExpr j = ivs[2] * rowsAtOnce + i.floorDiv(width);
+          auto at = [&](int64_t q) {
+            int64_t middle = outer / 2;
+            int64_t slot = q == 0        ? 0
+                           : q == middle ? 1
+                           : q < middle  ? 2 * q
+                                         : 2 * (outer - q) + 1;
+            return SmallVector<AffineExpr>{batch, slab, j + slot * rows, lane,
+                                           nest.constantExpr(0)};
+          };
+          SmallVector<ComplexPair> values;
+          for (int64_t q = 0; q < outer; ++q)
+            values.push_back(inverse ? loadPair(nest, scratch, at(q))
+                                     : read(source, j + q * rows, column));
+          transformInRegisters(nest, values, inverse, &*outerTwiddles, j);
+          for (int64_t q = 0; q < outer; ++q) {
+            if (inverse)
+              write(j + q * rows, column, values[q]);
+            else
+              storePair(nest, values[q], scratch, at(q));
+          }
+        });
+      });
 }
 
 void GridSpectralNest::emitSlabs() {
-  SlabTransform slab(nest, radices, /*parts=*/outer == 1 ? 1 : 2, lanes);
-  SmallVector<OpFoldResult> counts{nest.size(input, 0),
+  std::vector<SlabTransform> transforms(
+      getNumSources(),
+      SlabTransform(nest, radices, /*parts=*/outer == 1 ? 1 : 2, lanes));
+  if (outer > 1 && numTerms)
+    unitSums = emitter.allocateScratch(nest, nest.size(inputs[0], 0),
+                                       {outer / 2, numTerms, channels});
+  SmallVector<OpFoldResult> counts{nest.size(inputs[0], 0),
                                    nest.builder.getIndexAttr(slabs)};
   if (outer > 1)
     counts.push_back(nest.builder.getIndexAttr(outer / 2));
@@ -144,50 +172,106 @@ void GridSpectralNest::emitSlabs() {
       return SmallVector<AffineExpr>{batch, ivs[1], unit * (2 * rows) + row,
                                      lane, nest.constantExpr(0)};
     };
-    slab.allocate();
-    auto reader = [&](AffineExpr row, AffineExpr lane) {
-      return outer > 1 ? loadPair(nest, scratch, inScratch(row, lane))
-                       : read(row, origin + lane);
-    };
+    SmallVector<SlabTransform *> slabsOfUnit;
+    for (SlabTransform &slab : transforms) {
+      slab.allocate();
+      slabsOfUnit.push_back(&slab);
+    }
     auto writer = [&](AffineExpr row, AffineExpr lane, ComplexPair value) {
       if (outer > 1)
-        storePair(nest, value, scratch, inScratch(row, lane));
+        storePair(nest, value, scratches[0], inScratch(row, lane));
       else
         write(row, origin + lane, value);
     };
     // Where both transforms are in this slab, what is between them stays in
     // registers.
     bool inRegisters = chain.fft && chain.ifft && radices.size() > 1;
-    SlabBins bins(*this, slab, outer, unit, origin);
-    if (chain.fft)
-      slab.forward(reader, /*toLastPass=*/inRegisters);
-    else
+    SlabBins bins(*this, slabsOfUnit, outer, unit, origin);
+    if (flagsInSlab)
+      beginSlabFlags(origin);
+    for (unsigned source = 0; chain.fft && source < getNumSources(); ++source) {
+      auto reader = [&](AffineExpr row, AffineExpr lane) {
+        return outer > 1
+                   ? loadPair(nest, scratches[source], inScratch(row, lane))
+                   : read(source, row, origin + lane);
+      };
+      auto afterItem = [&](AffineExpr item, AffineExpr lane) {
+        storeItemFlags(source, item, lane);
+      };
+      if (flagsInSlab)
+        transforms[source].forward(reader, inRegisters, afterItem);
+      else
+        transforms[source].forward(reader, inRegisters);
+    }
+    if (flagsInSlab)
+      finishSlabFlags();
+    if (!chain.fft)
       bins.loadSpectrum();
     if (inRegisters)
       bins.visitInRegisters();
     else
       bins.visit();
+    bins.finishSums([&](AffineExpr lane, ArrayRef<Value> totals) {
+      auto finish = [&](AffineExpr channel, ArrayRef<Value> own) {
+        if (!unitSums)
+          return storeSums(channel, own);
+        for (auto [index, total] : llvm::enumerate(own))
+          nest.store(total, unitSums,
+                     {batch, unit, nest.constantExpr(index), channel});
+      };
+      finish(firstChannel(origin + lane), totals.take_front(numTerms));
+      if (packed)
+        finish(secondChannel(origin + lane), totals.drop_front(numTerms));
+    });
     if (chain.ifft)
-      slab.inverse(writer, /*fromLastPass=*/inRegisters);
+      transforms[0].inverse(writer, /*fromLastPass=*/inRegisters);
   });
+}
+
+void GridSpectralNest::emitSums() {
+  if (!unitSums)
+    return;
+  forEachElement(
+      nest, {nest.size(inputs[0], 0), nest.builder.getIndexAttr(channels)},
+      [&](ArrayRef<AffineExpr> at) {
+        batch = at[0];
+        storeSums(
+            at[1],
+            nest.sums(outer / 2, numTerms, /*lanes=*/false,
+                      [&](AffineExpr unit) {
+                        SmallVector<Value> terms;
+                        for (int64_t term = 0; term < numTerms; ++term)
+                          terms.push_back(nest.load(
+                              unitSums,
+                              {at[0], unit, nest.constantExpr(term), at[1]}));
+                        return terms;
+                      }));
+      });
 }
 
 void GridSpectralNest::beginOuterPasses() {
   outerTwiddles.emplace(nest, outer, chain.tokens);
-  if (!chain.fft || !emitter.getFirstPass(chain.fft.getResult()))
-    scratch = emitter.allocateScratch(nest, nest.size(input, 0),
-                                      {slabs, chain.tokens, lanes, 2});
+  for (unsigned source = 0; source < getNumSources(); ++source) {
+    Value done = chain.fft && source == 0
+                     ? emitter.getFirstPass(chain.fft.getResult())
+                     : Value();
+    if (!done)
+      done = emitter.allocateScratch(nest, nest.size(inputs[0], 0),
+                                     {slabs, chain.tokens, lanes, 2});
+    scratches.push_back(done);
+  }
 }
 
 bool GridSpectralNest::emitBin(Value result, double factor) {
   if (outer == 1 || isolated)
     return false;
   beginOuterPasses();
-  emitOuterPass(/*inverse=*/false);
+  emitOuterPass(0, /*inverse=*/false);
+  Value scratch = scratches[0];
   emitter.getFirstPass(chain.fft.getResult()) = scratch;
   // Sub-transform 0 has the bin: the sum of its rows, of which there are R
   // times fewer than tokens.
-  sumRows(emitter, nest, nest.size(input, 0), rows, channels,
+  sumRows(emitter, nest, nest.size(inputs[0], 0), rows, channels,
           emitter.getBuffer(result), factor,
           [&](AffineExpr b, AffineExpr row, AffineExpr channel) {
             AffineExpr column = packed ? channel.floorDiv(2) : channel;
@@ -202,20 +286,23 @@ bool GridSpectralNest::emitBin(Value result, double factor) {
 LogicalResult GridSpectralNest::emit() {
   if (!chain.fft && !chain.ifft)
     return emitElements(), success();
-  if (isolated)
+  int64_t items = radices.empty() ? 1 : rows / radices.front();
+  flagsInSlab = isolated && outer == 1 && !chain.seconds.empty() &&
+                takeFlagsInSlab(items);
+  if (isolated && !flagsInSlab)
     emitFlags();
   if (outer > 1) {
+    bool isDone =
+        chain.fft && emitter.getFirstPass(chain.fft.getResult()) != nullptr;
     beginOuterPasses();
-    Value done =
-        chain.fft ? emitter.getFirstPass(chain.fft.getResult()) : Value();
-    if (done)
-      scratch = done;
-    else if (chain.fft)
-      emitOuterPass(/*inverse=*/false);
+    for (unsigned source = isDone ? 1 : 0;
+         chain.fft && source < getNumSources(); ++source)
+      emitOuterPass(source, /*inverse=*/false);
   }
   emitSlabs();
+  emitSums();
   if (outer > 1 && chain.ifft)
-    emitOuterPass(/*inverse=*/true);
+    emitOuterPass(0, /*inverse=*/true);
   return success();
 }
 

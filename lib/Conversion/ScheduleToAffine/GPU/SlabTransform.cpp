@@ -140,7 +140,8 @@ AffineExpr SlabTransform::bin(AffineExpr row) const {
 }
 
 void SlabTransform::pass(unsigned index, bool inverse, Reader reader,
-                         Writer writer) {
+                         Writer writer,
+                         function_ref<void(AffineExpr, AffineExpr)> afterItem) {
   int64_t radix = radices[index], block = lengths[index], sub = block / radix;
   int64_t blocks = parts * rows / block;
   nest.threads(blocks * sub * lanes, [&](AffineExpr i) {
@@ -151,6 +152,8 @@ void SlabTransform::pass(unsigned index, bool inverse, Reader reader,
     for (int64_t q = 0; q < radix; ++q)
       values.push_back(reader ? reader(first + q * sub, lane)
                               : load(first + q * sub, lane));
+    if (afterItem)
+      afterItem(butterfly, lane);
     transformInRegisters(nest, values, inverse,
                          twiddles[index] ? &*twiddles[index] : nullptr, j);
     for (int64_t q = 0; q < radix; ++q) {
@@ -162,14 +165,19 @@ void SlabTransform::pass(unsigned index, bool inverse, Reader reader,
   });
 }
 
-void SlabTransform::forward(Reader reader, bool toLastPass) {
+void SlabTransform::forward(
+    Reader reader, bool toLastPass,
+    function_ref<void(AffineExpr, AffineExpr)> afterItem) {
   if (radices.empty() && reader)
     nest.threads(parts * lanes, [&](AffineExpr i) {
       AffineExpr row = i.floorDiv(lanes), lane = i % lanes;
       store(reader(row, lane), row, lane);
+      if (afterItem)
+        afterItem(row, lane);
     });
   for (unsigned index = 0; index + toLastPass < radices.size(); ++index)
-    pass(index, /*inverse=*/false, index ? nullptr : reader, nullptr);
+    pass(index, /*inverse=*/false, index ? nullptr : reader, nullptr,
+         index ? nullptr : afterItem);
 }
 
 void SlabTransform::inverse(Writer writer, bool fromLastPass) {

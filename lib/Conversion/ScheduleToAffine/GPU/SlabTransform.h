@@ -53,8 +53,11 @@ public:
   void allocate();
 
   /// Rows come from `reader` (null: are in the slab) in natural order.
-  /// `toLastPass`: all passes but the last.
-  void forward(Reader reader, bool toLastPass);
+  /// `toLastPass`: all passes but the last. Where a thread has read the rows of
+  /// an item, as many as the first radix, `afterItem` is called.
+  void forward(
+      Reader reader, bool toLastPass,
+      function_ref<void(AffineExpr item, AffineExpr lane)> afterItem = nullptr);
   /// Rows go to `writer` (null: stay in the slab) in natural order.
   /// `fromLastPass`: the one that undoes the last pass was done.
   void inverse(Writer writer, bool fromLastPass);
@@ -77,7 +80,8 @@ public:
   void store(ComplexPair value, AffineExpr row, AffineExpr lane);
 
 private:
-  void pass(unsigned index, bool inverse, Reader reader, Writer writer);
+  void pass(unsigned index, bool inverse, Reader reader, Writer writer,
+            function_ref<void(AffineExpr, AffineExpr)> afterItem = nullptr);
   static int64_t getPadding(ArrayRef<int64_t> radices, int64_t lanes);
   AffineExpr physical(AffineExpr row) const;
 
