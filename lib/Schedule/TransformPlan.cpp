@@ -180,27 +180,6 @@ static int64_t getSlabSize(ArrayRef<int64_t> radices, int64_t parts,
   return 2 * columns * (rows + (radices.empty() ? 0 : rows / radices.back()));
 }
 
-/// What is left for sums; where even one item of each column takes more, that.
-static constexpr int64_t kSumsBytes = 16 << 10;
-
-/// Of one item: a slab's two parts have their own, and adding up by pairs takes
-/// half as much again.
-static int64_t getItemBytes(int64_t columns, int64_t sums, int64_t bytes) {
-  return multiply({3, columns, sums, bytes});
-}
-
-int64_t mlir::bfly::getSumsBytes(int64_t columns, int64_t sums,
-                                 int64_t elementBytes) {
-  int64_t item = getItemBytes(columns, sums, elementBytes);
-  return sums ? std::max(kSumsBytes, item) : 0;
-}
-
-int64_t mlir::bfly::getMostItemsOfSums(int64_t columns, int64_t sums,
-                                       int64_t elementBytes) {
-  int64_t item = getItemBytes(columns, sums, elementBytes);
-  return std::max<int64_t>(1, kSumsBytes / item);
-}
-
 /// Bytes of a block's shared memory for slabs of some columns, one for each
 /// spectrum, and for sums over their bins.
 static int64_t getBlockBytes(const Network &network, ArrayRef<int64_t> radices,
