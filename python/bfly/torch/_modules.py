@@ -170,12 +170,12 @@ class ButterflyAttention(nn.Module):
         axis: int = -2,
     ):
         super().__init__()
-        if heads < 1 or dim % heads:
-            raise ValueError(f"heads: {heads}, expected a divisor of the {dim} channels")
+        if not isinstance(heads, int) or heads < 1 or dim < 1 or dim % heads:
+            raise ValueError(f"heads: {heads!r}, expected a divisor of the {dim} channels")
         if weights not in ("dense", "per_head"):
             raise ValueError(f'weights: {weights!r}, expected "dense" or "per_head"')
-        if max_tokens < 1:
-            raise ValueError(f"max_tokens: {max_tokens}, expected at least 1")
+        if not isinstance(max_tokens, int) or max_tokens < 1:
+            raise ValueError(f"max_tokens: {max_tokens!r}, expected a whole number from 1")
         self.heads, self.scale, self.axis = heads, scale, axis
         inner = dim // heads
         shape = (dim, dim) if weights == "dense" else (heads, inner, inner)

@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 
 import torch
-from torch.autograd.function import once_differentiable
+from torch import Tensor
+from torch.autograd import forward_ad
 
 from .._library import library, library_path
 from . import _lengths
@@ -46,11 +47,19 @@ class Operator:
         self.count = len(names)
         self.forward = getattr(torch.ops.bfly, name).default
         self.backward = getattr(torch.ops.bfly, name + "_backward").default
-        self.function = _function(self)
+        self.function, self.transformed = _function(self), _transformed(self)
         torch.library.register_fake(f"bfly::{name}", self._fake)
         torch.library.register_fake(f"bfly::{name}_backward", self._fake_backward)
         torch.library.register_autograd(f"bfly::{name}", self._backward, setup_context=self._save)
         torch.library.register_autograd(f"bfly::{name}_backward", self._no_second_derivative)
+
+    def check_tensors(self, *tensors):
+        """That they are tensors, and x one of sequences."""
+        for name, tensor in zip(self.names, tensors):
+            if not isinstance(tensor, Tensor):
+                raise RuntimeError(f"bfly.{self.name}: {name}: {type(tensor).__name__}, expected a tensor")
+        if tensors[0].dim() < 2:
+            raise RuntimeError(f"bfly.{self.name}: x: shape {tuple(tensors[0].shape)}, expected (…, N, D)")
 
     def check(self, tensors):
         """What shows without sizes; the rest is checked where the sizes are numbers."""
@@ -80,11 +89,11 @@ class Operator:
         ctx.save_for_backward(*inputs[: self.count])
         ctx.rest = inputs[self.count :]
 
-    def gradients(self, ctx, gradient):
+    def gradients(self, ctx, gradient, backward=None):
         """One for each tensor, None where none is needed, and None for each number."""
         needed = ctx.needs_input_grad[: self.count]
         wanted = sum(1 << index for index, need in enumerate(needed) if need)
-        made = self.backward(gradient, *ctx.saved_tensors, *ctx.rest, wanted)
+        made = (backward or self.backward)(gradient, *ctx.saved_tensors, *ctx.rest, wanted)
         return (*(value if need else None for value, need in zip(made, needed)), *(None for _ in ctx.rest))
 
     def _backward(self, ctx, gradient):
@@ -93,11 +102,26 @@ class Operator:
     def _no_second_derivative(self, ctx, *gradients):
         raise RuntimeError(f"bfly.{self.name}: there is no second derivative")
 
+    def _no_forward_mode(self, *_):
+        raise RuntimeError(f"bfly.{self.name}: there is no derivative in forward mode")
+
+    def _check_no_tangents(self, arguments):
+        """PyTorch would drop them, and the result would have a derivative of 0."""
+        for tensor in arguments[: self.count]:
+            if forward_ad.unpack_dual(tensor).tangent is not None:
+                self._no_forward_mode()
+
     def __call__(self, *arguments):
         """The operator with gradients, the shortest way. In a graph of torch.compile or torch.export it is the operator
         itself, whose own gradients are slower outside of one."""
         if torch.compiler.is_compiling():
+            if forward_ad._current_level >= 0:
+                self._no_forward_mode()
             return self.forward(*arguments)
+        if torch._C._are_functorch_transforms_active():
+            return self.transformed.apply(*arguments)
+        if forward_ad._current_level >= 0:
+            self._check_no_tangents(arguments)
         if torch.is_grad_enabled():
             for tensor in arguments[: self.count]:
                 if tensor.requires_grad:
@@ -126,10 +150,51 @@ def _function(operator):
                 return forward_of(*arguments)
 
         @staticmethod
-        @once_differentiable
         def backward(ctx, gradient):
+            if torch.is_grad_enabled():  # create_graph: the operator refuses what asks for a second derivative
+                return operator.gradients(ctx, gradient)
             with _below_autograd():
                 return operator.gradients(ctx, gradient)
+
+    Function.__name__ = Function.__qualname__ = f"bfly_{operator.name}"
+    return Function
+
+
+def _transformed(operator):
+    """The same for torch.func, whose transforms ask for more: what is a batch, or wants a gradient, does not show in a tensor
+    then."""
+
+    class Backward(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*arguments):
+            return operator.backward(*arguments)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, *gradients):
+            operator._no_second_derivative(ctx, *gradients)
+
+        jvp = staticmethod(operator._no_second_derivative)
+
+    class Function(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*arguments):
+            return operator.forward(*arguments)
+
+        setup_context = staticmethod(operator._save)
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return operator.gradients(ctx, gradient, Backward.apply)
+
+        jvp = staticmethod(operator._no_forward_mode)
 
     Function.__name__ = Function.__qualname__ = f"bfly_{operator.name}"
     return Function
