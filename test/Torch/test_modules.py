@@ -170,6 +170,74 @@ def test_checkpoints_that_do_not_fit(tmp_path):
         model.load_state_dict(state)
 
 
+def damaged(data):
+    """One bit of a weight is another."""
+    place = data.index(torch.ones(DIM).numpy().tobytes())
+    return data[: place + 3] + bytes([data[place + 3] ^ 0x40]) + data[place + 4 :]
+
+
+@pytest.mark.parametrize(
+    "name, damage",
+    [
+        ("file.pt", damaged),
+        ("file.pt", lambda data: data[: len(data) // 2]),
+        ("file.pt", lambda data: b""),
+        ("file.pt", lambda data: b"hello world"),
+        ("file.safetensors", lambda data: b"hello"),
+    ],
+)
+def test_damaged_checkpoints(tmp_path, name, damage):
+    if name.endswith("safetensors"):
+        pytest.importorskip("safetensors")
+    model, path = FFTNetLayer(DIM), tmp_path / name
+    torch.save(model.state_dict(), path)
+    path.write_bytes(damage(path.read_bytes()))
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=rf"checkpoint: .*{name} is no .* file of tensors, or a damaged one"):
+        load_checkpoint(model, path)
+    same(model.state_dict(), before)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda value: value.long(), "input_norm.bias: torch.int64, but the model has torch.float32"),
+        (lambda value: value.to(torch.complex64), "input_norm.bias: torch.complex64, but the model"),
+        (lambda value: value.to("meta"), "input_norm.bias: a meta tensor, expected its numbers"),
+        (lambda value: value.to_sparse(), "input_norm.bias: a sparse tensor, expected its numbers"),
+    ],
+)
+def test_checkpoints_of_other_numbers(change, message):
+    model = FFTNetLayer(DIM)
+    before = copy.deepcopy(model.state_dict())
+    state = {name: value + 1 for name, value in before.items()}
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(model, {**state, "input_norm.bias": change(state["input_norm.bias"])})
+    with pytest.raises(ValueError, match="checkpoint: 1: expected names"):
+        load_checkpoint(model, {**state, 1: torch.ones(1)})
+    same(model.state_dict(), before)
+    # bfloat16 is a floating-point number, and what the model does not have may be anything.
+    other = {
+        **{name: value.bfloat16() for name, value in state.items()},
+        "table": torch.zeros(2, dtype=torch.complex64),
+    }
+    assert load_checkpoint(model, other, ignore_unknown=True) == ["table"]
+    same(model.state_dict(), {name: value.bfloat16().float() for name, value in state.items()})
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_checkpoints_of_wrapped_models(prefix):
+    model, state = FFTNetLayer(DIM), FFTNetLayer(DIM).state_dict()
+    assert load_checkpoint(model, {prefix + name: value for name, value in state.items()}) == []
+    same(model.state_dict(), state)
+
+
+def test_stages_that_are_there_twice():
+    model = FFTInspiredAttention(6, 2, 3, max_tokens=2)
+    with pytest.raises(ValueError, match="unknown: to_qk.0.weight"):
+        load_checkpoint(model, {**model.state_dict(), "to_qk.0.weight": torch.zeros(12, 6)})
+
+
 def test_names_of_parameters():
     names = {f"layers.1.{name}" for name in FFTNetLayer(DIM).state_dict()}
     assert names <= FFTNet(VOCABULARY, DIM, 2).state_dict().keys()

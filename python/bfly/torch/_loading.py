@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,12 +49,7 @@ def load_checkpoint(
 
 def _read(checkpoint):
     if isinstance(checkpoint, (str, os.PathLike)):
-        if os.fspath(checkpoint).endswith(".safetensors"):
-            from safetensors.torch import load_file
-
-            checkpoint = load_file(checkpoint)
-        else:
-            checkpoint = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        checkpoint = _read_file(os.fspath(checkpoint))
     if not isinstance(checkpoint, Mapping):
         raise ValueError(f"checkpoint: {type(checkpoint).__name__}, expected parameters by their names")
     for wrapper in _WRAPPERS:
@@ -61,14 +57,38 @@ def _read(checkpoint):
             checkpoint = checkpoint[wrapper]
             break
     for name, value in checkpoint.items():
+        if not isinstance(name, str):
+            raise ValueError(f"checkpoint: {name!r}: expected names of parameters")
         if not isinstance(value, Tensor):
             raise ValueError(f"checkpoint: {name}: {type(value).__name__}, expected a tensor")
     return dict(checkpoint)
 
 
+def _read_file(path):
+    kind = "safetensors" if path.endswith(".safetensors") else "torch.save"
+    with open(path, "rb"):  # what the system has to say of it
+        pass
+    try:
+        if kind == "safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        if zipfile.is_zipfile(path):
+            # torch does not look at the sums of an archive.
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise ValueError("a sum is wrong")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file fails in more ways than can be listed
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"checkpoint: {path} is no {kind} file of tensors, or a damaged one: {first}") from error
+
+
 def _plain_names(parameters, target):
-    """Without what wrappers put before every name."""
-    for prefix in ("_orig_mod.", "module."):
+    """Without what wrappers put before every name: DataParallel within torch.compile, or the other way round."""
+    for prefix in ("_orig_mod.", "module.", "_orig_mod."):
         wrapped = parameters and all(name.startswith(prefix) for name in parameters)
         if wrapped and not any(name.startswith(prefix) for name in target):
             parameters = {name[len(prefix) :]: value for name, value in parameters.items()}
@@ -82,12 +102,20 @@ class _Trial:
         target = model.state_dict()
         names = dict(parameters)
         self.wrong = []
+        for name, value in names.items():
+            if value.layout != torch.strided or value.is_meta:
+                self.wrong.append(f"{name}: {'a meta' if value.is_meta else 'a sparse'} tensor, expected its numbers")
+        if self.wrong:  # of which a load would stop half way
+            self.missing = self.unknown = []
+            return
         self._visit(model, names, "")
         self.missing = [name for name in target if name not in names]
         self.unknown = [name for name in parameters if name in names and name not in target]
         for name, value in target.items():
             if name in names and names[name].shape != value.shape:
                 self.wrong.append(f"{name}: shape {tuple(names[name].shape)}, expected {tuple(value.shape)}")
+            elif name in names and names[name].is_floating_point() != value.is_floating_point():
+                self.wrong.append(f"{name}: {names[name].dtype}, but the model has {value.dtype}")
 
     def _visit(self, module, names, prefix):
         for child_name, child in module.named_children():

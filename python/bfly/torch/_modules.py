@@ -210,6 +210,8 @@ class FFTInspiredAttention(_Renaming, ButterflyAttention):
 
     def _rename_checkpoint(self, state_dict, prefix):
         """to_qk.<stage>.weight of each stage becomes to_q.weight and to_k.weight."""
+        if f"{prefix}to_q.weight" in state_dict or f"{prefix}to_k.weight" in state_dict:
+            return  # then to_qk is one too many
         stages, inner, _ = self.to_q.weight.shape
         names = [f"{prefix}to_qk.{stage}.weight" for stage in range(stages)]
         if all(getattr(state_dict.get(name), "shape", None) == (2 * inner, inner) for name in names):
