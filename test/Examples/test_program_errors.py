@@ -54,6 +54,16 @@ def listing(folder):
         ("train_fftnet", "--corpus x --vocab_size 100", "argument --vocab_size: 100 is less than the 256 bytes"),
         ("train_fftnet", "--resume", "--resume: there is no file"),
         ("train_fftnet", "--resume --overwrite", "--resume and --overwrite exclude each other"),
+        ("train_fftnet", "--seed 4294967296", "argument --seed: 4294967296 is more than 4294967295"),
+        ("generate", "--seed 4294967296", "argument --seed: 4294967296 is more than 4294967295"),
+        ("train_fftnet", "--threads 100000", "argument --threads: 100000 is more than 1024"),
+        ("train_fftnet", "--vocab_size 99999999999999999999", "argument --vocab_size: 99999999999999999999 is more"),
+        ("train_fftnet", "--num_samples 100000000 --seq_length 100000000", "there is not enough memory: Unable to"),
+        (
+            "train_fftnet",
+            "--num_samples 40 --d_model 100000000 --vocab_size 100000000 --device cpu",
+            "there is not enough memory: ",
+        ),
         ("train_fftnet", "--nonsense", "unrecognized arguments: --nonsense"),
         ("generate", "--checkpoint nowhere.pt", "--checkpoint: there is no file nowhere.pt"),
         ("generate", "--temperature -1", "argument --temperature: -1 is no number of at least 0"),
@@ -107,6 +117,18 @@ def test_another_training_does_not_go_on(capsys, tmp_path, more, message):
     before = (tmp_path / "checkpoint.pt").read_bytes()
     assert message in fails(capsys, "train_fftnet", [*SHORT.split(), *more.split(), "--resume", f"--output={tmp_path}"])
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name, value", [("epoch", None), ("epoch", -3), ("step", 1.5), ("best", None), ("rows", 3), ("rows", {})]
+)
+def test_progress_that_is_none(capsys, tmp_path, name, value):
+    path = trained(tmp_path) / "checkpoint.pt"
+    torch.save({**torch.load(path, weights_only=True), name: value}, path)
+    before = path.read_bytes()
+    said = fails(capsys, "train_fftnet", [*SHORT.split(), "--resume", f"--output={tmp_path}"])
+    assert f"checkpoint.pt is no checkpoint of these programs: {name} is {value!r}" in said
+    assert path.read_bytes() == before
 
 
 def cut(data):

@@ -43,6 +43,11 @@ def run(program, main):
         main()
     except (Failure, BflyError) as failure:
         sys.exit(f"{program}: error: {failure}")
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        first = (str(error).splitlines() or [""])[0]
+        sys.exit(f"{program}: error: there is not enough memory: {first}")
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
@@ -52,16 +57,29 @@ def run(program, main):
         sys.exit(128 + signal.SIGPIPE)
 
 
+def is_out_of_memory(error):
+    """numpy's and Python's, a GPU's, or what torch's allocator says on a CPU."""
+    return (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error)
+    )
+
+
 # ------------------------------------------------------------------ arguments
 
 
-def whole(least):
-    """An argument's type: a whole number of at least `least`."""
+SEEDS = 2**32 - 1  # the highest that numpy takes
+THREADS = 1024  # far more of them end in a crash of the library that starts them
+
+
+def whole(least, most=10**8):
+    """An argument's type: a whole number of `least` to `most`."""
 
     def parse(text):
         value = int(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{value} is more than {most}")
         return value
 
     parse.__name__ = "whole number"
@@ -91,7 +109,7 @@ def add_arguments(parser, output, lr):
     )
     parser.add_argument("--warmup", type=whole(0), default=50, help="steps in which it grows (%(default)s)")
     parser.add_argument("--weight_decay", type=real(), default=0.01, help="AdamW's (%(default)s)")
-    parser.add_argument("--seed", type=whole(0), default=42, help="of everything that is random (%(default)s)")
+    parser.add_argument("--seed", type=whole(0, SEEDS), default=42, help="of everything that is random (%(default)s)")
     parser.add_argument("--model", choices=("bfly", "torch"), default="bfly", help="whose layers (%(default)s)")
     add_place(parser)
     parser.add_argument("--deterministic", action=argparse.BooleanOptionalAction, default=True,
@@ -108,7 +126,7 @@ def add_arguments(parser, output, lr):
     parser.add_argument(
         "--plot", action=argparse.BooleanOptionalAction, default=True, help="draw the curves (needs matplotlib)"
     )
-    parser.add_argument("--threads", type=whole(1), help="of torch on a CPU; as many as it likes unless given")
+    parser.add_argument("--threads", type=whole(1, THREADS), help="of torch on a CPU; as many as it likes unless given")
 
 
 def add_place(parser):
@@ -306,13 +324,17 @@ class Checkpoint:
         }
         save(self.path, self.kind, values)
 
-    def restore(self, model, optimizer, precision, generator):
-        """What else was written, of a training that goes on; None where it begins."""
+    def restore(self, model, optimizer, precision, generator, **kinds):
+        """What else was written, of a training that goes on, by name and kind; None where it begins."""
         import torch
 
         stored = self.stored
         if stored is None:
             return None
+        for name, kind in kinds.items():
+            value = stored.get(name)
+            if not isinstance(value, kind) or (kind is int and value < 0):
+                raise Failure(f"--resume: {self.path} is no checkpoint of these programs: {name} is {value!r}")
         try:
             load_state(model, stored["model_state_dict"], self.path, "model")
             load_state(optimizer, stored["optimizer_state_dict"], self.path, "optimizer")

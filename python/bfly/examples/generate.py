@@ -33,7 +33,7 @@ def parse(arguments=None):
     add("--top_k", type=whole(0), default=40, help="choose among so many likeliest tokens; 0: all (%(default)s)")
     add("--window", type=whole(1), help="tokens that the model sees; those it was trained with unless given")
     add("--grow", action="store_true", help="do not fill up the window")
-    add("--seed", type=whole(0), default=42, help="of the choices (%(default)s)")
+    add("--seed", type=whole(0, _training.SEEDS), default=42, help="of the choices (%(default)s)")
     add("--model", choices=("bfly", "torch"), default="bfly", help="whose layers (%(default)s)")
     _training.add_place(parser)
     return parser.parse_args(arguments)

@@ -127,7 +127,9 @@ def train(kind, options, precision, checkpoint, record, finish):
     held_out = sequences(options, options.eval_samples, options.tokens, apart, precision.device)
     record["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     step, n, seconds = 0, options.first_tokens, 0.0
-    restored = checkpoint.restore(model, optimizer, precision, generator)
+    restored = checkpoint.restore(
+        model, optimizer, precision, generator, step=int, tokens=int, seconds=float, rows=list
+    )
     if restored:
         step, n, seconds, record["rows"] = (restored[name] for name in ("step", "tokens", "seconds", "rows"))
         say(f"{kind}: goes on after step {step}, from {checkpoint.path}")

@@ -192,7 +192,7 @@ def main(arguments=None):
     record = {**_training.about(PROGRAM, device), "parameters": count, "model": options.model, "dtype": options.dtype}
     record |= {"config": config, "settings": settings, "rows": []}
     done, step, best = 0, 0, math.inf
-    restored = checkpoint.restore(model, optimizer, precision, generator)
+    restored = checkpoint.restore(model, optimizer, precision, generator, epoch=int, step=int, best=float, rows=list)
     if restored:
         done, step, best, record["rows"] = (restored[name] for name in ("epoch", "step", "best", "rows"))
         say(f"goes on after epoch {done}, from {checkpoint.path}")
