@@ -113,30 +113,33 @@ FailureOr<Wanted> DifferentiatePass::choose(func::FuncOp function) {
         wanted.inputs.push_back(index);
     wanted.parameters = parameters;
   }
-  llvm::DenseSet<StringRef> names;
-  llvm::DenseSet<unsigned> numbers;
+  // Results have the order of inputs and parameters: another one in `of` would
+  // be taken for theirs.
+  int64_t last = -1;
   for (StringRef name : of) {
     unsigned index;
+    int64_t place;
     if (!name.getAsInteger(10, index)) {
       if (index >= function.getNumArguments() ||
           !hasGradient(function.getArgumentTypes()[index]))
         return function.emitOpError("has no floating-point input ") << index;
-      numbers.insert(index);
-    } else if (llvm::any_of(parameters, [&](StringAttr parameter) {
-                 return parameter == name;
-               })) {
-      names.insert(name);
-    } else {
-      return function.emitOpError("reads no floating-point parameter '")
-             << name << "'";
-    }
-  }
-  for (unsigned index = 0; index < function.getNumArguments(); ++index)
-    if (numbers.contains(index))
+      place = index;
       wanted.inputs.push_back(index);
-  for (StringAttr parameter : parameters)
-    if (names.contains(parameter.getValue()))
-      wanted.parameters.push_back(parameter);
+    } else {
+      const auto *parameter = llvm::find_if(
+          parameters, [&](StringAttr parameter) { return parameter == name; });
+      if (parameter == parameters.end())
+        return function.emitOpError("reads no floating-point parameter '")
+               << name << "'";
+      place = function.getNumArguments() + (parameter - parameters.begin());
+      wanted.parameters.push_back(*parameter);
+    }
+    if (place <= last)
+      return function.emitOpError("has gradients of inputs in their order and "
+                                  "then of parameters in theirs, each once: '")
+             << name << "' is out of place";
+    last = place;
+  }
   return wanted;
 }
 

@@ -24,7 +24,7 @@ def differentiate(
 
     text_or_path  as `compile` takes it.
     function      which public function; None: the only one.
-    of            what gradients are wanted of: numbers of inputs, names of parameters; None: of all.
+    of            what gradients are wanted of: numbers of inputs, then names of parameters, both in their order; None: of all.
     name          what errors call a text; None: "<text>".
 
     The function takes the inputs and parameters of the one that it belongs to, then a gradient for each floating-point
@@ -44,6 +44,8 @@ def differentiate(
         raise BflyError(f"text_or_path: text or a path is expected, got {type(text_or_path).__name__}")
     wanted = None
     if of is not None:
+        if not isinstance(of, Sequence):
+            raise BflyError(f"of: {of!r}, expected numbers of inputs and names of parameters")
         wanted = [_one(value) for value in of]
         if isinstance(of, str) or not wanted:
             raise BflyError(f"of: {of!r}, expected numbers of inputs and names of parameters")

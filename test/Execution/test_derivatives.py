@@ -106,8 +106,8 @@ func.func @f(%x: tensor<2x6xf64>, %y: tensor<2x6xf64>) -> tensor<2x7xf64> {
     x, y, w = (rng.uniform(0.3, 1.0, (2, 6)) for _ in range(3))
     g = rng.standard_normal((2, 7))
     check(run(differentiate(text, "f", plan), x, y, g, parameters={"w": w}), central(forward, g, x, y, w), 1e-7)
-    # What is chosen comes in the inputs' order, then the parameters'.
-    some = run(differentiate(text, "f", plan, options=("of=w,0",)), x, y, g, parameters={"w": w})
+    # What is chosen comes in that order: inputs, then parameters.
+    some = run(differentiate(text, "f", plan, options=("of=0,w",)), x, y, g, parameters={"w": w})
     check(some, [gradient for i, gradient in enumerate(central(forward, g, x, y, w)) if i != 1], 1e-7)
 
 

@@ -3,6 +3,8 @@
 // RUN: not bfly-opt %S/differentiate.mlir -split-input-file -bfly-differentiate=of=7 2>&1 | FileCheck %s --check-prefix=INPUT
 // RUN: not bfly-opt %S/differentiate.mlir -split-input-file -bfly-differentiate=of=v 2>&1 | FileCheck %s --check-prefix=PARAMETER
 // RUN: not bfly-opt %s -split-input-file -bfly-differentiate=save=true 2>&1 | FileCheck %s --check-prefix=FORWARD
+// RUN: not bfly-opt %S/differentiate.mlir -split-input-file -bfly-differentiate=of=0,0 2>&1 | FileCheck %s --check-prefix=TWICE
+// TWICE: has gradients of inputs in their order and then of parameters in theirs, each once: '0' is out of place
 // FORWARD: has a forward function already: 'taken_forward'
 // NONE: has no function 'none' with a body
 // INPUT: has no floating-point input 7

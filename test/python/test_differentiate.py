@@ -37,6 +37,8 @@ def test_of_some(tmp_path):
     assert not kernel.parameters and np.array_equal(kernel(x, 3, g), g * x)
     kernel = bfly.compile(bfly.differentiate(TEXT.encode(), of=[0]))
     assert np.array_equal(kernel(x, 3, g, parameters={"scale.weight": w}), g * w)
+    gx, gw = bfly.compile(bfly.differentiate(TEXT, of=[0, "scale.weight"]))(x, 3, g, parameters={"scale.weight": w})
+    assert np.array_equal(gx, g * w) and np.array_equal(gw, g * x)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,11 @@ def test_of_some(tmp_path):
         ((TEXT, None, ["weight"]), r"<text>:6:1: error: .* reads no floating-point parameter 'weight'"),
         ((TEXT, None, ["a,b"]), "of: 'a,b', expected"),
         ((TEXT, None, [True]), "of: True, expected"),
+        ((TEXT, None, 0), "of: 0, expected"),
+        # Results would have another order, or another number.
+        ((TEXT, None, ["scale.weight", 0]), r"<text>:6:1: error: .* each once: '0' is out of place"),
+        ((TEXT, None, [0, 0]), r"<text>:6:1: error: .* each once: '0' is out of place"),
+        ((TEXT, None, ["scale.weight"] * 2), r"<text>:6:1: error: .* each once: 'scale.weight' is out of place"),
         ((TEXT, None, []), r"of: \[\], expected"),
         (("{",), r"<text>:1:1: error: "),
         (("module {}",), "<text>: there is no public function with a body"),

@@ -86,8 +86,8 @@ typedef struct bfly_compile_options {
  * own, to be compiled: it takes the inputs and parameters of the function and a
  * gradient for each floating-point result, and returns those that are asked for
  * (docs/derivatives.md). NULL for `function` is the only public one. `of` names
- * inputs by their numbers and parameters by their names, with commas between;
- * NULL: all. Errors call the text `name`. */
+ * inputs by their numbers and then parameters by their names, both in their
+ * order, with commas between; NULL: all. Errors call the text `name`. */
 BFLY_API char *bfly_differentiate(const char *text, size_t length,
                                   const char *name, const char *function,
                                   const char *of);

@@ -135,8 +135,8 @@ def DifferentiatePass : Pass<"bfly-differentiate", "::mlir::ModuleOp"> {
            "the function to differentiate; every public one with a body "
            "where none is named">,
     ListOption<"of", "of", "std::string",
-               "numbers of inputs and names of parameters that get gradients; "
-               "all where none is given">,
+               "numbers of inputs and then names of parameters that get "
+               "gradients, both in their order; all where none is given">,
     Option<"save", "save", "bool", /*default=*/"false",
            "make a forward function too, @f_forward, which returns what the "
            "backward function takes after its other arguments">,
