@@ -91,6 +91,11 @@ def dense_problem(rng, kind, plan, dtype):
         arrays = [normal(rng, dtype, rows, inner), normal(rng, dtype, outer, inner)]
         text = kernel_text(plan, [x, w], [y], f"    %r0 = bfly.linear %a0, %a1 : {x}, {w} -> {y}")
         return text, arrays, reference.linear(*arrays)
+    if kind == "row_product":  # of rows that are no multiples of 16 bytes, which a library adds up
+        a, b, y = tensor(rows, 7, of=dtype), tensor(rows, 5, of=dtype), tensor(7, 5, of=dtype)
+        arrays = [normal(rng, dtype, rows, 7), normal(rng, dtype, rows, 5)]
+        text = kernel_text(plan, [a, b], [y], f"    %r0 = bfly.row_product %a0, %a1 : {a}, {b} -> {y}")
+        return text, arrays, reference.linear(*(np.ascontiguousarray(array.T) for array in arrays))
     if kind == "norm":
         x = tensor(rows, inner, of=dtype)
         arrays = [normal(rng, dtype, rows, inner)]
@@ -215,7 +220,7 @@ def make_problem(rng, kind, plan, n, dtype):
         dtype = "f32" if dtype == "bf16" else dtype
         text, arrays, heads = attention_problem(rng, kind, plan, n, dtype)
         return text, arrays, lambda out: check_butterfly(out, arrays, heads, kind, dtype)
-    if kind in ("linear", "norm", "mean"):
+    if kind in ("linear", "norm", "mean", "row_product"):
         text, arrays, wanted = dense_problem(rng, kind, plan, dtype)
     else:
         text, arrays, wanted = transform_problem(rng, kind, plan, n, dtype)
@@ -223,7 +228,7 @@ def make_problem(rng, kind, plan, n, dtype):
     def check(out):
         pair = lambda z: np.stack([np.real(z), np.imag(z)])  # noqa: E731
         limit = 4 * reference.bound("spectral_filter", dtype, n)
-        floor = 1e-3 if kind in ("linear", "norm", "mean") else None
+        floor = 1e-3 if kind in ("linear", "norm", "mean", "row_product") else None
         wrong = reference.error(pair(reference.load(out)), pair(wanted), floor)
         assert wrong <= limit, f"error {wrong:.3g} above {limit:.3g}\n{text}"
 
@@ -272,6 +277,7 @@ EVERY = [
     ("sm_90a", "filter", 64, "f32"),
     ("sm_90a", "fft", 6, "f32"),
     ("sm_90a", "linear", 8, "f32"),
+    ("sm_90a", "row_product", 8, "f32"),
     ("sm_90a", "dense", 16, "bf16"),
     ("sm_90a", "per_head", 16, "bf16"),
     ("sm_90a", "hadamard", 64, "f32"),
