@@ -50,33 +50,6 @@ struct ConvertSpectralFilter : OpConversionPattern<SpectralFilterOp> {
   }
 };
 
-/// `input` with `tokens` tokens, those beyond its own zero.
-Value padTokens(OpBuilder &builder, Location loc, Value input, int64_t tokens) {
-  auto type = cast<RankedTensorType>(input.getType());
-  if (type.getDimSize(1) == tokens)
-    return input;
-  auto padded = RankedTensorType::get(
-      {type.getDimSize(0), tokens, type.getDimSize(2)}, type.getElementType());
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
-  OpFoldResult none = builder.getIndexAttr(0);
-  OpFoldResult more = builder.getIndexAttr(tokens - type.getDimSize(1));
-  return tensor::PadOp::create(builder, loc, padded, input, {none, none, none},
-                               {none, more, none}, zero);
-}
-
-/// The first tokens of `padded`, as many as `input` has.
-Value cutTokens(OpBuilder &builder, Location loc, Value padded, Value input) {
-  auto type = cast<RankedTensorType>(input.getType());
-  if (padded.getType() == type)
-    return padded;
-  SmallVector<OpFoldResult> offsets(3, builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(3, builder.getIndexAttr(1));
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, input);
-  return tensor::ExtractSliceOp::create(builder, loc, type, padded, offsets,
-                                        sizes, strides);
-}
-
 /// ceil(log2 N) stages, each its definition.
 struct ConvertButterflyAttention : OpConversionPattern<ButterflyAttentionOp> {
   using OpConversionPattern::OpConversionPattern;

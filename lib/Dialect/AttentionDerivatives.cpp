@@ -26,35 +26,6 @@ static Value convertTo(OpBuilder &builder, Location loc, Value value,
   return arith::TruncFOp::create(builder, loc, to, value);
 }
 
-/// `value` with `tokens` tokens, those beyond its own zero.
-static Value padTokens(OpBuilder &builder, Location loc, Value value,
-                       int64_t tokens) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (type.getDimSize(1) == tokens)
-    return value;
-  auto padded = RankedTensorType::get(
-      {type.getDimSize(0), tokens, type.getDimSize(2)}, type.getElementType());
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
-  OpFoldResult none = builder.getIndexAttr(0);
-  OpFoldResult more = builder.getIndexAttr(tokens - type.getDimSize(1));
-  return tensor::PadOp::create(builder, loc, padded, value, {none, none, none},
-                               {none, more, none}, zero);
-}
-
-/// The first tokens of `padded`, as many as `input` has.
-static Value cutTokens(OpBuilder &builder, Location loc, Value padded,
-                       Value input) {
-  auto type = cast<RankedTensorType>(input.getType());
-  if (padded.getType() == type)
-    return padded;
-  SmallVector<OpFoldResult> none(3, builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> ones(3, builder.getIndexAttr(1));
-  return tensor::ExtractSliceOp::create(
-      builder, loc, type, padded, none,
-      tensor::getMixedSizes(builder, loc, input), ones);
-}
-
 namespace {
 
 /// What the stages of an attention have in common.

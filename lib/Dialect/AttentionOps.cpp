@@ -7,10 +7,40 @@
 #include "bfly/IR/Network.h"
 
 #include "VerifyUtils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
+
+// Tokens ---------------------------------------------------------------------
+
+Value mlir::bfly::padTokens(OpBuilder &builder, Location loc, Value input,
+                            int64_t tokens) {
+  auto type = cast<RankedTensorType>(input.getType());
+  if (type.getDimSize(1) == tokens)
+    return input;
+  auto padded = RankedTensorType::get(
+      {type.getDimSize(0), tokens, type.getDimSize(2)}, type.getElementType());
+  Value zero = arith::ConstantOp::create(
+      builder, loc, builder.getZeroAttr(type.getElementType()));
+  OpFoldResult none = builder.getIndexAttr(0);
+  OpFoldResult more = builder.getIndexAttr(tokens - type.getDimSize(1));
+  return tensor::PadOp::create(builder, loc, padded, input, {none, none, none},
+                               {none, more, none}, zero);
+}
+
+Value mlir::bfly::cutTokens(OpBuilder &builder, Location loc, Value padded,
+                            Value input) {
+  auto type = cast<RankedTensorType>(input.getType());
+  if (padded.getType() == type)
+    return padded;
+  SmallVector<OpFoldResult> offsets(3, builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(3, builder.getIndexAttr(1));
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, input);
+  return tensor::ExtractSliceOp::create(builder, loc, type, padded, offsets,
+                                        sizes, strides);
+}
 
 // Verifiers ------------------------------------------------------------------
 
@@ -58,21 +88,9 @@ LogicalResult ProjectOp::verify() {
 
 LogicalResult AttentionStageOp::verify() {
   RankedTensorType state = getState().getType();
-  if (failed(verifyStaticShape(*this, state, "C1")) ||
-      failed(verifySizes(*this, "C1")))
-    return failure();
-  int64_t tokens = state.getDimSize(1), channels = state.getDimSize(2);
   int64_t heads = getHeads(), stage = getStage();
-  if (!llvm::isPowerOf2_64(tokens))
-    return emitOpError("(C1) the number of tokens must be a power of two, got ")
-           << tokens;
-  if (heads < 1 || channels % heads)
-    return emitOpError("(C2) heads must divide the ")
-           << channels << " channels, got " << heads;
-  if (stage < 0 || stage >= getNumStages(tokens))
-    return emitOpError("(C3) ")
-           << tokens << " tokens have " << getNumStages(tokens)
-           << " stages, got stage " << stage;
+  if (failed(verifyStage(*this, state, heads, stage)))
+    return failure();
   Scoring scoring = getScoring();
   size_t expected = scoring == Scoring::Carried  ? 0
                     : scoring == Scoring::Folded ? 1
@@ -85,16 +103,10 @@ LogicalResult AttentionStageOp::verify() {
     return emitOpError("(C4) query and key weights must have one type");
   for (Value weight : getWeights()) {
     auto type = cast<RankedTensorType>(weight.getType());
-    if (getComputeType(type) != getComputeType(state))
-      return emitOpError("(C4) weights ")
-             << type << " do not compute in " << getComputeType(state);
-    if (failed(verifyAttentionWeights(*this, type, channels, heads, "C5")))
+    if (failed(verifyStageWeights(*this, type, state, heads, stage)))
       return failure();
-    int64_t leading = type.getDimSize(0);
-    if (leading != 1 && leading <= stage)
-      return emitOpError("(C5) there are weights for ")
-             << leading << " stages, but none for stage " << stage;
-    bool dense = type.getRank() == 3 && type.getDimSize(1) == channels;
+    bool dense =
+        type.getRank() == 3 && type.getDimSize(1) == state.getDimSize(2);
     if (scoring == Scoring::Folded && dense && heads != 1)
       return emitOpError(
           "(C6) folded scores need one head or weights per head");

@@ -15,14 +15,9 @@ using namespace mlir::bfly;
 
 LogicalResult AttentionStageBackwardOp::verify() {
   RankedTensorType state = getState().getType();
-  if (failed(verifyStaticShape(*this, state, "C1")) ||
-      failed(verifySizes(*this, "C1")))
-    return failure();
-  int64_t tokens = state.getDimSize(1), channels = state.getDimSize(2);
   int64_t heads = getHeads(), stage = getStage();
-  if (!llvm::isPowerOf2_64(tokens))
-    return emitOpError("(C1) the number of tokens must be a power of two, got ")
-           << tokens;
+  if (failed(verifyStage(*this, state, heads, stage)))
+    return failure();
   for (Value value : {Value(getGradient()), Value(getStateGradient())}) {
     auto type = cast<RankedTensorType>(value.getType());
     if (type.getShape() != state.getShape() ||
@@ -31,23 +26,9 @@ LogicalResult AttentionStageBackwardOp::verify() {
                          "compute type of the state, got ")
              << type;
   }
-  if (heads < 1 || channels % heads)
-    return emitOpError("(C2) heads must divide the ")
-           << channels << " channels, got " << heads;
-  if (stage < 0 || stage >= getNumStages(tokens))
-    return emitOpError("(C3) ")
-           << tokens << " tokens have " << getNumStages(tokens)
-           << " stages, got stage " << stage;
   auto weights = cast<RankedTensorType>(getQuery().getType());
-  if (getComputeType(weights) != getComputeType(state))
-    return emitOpError("(C4) weights ")
-           << weights << " do not compute in " << getComputeType(state);
-  if (failed(verifyAttentionWeights(*this, weights, channels, heads, "C5")))
+  if (failed(verifyStageWeights(*this, weights, state, heads, stage)))
     return failure();
-  int64_t leading = weights.getDimSize(0);
-  if (leading != 1 && leading <= stage)
-    return emitOpError("(C5) there are weights for ")
-           << leading << " stages, but none for stage " << stage;
   return verifyFinite(*this, getScale(), state.getElementType(), "C6", "scale");
 }
 

@@ -168,6 +168,43 @@ LogicalResult mlir::bfly::verifyAttentionWeights(Operation *op,
          << headChannels << ")";
 }
 
+LogicalResult mlir::bfly::verifyStage(Operation *op, RankedTensorType state,
+                                      int64_t heads, int64_t stage) {
+  if (failed(verifyStaticShape(op, state, "C1")) ||
+      failed(verifySizes(op, "C1")))
+    return failure();
+  int64_t tokens = state.getDimSize(1), channels = state.getDimSize(2);
+  if (!llvm::isPowerOf2_64(tokens))
+    return op->emitOpError("(C1) the number of tokens must be a power of two, "
+                           "got ")
+           << tokens;
+  if (heads < 1 || channels % heads)
+    return op->emitOpError("(C2) heads must divide the ")
+           << channels << " channels, got " << heads;
+  if (stage < 0 || stage >= getNumStages(tokens))
+    return op->emitOpError("(C3) ")
+           << tokens << " tokens have " << getNumStages(tokens)
+           << " stages, got stage " << stage;
+  return success();
+}
+
+LogicalResult mlir::bfly::verifyStageWeights(Operation *op,
+                                             RankedTensorType weights,
+                                             RankedTensorType state,
+                                             int64_t heads, int64_t stage) {
+  if (getComputeType(weights) != getComputeType(state))
+    return op->emitOpError("(C4) weights ")
+           << weights << " do not compute in " << getComputeType(state);
+  if (failed(verifyAttentionWeights(op, weights, state.getDimSize(2), heads,
+                                    "C5")))
+    return failure();
+  int64_t leading = weights.getDimSize(0);
+  if (leading != 1 && leading <= stage)
+    return op->emitOpError("(C5) there are weights for ")
+           << leading << " stages, but none for stage " << stage;
+  return success();
+}
+
 ParseResult mlir::bfly::parseBroadcastParams(
     OpAsmParser &parser,
     SmallVectorImpl<OpAsmParser::UnresolvedOperand> &params,

@@ -40,6 +40,16 @@ LogicalResult verifyAttentionWeights(Operation *op, RankedTensorType weights,
                                      int64_t channels, int64_t heads,
                                      StringRef label);
 
+/// (C1) to (C3) of a stage of attention and of its derivative: N a power of
+/// two, heads that divide D, and a stage that N has.
+LogicalResult verifyStage(Operation *op, RankedTensorType state, int64_t heads,
+                          int64_t stage);
+/// (C4) and (C5) of the same, of one of its weights: their compute type, their
+/// form, and that there are some for the stage.
+LogicalResult verifyStageWeights(Operation *op, RankedTensorType weights,
+                                 RankedTensorType state, int64_t heads,
+                                 int64_t stage);
+
 /// A word of a plan's part is a multiple of `multiple` in its range, or a power
 /// of two. The error names word and value, and says what is allowed.
 using EmitError = function_ref<InFlightDiagnostic()>;

@@ -3,8 +3,7 @@
 
 // The derivatives of arith and math, as docs/derivatives.md has them.
 
-#include "DerivativeRules.h"
-#include "RuleBuilder.h"
+#include "SharedRules.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -16,50 +15,6 @@ using namespace mlir::bfly;
 namespace {
 
 using arith::CmpFPredicate;
-
-LogicalResult addRule(arith::AddFOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  gradients.add(builder, op.getLhs(), g);
-  gradients.add(builder, op.getRhs(), g);
-  return success();
-}
-
-LogicalResult subRule(arith::SubFOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  gradients.add(builder, op.getLhs(), g);
-  if (gradients.wants(op.getRhs()))
-    gradients.add(builder, op.getRhs(), RuleBuilder(builder, op).neg(g));
-  return success();
-}
-
-LogicalResult negRule(arith::NegFOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  gradients.add(builder, op.getOperand(), RuleBuilder(builder, op).neg(g));
-  return success();
-}
-
-LogicalResult mulRule(arith::MulFOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  RuleBuilder rule(builder, op);
-  Value a = op.getLhs(), b = op.getRhs();
-  if (gradients.wants(a))
-    gradients.add(builder, a, rule.mul(g, b));
-  if (gradients.wants(b))
-    gradients.add(builder, b, rule.mul(g, a));
-  return success();
-}
-
-LogicalResult divRule(arith::DivFOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  RuleBuilder rule(builder, op);
-  Value a = op.getLhs(), b = op.getRhs();
-  if (gradients.wants(a))
-    gradients.add(builder, a, rule.div(g, b));
-  if (gradients.wants(b))
-    gradients.add(builder, b,
-                  rule.neg(rule.mul(g, rule.div(op.getResult(), b))));
-  return success();
-}
 
 LogicalResult remRule(arith::RemFOp op, OpBuilder &builder, Value g,
                       Gradients &gradients) {
@@ -225,16 +180,6 @@ LogicalResult powiRule(math::FPowIOp op, OpBuilder &builder, Value g,
   return success();
 }
 
-/// A function of one number by its derivative, of its value and the number.
-template <typename OpTy, Value (*derivative)(RuleBuilder &, Value, Value)>
-LogicalResult functionRule(OpTy op, OpBuilder &builder, Value g,
-                           Gradients &gradients) {
-  RuleBuilder rule(builder, op);
-  Value slope = derivative(rule, op->getResult(0), op->getOperand(0));
-  gradients.add(builder, op->getOperand(0), rule.mul(g, slope));
-  return success();
-}
-
 Value sign(RuleBuilder &r, Value, Value a) {
   Value one = r.make<math::CopySignOp>(r.number(a, 1), a);
   return r.select(r.isZero(a), r.number(a, 0), one);
@@ -313,23 +258,15 @@ struct SincosModel
   }
 };
 
-template <typename OpTy, auto rule> void attach(MLIRContext *context) {
-  OpTy::template attachInterface<DerivativeModel<OpTy, rule>>(*context);
-}
-template <typename OpTy, Value (*derivative)(RuleBuilder &, Value, Value)>
-void attachFunction(MLIRContext *context) {
-  attach<OpTy, functionRule<OpTy, derivative>>(context);
-}
-
 } // namespace
 
 void mlir::bfly::registerArithmeticRules(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, arith::ArithDialect *) {
-    attach<arith::AddFOp, addRule>(context);
-    attach<arith::SubFOp, subRule>(context);
-    attach<arith::NegFOp, negRule>(context);
-    attach<arith::MulFOp, mulRule>(context);
-    attach<arith::DivFOp, divRule>(context);
+    attach<arith::AddFOp, addRule<arith::AddFOp>>(context);
+    attach<arith::SubFOp, subRule<arith::SubFOp>>(context);
+    attach<arith::NegFOp, negRule<arith::NegFOp>>(context);
+    attach<arith::MulFOp, mulRule<arith::MulFOp>>(context);
+    attach<arith::DivFOp, divRule<arith::DivFOp>>(context);
     attach<arith::RemFOp, remRule>(context);
     attach<arith::SelectOp, selectRule>(context);
     attach<arith::ExtFOp, convertRule<arith::ExtFOp>>(context);

@@ -4,8 +4,7 @@
 // The derivatives of complex, as docs/derivatives.md has them: the gradient is
 // dL/dRe + i dL/dIm, that of a holomorphic f is g conj(f'(z)).
 
-#include "DerivativeRules.h"
-#include "RuleBuilder.h"
+#include "SharedRules.h"
 
 using namespace mlir;
 using namespace mlir::bfly;
@@ -22,50 +21,6 @@ Value getPhase(RuleBuilder &rule, Value z, Value size) {
 Value scale(RuleBuilder &rule, Value z, Value factor) {
   return rule.complexOf(rule.mul(rule.re(z), factor),
                         rule.mul(rule.im(z), factor));
-}
-
-LogicalResult addRule(complex::AddOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  gradients.add(builder, op.getLhs(), g);
-  gradients.add(builder, op.getRhs(), g);
-  return success();
-}
-
-LogicalResult subRule(complex::SubOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  gradients.add(builder, op.getLhs(), g);
-  gradients.add(builder, op.getRhs(), RuleBuilder(builder, op).neg(g));
-  return success();
-}
-
-LogicalResult negRule(complex::NegOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  gradients.add(builder, op.getComplex(), RuleBuilder(builder, op).neg(g));
-  return success();
-}
-
-LogicalResult mulRule(complex::MulOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  RuleBuilder rule(builder, op);
-  Value a = op.getLhs(), b = op.getRhs();
-  if (gradients.wants(a))
-    gradients.add(builder, a, rule.mul(g, rule.conj(b)));
-  if (gradients.wants(b))
-    gradients.add(builder, b, rule.mul(g, rule.conj(a)));
-  return success();
-}
-
-LogicalResult divRule(complex::DivOp op, OpBuilder &builder, Value g,
-                      Gradients &gradients) {
-  RuleBuilder rule(builder, op);
-  Value a = op.getLhs(), b = op.getRhs();
-  if (gradients.wants(a))
-    gradients.add(builder, a, rule.div(g, rule.conj(b)));
-  if (gradients.wants(b)) {
-    Value slope = rule.conj(rule.div(op.getResult(), b));
-    gradients.add(builder, b, rule.neg(rule.mul(g, slope)));
-  }
-  return success();
 }
 
 LogicalResult absRule(complex::AbsOp op, OpBuilder &builder, Value g,
@@ -184,16 +139,6 @@ LogicalResult powiRule(complex::PowiOp op, OpBuilder &builder, Value g,
   return success();
 }
 
-/// A holomorphic function of one number by its derivative.
-template <typename OpTy, Value (*derivative)(RuleBuilder &, Value, Value)>
-LogicalResult functionRule(OpTy op, OpBuilder &builder, Value g,
-                           Gradients &gradients) {
-  RuleBuilder rule(builder, op);
-  Value slope = derivative(rule, op->getResult(0), op->getOperand(0));
-  gradients.add(builder, op->getOperand(0), rule.mul(g, rule.conj(slope)));
-  return success();
-}
-
 Value cosOf(RuleBuilder &r, Value, Value z) {
   return r.neg(r.make<complex::SinOp>(z));
 }
@@ -217,23 +162,15 @@ Value tanhOf(RuleBuilder &r, Value y, Value) {
   return r.complement(r.mul(y, y));
 }
 
-template <typename OpTy, auto rule> void attach(MLIRContext *context) {
-  OpTy::template attachInterface<DerivativeModel<OpTy, rule>>(*context);
-}
-template <typename OpTy, Value (*derivative)(RuleBuilder &, Value, Value)>
-void attachFunction(MLIRContext *context) {
-  attach<OpTy, functionRule<OpTy, derivative>>(context);
-}
-
 } // namespace
 
 void mlir::bfly::registerComplexRules(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, complex::ComplexDialect *) {
-    attach<complex::AddOp, addRule>(context);
-    attach<complex::SubOp, subRule>(context);
-    attach<complex::NegOp, negRule>(context);
-    attach<complex::MulOp, mulRule>(context);
-    attach<complex::DivOp, divRule>(context);
+    attach<complex::AddOp, addRule<complex::AddOp>>(context);
+    attach<complex::SubOp, subRule<complex::SubOp>>(context);
+    attach<complex::NegOp, negRule<complex::NegOp>>(context);
+    attach<complex::MulOp, mulRule<complex::MulOp>>(context);
+    attach<complex::DivOp, divRule<complex::DivOp>>(context);
     attach<complex::AbsOp, absRule>(context);
     attach<complex::AngleOp, angleRule>(context);
     attach<complex::ReOp, reRule>(context);

@@ -23,6 +23,10 @@ struct DerivativeModel
   }
 };
 
+template <typename OpTy, auto rule> void attach(MLIRContext *context) {
+  OpTy::template attachInterface<DerivativeModel<OpTy, rule>>(*context);
+}
+
 /// arith and math, on numbers and tensors of them.
 void registerArithmeticRules(DialectRegistry &registry);
 /// complex, on numbers.

@@ -186,10 +186,6 @@ LogicalResult broadcastRule(linalg::BroadcastOp op, OpBuilder &builder, Value g,
   return success();
 }
 
-template <typename OpTy, auto rule> void attach(MLIRContext *context) {
-  OpTy::template attachInterface<DerivativeModel<OpTy, rule>>(*context);
-}
-
 } // namespace
 
 void mlir::bfly::registerTensorRules(DialectRegistry &registry) {

@@ -61,6 +61,11 @@ int64_t getNumStages(int64_t tokens);
 /// does not fit in 63 bits.
 std::optional<int64_t> getNumElements(ShapedType type);
 
+/// `input` (B, N, D) with `tokens` tokens, those beyond its own zero; and the
+/// first tokens of `padded`, as many as `input` has.
+Value padTokens(OpBuilder &builder, Location loc, Value input, int64_t tokens);
+Value cutTokens(OpBuilder &builder, Location loc, Value padded, Value input);
+
 /// Whether an operation of a kernel reads a tensor as one number: an
 /// element-wise one a constant all of whose elements are the same. Others want
 /// a buffer.
