@@ -34,8 +34,7 @@ static constexpr StringRef kTemporary(".tmp-");
 /// What is still being written is younger, in seconds.
 static constexpr time_t kTemporaryAge = 3600;
 
-// Files
-// ------------------------------------------------------------------------
+// Files -----------------------------------------------------------------------
 
 namespace {
 /// An open file or folder.
@@ -178,8 +177,7 @@ static StringRef asText(const CacheKey &key) {
   return {reinterpret_cast<const char *>(key.data()), key.size()};
 }
 
-// The cache
-// --------------------------------------------------------------------
+// The cache -------------------------------------------------------------------
 
 std::unique_ptr<llvm::MemoryBuffer> CodeCache::find(const CacheKey &key) const {
   std::string problem;

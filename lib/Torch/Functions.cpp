@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 using namespace bfly_torch;
 
@@ -76,32 +77,26 @@ void bfly_torch::checkGradient(const Operator &op, const View &gradient,
 
 /// modReLU of a bin times a real factor: relu(|G| + bias) G / (|G| + 1e-10).
 static std::string modReLU(const std::string &real, const std::string &factor) {
-  std::string complex = "complex<" + real + ">";
-  return R"(    %zero = arith.constant 0.0 : )" + real + R"(
-    %tiny = arith.constant 1.0e-10 : )" +
-         real + R"(
-    %wz = complex.create )" +
-         factor + ", %zero : " + complex + R"(
-    %g = complex.mul %bin, %wz : )" +
-         complex + R"(
-    %abs = complex.abs %g : )" +
-         complex + R"(
-    %sum = arith.addf %abs, %b : )" +
-         real + R"(
-    %kept = arith.maximumf %sum, %zero : )" +
-         real + R"(
-    %size = arith.addf %abs, %tiny : )" +
-         real + R"(
-    %gain = arith.divf %kept, %size : )" +
-         real + R"(
-    %gz = complex.create %gain, %zero : )" +
-         complex + R"(
-    %a = complex.mul %g, %gz : )" +
-         complex + R"(
-    bfly.yield %a : )" +
-         complex + R"(
+  std::string text = R"(    %zero = arith.constant 0.0 : REAL
+    %tiny = arith.constant 1.0e-10 : REAL
+    %wz = complex.create FACTOR, %zero : COMPLEX
+    %g = complex.mul %bin, %wz : COMPLEX
+    %abs = complex.abs %g : COMPLEX
+    %sum = arith.addf %abs, %b : REAL
+    %kept = arith.maximumf %sum, %zero : REAL
+    %size = arith.addf %abs, %tiny : REAL
+    %gain = arith.divf %kept, %size : REAL
+    %gz = complex.create %gain, %zero : COMPLEX
+    %a = complex.mul %g, %gz : COMPLEX
+    bfly.yield %a : COMPLEX
   }
 )";
+  const std::pair<std::string, std::string> names[] = {
+      {"FACTOR", factor}, {"COMPLEX", "complex<" + real + ">"}, {"REAL", real}};
+  for (const auto &[name, value] : names)
+    for (size_t at; (at = text.find(name)) != std::string::npos;)
+      text.replace(at, name.size(), value);
+  return text;
 }
 
 /// What 16-bit types compute in.

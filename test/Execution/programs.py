@@ -144,10 +144,10 @@ def filter_text(batch, n, d, dtype, parameters, body, out=None):
 """
 
 
-MODRELU = """
+# modReLU of a bin times %w; and of one times %wb + %dw.
+MODRELU_OF_W = """
     %zero = arith.constant 0.0 : REAL
     %tiny = arith.constant 1.0e-10 : REAL
-    %w = arith.addf %wb, %dw : REAL
     %wz = complex.create %w, %zero : COMPLEX
     %g = complex.mul %bin, %wz : COMPLEX
     %abs = complex.abs %g : COMPLEX
@@ -158,6 +158,7 @@ MODRELU = """
     %gz = complex.create %gain, %zero : COMPLEX
     %a = complex.mul %g, %gz : COMPLEX
 """
+MODRELU = "\n    %w = arith.addf %wb, %dw : REAL" + MODRELU_OF_W
 
 
 def layer_text(batch, n, d, hidden, dtype, norms=True):

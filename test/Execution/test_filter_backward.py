@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from backward import OPT, backward, central, check, differentiate, filter_evaluations, needs_opt, tolerance
 from programs import (
+    MODRELU_OF_W,
     compile,
     fftnet_problem,
     fftnet_text,
@@ -24,20 +25,7 @@ from bfly import reference
 
 pytestmark = needs_opt
 
-# modReLU of w F; and w F alone, of which gx does not depend on x.
-MODRELU = """
-    %zero = arith.constant 0.0 : REAL
-    %tiny = arith.constant 1.0e-10 : REAL
-    %wz = complex.create %w, %zero : COMPLEX
-    %g = complex.mul %bin, %wz : COMPLEX
-    %abs = complex.abs %g : COMPLEX
-    %sum = arith.addf %abs, %bias : REAL
-    %kept = arith.maximumf %sum, %zero : REAL
-    %size = arith.addf %abs, %tiny : REAL
-    %gain = arith.divf %kept, %size : REAL
-    %gz = complex.create %gain, %zero : COMPLEX
-    %a = complex.mul %g, %gz : COMPLEX
-"""
+# w F alone, of which gx does not depend on x.
 LINEAR = """
     %zero = arith.constant 0.0 : REAL
     %s = arith.addf %w, %bias : REAL
@@ -46,12 +34,12 @@ LINEAR = """
 """
 
 
-def static_text(batch, n, d, dtype, body=MODRELU):
+def static_text(batch, n, d, dtype, body=MODRELU_OF_W):
     return filter_text(batch, n, d, dtype, [("w", ("batch", "channel"), dtype), ("bias", ("channel",), dtype)], body)
 
 
 def static_vjp(g, x, w, bias):
-    """Of MODRELU, in float64."""
+    """Of MODRELU_OF_W, in float64."""
     g, x, w, bias = map(reference.load, (g, x, w, bias))
     n = x.shape[1]
     twice = np.where(np.isin(np.arange(n // 2 + 1), (0, n / 2)), 1, 2)[:, None]

@@ -9,13 +9,11 @@ program's own evaluation, in float64.
 For each input and parameter, one direction at a time: the gradient's product with it, and the difference quotient of
 <g, f> along it. Where quotients of two steps disagree the function has a kink there, and the direction says nothing."""
 
-import json
 import os
 import random
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "Execution"))
 
-from check_programs import PLACED, UPSTREAM, WAYS, stored  # noqa: E402
+from check_programs import PLACED, UPSTREAM, WAYS, main, stored  # noqa: E402
 from generate import Generator  # noqa: E402
 from program import is_complex  # noqa: E402
 
@@ -161,23 +159,5 @@ class Check:
             self.compare(way, text, wanted, **options)
 
 
-def main():
-    if len(sys.argv) == 2:
-        check = Check(int(sys.argv[1]))
-        print(check.text)
-        check.run()
-        counts = {"checked": check.checked, "skipped": check.skipped, "refused": check.refused}
-        print(json.dumps(counts | {"findings": check.findings}, indent=1))
-        return
-    first, count = int(sys.argv[1]), int(sys.argv[2])
-    for seed in range(first, first + count):
-        begin = time.monotonic()
-        print(json.dumps({"begin": seed}), flush=True)
-        check = Check(seed)
-        check.run()
-        line = {"seed": seed, "checked": check.checked, "refused": check.refused, "findings": check.findings}
-        print(json.dumps(line | {"seconds": round(time.monotonic() - begin, 2)}), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    main(Check, more=("skipped",))

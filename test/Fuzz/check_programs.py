@@ -218,19 +218,20 @@ class Check:
         return radices
 
 
-def main():
+def main(make=Check, more=()):
+    """The command line of checks that `make` makes of a seed. `more` names what one of them says in words besides."""
     if len(sys.argv) == 2:
-        check = Check(int(sys.argv[1]))
+        check = make(int(sys.argv[1]))
         print(check.text)
         check.run()
-        print(json.dumps({"checked": check.checked, "refused": check.refused, "findings": check.findings}, indent=1))
+        print(json.dumps({name: getattr(check, name) for name in ("checked", *more, "refused", "findings")}, indent=1))
         return
     first, count = int(sys.argv[1]), int(sys.argv[2])
     for seed in range(first, first + count):
         begin = time.monotonic()
         # Said first, for a process that dies in it.
         print(json.dumps({"begin": seed}), flush=True)
-        check = Check(seed)
+        check = make(seed)
         check.run()
         line = {"seed": seed, "checked": check.checked, "refused": check.refused, "findings": check.findings}
         print(json.dumps(line | {"seconds": round(time.monotonic() - begin, 2)}), flush=True)
